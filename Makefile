@@ -1,0 +1,58 @@
+# Two commands do everything on a fresh machine: `make run` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+CONSTRAINTS ?= constraints.txt
+BIN := $(VENV)/bin
+TOUR ?= azogue-tour
+
+.PHONY: run test lint types mutants bench docs clean
+
+run: $(VENV)/.installed
+	$(BIN)/azogue tour --output $(TOUR)
+
+test: $(VENV)/.dev lint types
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal --cov --cov-report=term -m "not mutants"
+	$(BIN)/python -m pytest -q tests/test_mutants.py -n 2 -m mutants
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+mutants: $(VENV)/.dev
+	$(BIN)/python -m pytest -q tests/test_mutants.py -m mutants
+
+bench: $(VENV)/.bench
+	$(BIN)/python benchmarks/foundation.py
+
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx -W -b html docs docs/_build
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Azogue needs Python 3.11 or newer; name one: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing Azogue with the CPU build of torch where pip offers it."
+	@echo "For another build: install torch into $(VENV) yourself, then make CONSTRAINTS=/dev/null run"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) --group dev
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) --group bench
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) --group docs
+	@touch $@
+
+clean:
+	rm -rf $(VENV) $(TOUR) docs/_build

@@ -1,0 +1,63 @@
+"""Azogue: the autoencoder toolkit. A network that learns to reflect its input, and what such a reflection is good for.
+
+Names are loaded when they are first used, so that `import azogue` costs nothing and does not import torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+#: public name → module that defines it
+_HOMES = {
+    "Autoencoder": "azogue.autoencoder",
+    "DenoisingAutoencoder": "azogue.variants",
+    "KSparseAutoencoder": "azogue.variants",
+    "RobustAutoencoder": "azogue.variants",
+    "SparseAutoencoder": "azogue.variants",
+    "AnomalyDetector": "azogue.applications",
+    "autoencode": "azogue.shortcuts",
+    "load": "azogue.shortcuts",
+    "check_autoencoder": "azogue.contract",
+    "ModelFileError": "azogue.files",
+    "TrainingWarning": "azogue.training.loop",
+    "Input": "azogue.layers",
+    "Dense": "azogue.layers",
+    "Dropout": "azogue.layers",
+    "LayerNorm": "azogue.layers",
+    "BatchNorm": "azogue.layers",
+    "Bottleneck": "azogue.layers",
+    "Output": "azogue.layers",
+    "Sparsity": "azogue.objectives",
+    "L1": "azogue.objectives",
+    "WeightDecay": "azogue.objectives",
+}
+_MODULES = ("codes", "corruptions", "modalities", "objectives", "optimizers", "report")
+
+__all__ = sorted([*_HOMES, *_MODULES, "__version__"])
+
+if TYPE_CHECKING:
+    from azogue import codes, corruptions, modalities, objectives, optimizers, report
+    from azogue.applications import AnomalyDetector
+    from azogue.autoencoder import Autoencoder
+    from azogue.contract import check_autoencoder
+    from azogue.files import ModelFileError
+    from azogue.layers import BatchNorm, Bottleneck, Dense, Dropout, Input, LayerNorm, Output
+    from azogue.objectives import L1, Sparsity, WeightDecay
+    from azogue.shortcuts import autoencode, load
+    from azogue.training.loop import TrainingWarning
+    from azogue.variants import DenoisingAutoencoder, KSparseAutoencoder, RobustAutoencoder, SparseAutoencoder
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    if name in _MODULES:
+        return import_module(f"azogue.{name}")
+    raise AttributeError(f"module 'azogue' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

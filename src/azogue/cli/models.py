@@ -1,0 +1,175 @@
+"""What the verbs do with models: open or fit one, send rows through it, describe it."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from azogue import files
+from azogue.cli import tables
+from azogue.modalities.frames import column_names
+from azogue.report import report
+from azogue.report.sections import autoencoder_of
+from azogue.shortcuts import kinds, load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = [
+    "codes",
+    "decoded",
+    "detected",
+    "facts",
+    "opened",
+    "quietly",
+    "read",
+    "reconstructed",
+    "report",
+    "tables",
+    "unfitted",
+]
+
+ENDING = ".azogue"
+
+
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Warnings as one line each on standard error, without file names and source lines."""
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        sys.stderr.write(f"azogue: {' '.join(str(message).split())}\n")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = show
+        yield
+
+
+def quietly(function: Callable[..., Any], *args: Any) -> Any:
+    """Call a function, its warnings shown as lines."""
+    with _warnings_as_lines():
+        return function(*args)
+
+
+def read(path: str, drop: list[str] | None, header: bool, missing: str | None) -> Any:
+    """The table of a file, without the dropped columns."""
+    return tables.drop_columns(tables.read_table(path, header=header, missing=missing), drop or [], path)
+
+
+def unfitted(
+    variant: str, network: str, epochs: int, scaling: str, seed: int | None, checkpoint: str | None = None
+) -> Any:
+    """An autoencoder from the options of the command line."""
+    known = kinds()
+    cls = known.get(variant.replace("-", "").replace("_", "").lower())
+    if cls is None:
+        raise ValueError(f"--variant: {variant!r} is unknown; use one of {', '.join(known)}")
+    return cls(
+        parse_network(network),
+        epochs=epochs,
+        scaling=scaling,
+        random_state=seed,
+        checkpoint=checkpoint,
+        resume=checkpoint is not None,
+        verbose=1,
+    )
+
+
+def parse_network(text: str) -> Any:
+    """`auto`, `2`, `64,32,2` or `0.5,0.1` → what `network=` takes."""
+    if text == "auto":
+        return text
+    try:
+        parts = [float(part) if "." in part else int(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"--network: expected auto, a code size, widths or fractions, got {text!r}") from None
+    return parts[0] if len(parts) == 1 and isinstance(parts[0], int) else tuple(parts)
+
+
+def opened(data: str, new: str | None, options: tuple[Any, ...], reading: tuple[Any, ...]) -> tuple[Any, Any, str]:
+    """The model and the rows of `MODEL DATA`, or of `DATA` alone; and where the rows came from."""
+    drop, header, missing = reading
+    if data.endswith(ENDING):
+        if new is None:
+            raise ValueError(f"{data} is a model; name the data behind it")
+        model = load(data)
+        return model, read(new, drop, header, missing), new
+    if not options:
+        raise ValueError(f"{data}: a model file (*{ENDING}) must come first")
+    if new is not None:
+        raise ValueError(f"{data} is no model file (*{ENDING}); give one file to fit on the spot, or a model and data")
+    table = read(data, drop, header, missing)
+    return quietly(unfitted(*options).fit, table), table, data
+
+
+def codes(model: Any, table: Any) -> pa.Table:
+    """The codes as a table."""
+    found = quietly(autoencoder_of(model).encode, table)
+    return tables.as_arrow(found, [f"code_{at + 1}" for at in range(found.shape[1])])
+
+
+def decoded(model: Any, table: Any) -> Any:
+    """Rows from a table of codes."""
+    array = table if isinstance(table, np.ndarray) else tables.as_array(table)
+    return autoencoder_of(model).decode(array)
+
+
+def reconstructed(model: Any, table: Any) -> Any:
+    """What the network makes of the rows."""
+    return quietly(autoencoder_of(model).reconstruct, table)
+
+
+def detected(model: Any, table: Any, contamination: Any) -> pa.Table:
+    """Scores, verdicts and the column that adds most to each."""
+    from azogue.applications import AnomalyDetector
+
+    own = isinstance(model, AnomalyDetector) and contamination == "auto"
+    detector = model if own else AnomalyDetector.from_fitted(autoencoder_of(model), contamination)
+    scores = quietly(detector.anomaly_score, table)
+    names = np.array(column_names(table, autoencoder_of(model).n_features_in_))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # said once already
+        reasons = detector.explain(table)
+    matrix = tables.as_array(reasons) if isinstance(reasons, pa.Table) else np.asarray(reasons)
+    worst = names[matrix.argmax(axis=1)]
+    return pa.table(
+        {"row": np.arange(len(scores)), "score": scores, "anomaly": scores > -detector.offset_, "column": worst}
+    )
+
+
+def json_rows(table: pa.Table) -> list[list[Any]]:
+    """The rows of a table as JSON values; dates as text, NaN as null."""
+    columns = [[_json_value(value) for value in column.to_pylist()] for column in table.columns]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
+
+
+def facts(path: str) -> dict[str, Any]:
+    """What a model file holds, by loading it: so that it is known to be sound."""
+    model = load(path)
+    inner = autoencoder_of(model)
+    manifest = files.peek(path)
+    return {
+        "file": path,
+        "estimator": type(model).__name__,
+        "network": repr(inner.network_spec_) if inner.network_spec_ is not None else "torch modules",
+        "code": f"{inner.code_size_} units",
+        "objective": repr(inner.recipe_.objective),
+        "columns": inner.n_features_in_,
+        "names": ", ".join(map(str, getattr(inner, "feature_names_in_", []))) or None,
+        "parameters": sum(p.numel() for p in inner.network_.parameters()),
+        "epochs": len(inner.history_),
+        "loss": inner.history_[-1]["loss"] if inner.history_ else None,
+        "made with": ", ".join(f"{k} {v}" for k, v in manifest["libraries"].items()),
+    }

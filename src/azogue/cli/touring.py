@@ -1,0 +1,193 @@
+"""The tour: each use on real data that scikit-learn ships, beside what people use today."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from azogue.applications import AnomalyDetector
+from azogue.autoencoder import Autoencoder
+from azogue.files import atomic_write
+from azogue.plots import new_axes, plot_codes, plot_history, plot_images
+from azogue.report.page import page
+from azogue.shortcuts import load
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Stop = dict[str, Any]
+
+
+def tour(output: str, say: Callable[[str], None]) -> dict[str, Any]:
+    """Walk through all stops; write pictures and a page.
+
+    Parameters
+    ----------
+    output : str
+        A folder, made if it does not exist.
+    say : callable
+        Told what comes next.
+
+    Returns
+    -------
+    dict
+        `stops`: for each use its data, measure, our figure, the other's, seconds; `page`: path of the page.
+    """
+    folder = Path(output)
+    folder.mkdir(parents=True, exist_ok=True)
+    stops = []
+    for number, stop in enumerate(STOPS, 1):
+        say(f"{number}/{len(STOPS)} {(stop.__doc__ or '').splitlines()[0]}")
+        begun = time.perf_counter()
+        stops.append({**stop(folder), "seconds": round(time.perf_counter() - begun, 1)})
+    images = {stop["use"]: stop.pop("images") for stop in stops}
+    html = page(
+        "A tour of Azogue", [_overview(stops), *(_section(stop, images[stop["use"]], folder) for stop in stops)]
+    )
+    atomic_write(folder / "index.html", html.encode())
+    return {"stops": stops, "page": str(folder / "index.html")}
+
+
+def table(result: dict[str, Any]) -> str:
+    """The result as text."""
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table("use", "data", "measure", "Azogue", "other", "figure", "s", title="A tour of Azogue")
+    for stop in result["stops"]:
+        shown.add_row(*(str(value) for value in _row(stop)))
+    console = Console(width=120, file=io.StringIO(), force_terminal=False)
+    console.print(shown)
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return f"{text}Pictures and a page: open {result['page']}"
+
+
+def _row(stop: Stop) -> list[Any]:
+    return [stop["use"], stop["data"], stop["measure"], stop["ours"], stop["peer"], stop["theirs"], stop["seconds"]]
+
+
+def _overview(stops: list[Stop]) -> dict[str, Any]:
+    columns = ["use", "data", "measure", "Azogue", "other", "figure", "s"]
+    return {"title": "Every use, measured now", "table": {"columns": columns, "rows": [_row(stop) for stop in stops]}}
+
+
+def _section(stop: Stop, images: list[tuple[str, str]], folder: Path) -> dict[str, Any]:
+    pictures = [(caption, (folder / name).read_bytes()) for caption, name in images]
+    return {"title": stop["use"], "text": stop["text"], "images": pictures}
+
+
+def _picture(ax: Axes, folder: Path, name: str) -> str:
+    buffer = io.BytesIO()
+    ax.get_figure(root=True).savefig(  # type: ignore[union-attr]
+        buffer, format="png", dpi=110
+    )
+    atomic_write(folder / name, buffer.getvalue())
+    return name
+
+
+def reduce(folder: Path) -> Stop:
+    """Reduce: 64 pixels of handwritten digits to a map of two numbers."""
+    from sklearn.datasets import load_digits
+    from sklearn.decomposition import PCA
+    from sklearn.model_selection import train_test_split
+    from sklearn.neighbors import KNeighborsClassifier
+
+    X, y = load_digits(return_X_y=True)
+    train, test, y_train, y_test = train_test_split(X, y, test_size=0.3, random_state=0, stratify=y)
+    ae = Autoencoder(2, scaling="none", random_state=0).fit(train)
+    pca = PCA(2, random_state=0).fit(train)
+
+    def accuracy(reducer: Any) -> float:
+        knn = KNeighborsClassifier(5).fit(reducer.transform(train), y_train)
+        return round(float(knn.score(reducer.transform(test), y_test)), 3)
+
+    originals, copies = test[:12], ae.reconstruct(test[:12])
+    images = [
+        ("Test digits on the two code units", _picture(plot_codes(ae.encode(test), y_test), folder, "codes.png")),
+        ("Loss while training", _picture(plot_history(ae.history_), folder, "history.png")),
+        (
+            "Digits and what two numbers keep of them",
+            _picture(plot_images([originals, copies], (8, 8)), folder, "digits.png"),
+        ),
+    ]
+    return {
+        "use": "1 reduce",
+        "data": "digits, 64 → 2",
+        "measure": "5-NN accuracy on codes",
+        "ours": accuracy(ae),
+        "peer": "PCA",
+        "theirs": accuracy(pca),
+        "text": "Two numbers are learned for each picture; a classifier that sees only these finds the digit.",
+        "images": images,
+    }
+
+
+def detect(folder: Path) -> Stop:
+    """Detect: malignant samples among benign ones, seen benign ones only."""
+    from sklearn.datasets import load_breast_cancer
+    from sklearn.ensemble import IsolationForest
+    from sklearn.metrics import roc_auc_score
+
+    X, benign = load_breast_cancer(return_X_y=True, as_frame=True)
+    usual = X[benign == 1]
+    train, test = usual.iloc[:250], np.r_[np.arange(250, len(usual)), len(usual) + np.arange(int((benign == 0).sum()))]
+    rows = X.iloc[np.r_[np.flatnonzero(benign == 1), np.flatnonzero(benign == 0)]].iloc[test]
+    truth = benign.loc[rows.index] == 0
+    detector = AnomalyDetector(random_state=0).fit(train)
+    forest = IsolationForest(random_state=0).fit(train)
+    scores = detector.anomaly_score(rows)
+    ax = new_axes()
+    bins = np.geomspace(scores.min(), scores.max(), 40)
+    ax.hist([scores[~truth], scores[truth]], bins=bins.tolist(), stacked=True, label=["benign", "malignant"])
+    ax.axvline(-detector.offset_, color="k", linestyle=":", label="threshold")
+    ax.set(xscale="log", xlabel="anomaly score", ylabel="rows")
+    ax.legend()
+    reasons = detector.explain(rows)
+    worst = reasons.loc[rows.index[scores.argmax()]].sort_values().tail(8)
+    bars = new_axes(6.0, 3.5)
+    bars.barh(list(worst.index), worst.to_numpy())
+    bars.set(xlabel="part of the score")
+    return {
+        "use": "2 detect",
+        "data": "breast cancer, 30 columns",
+        "measure": "AUROC",
+        "ours": round(float(roc_auc_score(truth, scores)), 3),
+        "peer": "IsolationForest",
+        "theirs": round(float(roc_auc_score(truth, -forest.score_samples(rows))), 3),
+        "text": "Trained on 250 benign samples, it reproduces malignant ones badly, and says in which column.",
+        "images": [
+            ("Scores of unseen rows", _picture(ax, folder, "scores.png")),
+            ("Why the least usual row is unusual", _picture(bars, folder, "reasons.png")),
+        ],
+    }
+
+
+def keep(folder: Path) -> Stop:
+    """Keep: save a model, load it, and get the same bits."""
+    from sklearn.datasets import load_wine
+
+    X = load_wine().data
+    ae = Autoencoder(2, epochs=30, random_state=0).fit(X)
+    path = folder / "wine.azogue"
+    ae.save(path)
+    again = load(path)
+    equal = bool((again.encode(X) == ae.encode(X)).all() and (again.errors(X) == ae.errors(X)).all())
+    return {
+        "use": "save and load",
+        "data": "wine, 13 columns",
+        "measure": "same bits after loading",
+        "ours": "yes" if equal else "NO",
+        "peer": "file size",
+        "theirs": f"{path.stat().st_size / 1024:.0f} KiB",
+        "text": "A model file holds numbers and names, no code: loading it can run nothing.",
+        "images": [],
+    }
+
+
+#: In order. A later use adds its function here.
+STOPS: list[Callable[[Path], Stop]] = [reduce, detect, keep]

@@ -1,0 +1,154 @@
+"""Corruptions: what is done to the input while the target stays whole (Vincent et al. 2010).
+
+Each is a frozen value and a function `(x, rng) → (seen, touched)`: `seen` is what the encoder reads, `touched` is True
+where a cell was changed. Sizes are in scaled units, and nothing is drawn but from `rng`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from azogue.recipe import Rng, Spec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+STREAM = "corruption"
+
+
+def _check_probability(value: float, owner: str) -> None:
+    if not 0.0 <= value <= 1.0:
+        raise ValueError(f"{owner}: p must be a probability in [0, 1], got {value!r}")
+
+
+def _uniform(x: Tensor, rng: Rng, stream: str = STREAM, columns: Tensor | None = None) -> Tensor:
+    """Uniform numbers in [0, 1) of x's shape; one draw a column where `columns` (width,) names each slot's column."""
+    import torch
+
+    shape = x.shape if columns is None else (len(x), int(columns[-1]) + 1)
+    draw = torch.rand(shape, generator=rng.generator(stream, x.device), device=x.device, dtype=x.dtype)
+    return draw if columns is None else draw[:, columns]
+
+
+class Corruption(Spec):
+    """Base of the corruptions."""
+
+    #: whether a cell is touched as a whole: all slots of a category, or none (then `columns` is passed)
+    whole_cells: ClassVar[bool] = False
+
+    def __call__(self, x: Tensor, rng: Rng, columns: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Clean rows x (n, width) → (seen, touched), both (n, width)."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, repr=False)
+class _Replacement(Corruption):
+    """With probability p, a cell is replaced."""
+
+    p: float = 0.1
+
+    whole_cells: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        _check_probability(self.p, type(self).__name__)
+
+    def replacement(self, x: Tensor, rng: Rng, columns: Tensor | None) -> Tensor | float:
+        """What the touched cells become."""
+        raise NotImplementedError
+
+    def __call__(self, x: Tensor, rng: Rng, columns: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        import torch
+
+        touched = _uniform(x, rng, columns=columns) < self.p
+        value = self.replacement(x, rng, columns)
+        other = value if isinstance(value, torch.Tensor) else x.new_full((), value)
+        return torch.where(touched, other, x), touched
+
+
+class Zeros(_Replacement):
+    """Set each cell to 0 with probability p (ruta's `noise_zeros`)."""
+
+    def replacement(self, x: Tensor, rng: Rng, columns: Tensor | None) -> float:
+        return 0.0
+
+
+class Ones(_Replacement):
+    """Set each cell to 1 with probability p (ruta's `noise_ones`)."""
+
+    def replacement(self, x: Tensor, rng: Rng, columns: Tensor | None) -> float:
+        return 1.0
+
+
+class SaltPepper(_Replacement):
+    """Set each cell with probability p to the batch's smallest or largest value of its slot, at even odds."""
+
+    def replacement(self, x: Tensor, rng: Rng, columns: Tensor | None) -> Tensor:
+        import torch
+
+        salt = _uniform(x, rng, "corruption/salt", columns) < 0.5
+        return torch.where(salt, x.amax(0), x.amin(0))
+
+
+class Swap(_Replacement):
+    """Replace each cell with probability p by the same slot of another row of the batch.
+
+    The noise of a table: every value that the network sees is one that its column really takes.
+    """
+
+    def replacement(self, x: Tensor, rng: Rng, columns: Tensor | None) -> Tensor:
+        donor = (_uniform(x, rng, "corruption/donor", columns) * len(x)).long().clamp(max=len(x) - 1)
+        return x.gather(0, donor)
+
+
+@dataclass(frozen=True, repr=False)
+class Masking(Corruption):
+    """Hide a share of each row's cells (set to 0), the share drawn per row between `low` and `high`."""
+
+    low: float = 0.1
+    high: float = 0.5
+
+    whole_cells: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.low <= self.high <= 1.0:
+            raise ValueError(f"Masking: needs 0 ≤ low ≤ high ≤ 1, got low={self.low!r}, high={self.high!r}")
+
+    def __call__(self, x: Tensor, rng: Rng, columns: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        share = self.low + (self.high - self.low) * _uniform(x[:, :1], rng, "corruption/share")
+        touched = _uniform(x, rng, columns=columns) < share
+        return x.masked_fill(touched, 0.0), touched
+
+
+@dataclass(frozen=True, repr=False)
+class Gaussian(Corruption):
+    """Add normal noise of standard deviation `sd`."""
+
+    sd: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.sd < 0:
+            raise ValueError(f"Gaussian: sd must be at least 0, got {self.sd!r}")
+
+    def __call__(self, x: Tensor, rng: Rng, columns: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        import torch
+
+        noise = torch.randn(x.shape, generator=rng.generator(STREAM, x.device), device=x.device, dtype=x.dtype)
+        return x + self.sd * noise, torch.ones_like(x, dtype=torch.bool)
+
+
+@dataclass(frozen=True, repr=False)
+class Cauchy(Corruption):
+    """Add Cauchy noise of scale `scale`: mostly small, now and then enormous."""
+
+    scale: float = 0.005
+
+    def __post_init__(self) -> None:
+        if self.scale < 0:
+            raise ValueError(f"Cauchy: scale must be at least 0, got {self.scale!r}")
+
+    def __call__(self, x: Tensor, rng: Rng, columns: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        import torch
+
+        noise = torch.tan(torch.pi * (_uniform(x, rng) - 0.5))
+        return x + self.scale * noise, torch.ones_like(x, dtype=torch.bool)

@@ -1,0 +1,67 @@
+"""What a modality is: `fit`, then `pack` and `unpack`, and the heads that bind the output to the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from azogue.heads import Head
+    from azogue.recipe import Batch
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What the rest of the model asks of the preparation.
+
+    Parameters
+    ----------
+    head : str or None
+        The head that the objective wants for numeric columns: `"bernoulli"` for values in [0, 1], `"poisson"` for
+        counts, `"gaussian"`; None leaves the choice to the modality.
+    activation : str
+        The output activation that the user asked for, `"auto"` if none.
+    reach : tuple of float
+        The open interval that this activation can produce, (-inf, inf) if none was asked for.
+    """
+
+    head: str | None = None
+    activation: str = "auto"
+    reach: tuple[float, float] = (float("-inf"), float("inf"))
+
+
+class Schema(Protocol):
+    """A modality that has seen data: frozen, printable, and all JSON."""
+
+    @property
+    def width(self) -> int:
+        """Slots of a packed row."""
+
+    @property
+    def heads(self) -> tuple[Head, ...]:
+        """The heads, in the order of their slots, covering all of them."""
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of the user's table."""
+
+    def pack(self, X: Any) -> Batch:
+        """The user's rows → tensors and mask."""
+
+    def unpack(self, out: Batch | Tensor) -> Any:
+        """Tensors → the user's kind of object, units, columns, dtypes and row labels."""
+
+    def describe(self) -> list[dict[str, Any]]:
+        """For each column: its `name`, `kind`, `scaling` and `slots`."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The schema as JSON values."""
+
+
+class Modality(Protocol):
+    """A modality before it has seen data: a frozen value."""
+
+    def fit(self, X: Any, demand: Demand = ...) -> Schema:
+        """Learn how to pack `X` and how to undo it."""

@@ -1,0 +1,68 @@
+"""The objective of training: reconstruction + Σ weighted penalties."""
+
+from azogue.objectives.algebra import Objective, Term, evaluate
+from azogue.objectives.penalties import L1, Sparsity, WeightDecay
+from azogue.objectives.reconstruction import (
+    BCE,
+    MAE,
+    MSE,
+    NAMED,
+    RMSE,
+    Correntropy,
+    CrossEntropy,
+    HeadLoss,
+    Huber,
+    Poisson,
+    Reconstruction,
+)
+
+__all__ = [
+    "BCE",
+    "L1",
+    "MAE",
+    "MSE",
+    "RMSE",
+    "Correntropy",
+    "CrossEntropy",
+    "HeadLoss",
+    "Huber",
+    "Objective",
+    "Poisson",
+    "Reconstruction",
+    "Sparsity",
+    "Term",
+    "WeightDecay",
+    "as_objective",
+    "evaluate",
+]
+
+
+_DEFAULT = HeadLoss()
+
+
+def as_objective(objective: object, default: Term | Objective = _DEFAULT) -> Objective:
+    """Text, a term or a sum of terms → an objective that reconstructs.
+
+    Penalties alone are added to the default reconstruction, which is each head's natural loss.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For an unknown name, or anything that is no term.
+
+    Examples
+    --------
+    >>> as_objective(0.1 * Sparsity())
+    HeadLoss() + 0.1 * Sparsity()
+    """
+    if objective is None or objective == "auto":
+        return default * 1.0
+    if isinstance(objective, str):
+        if objective not in NAMED:
+            raise ValueError(f"objective: {objective!r} is unknown; use one of {', '.join(NAMED)}, or terms")
+        return Objective(((1.0, NAMED[objective]),))
+    if isinstance(objective, Term):
+        objective = Objective(((1.0, objective),))
+    if not isinstance(objective, Objective):
+        raise TypeError(f"objective: expected a name or terms such as MSE() + 0.1 * Sparsity(), got {objective!r}")
+    return objective if objective.reconstruction.terms else default * 1.0 + objective

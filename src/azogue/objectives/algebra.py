@@ -1,0 +1,134 @@
+"""Terms and their sum: `HeadLoss() + 0.1 * Sparsity()`.
+
+A term is a frozen value and a function of one `Step`: a value per row (n,), or () for a property of the batch. `+`
+and `*` build an `Objective`, a flat tuple of (weight, term), so that sums are associative by construction. The loop
+reduces each term once, by its mean, and never learns a term's name.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from numbers import Real
+from typing import TYPE_CHECKING, ClassVar
+
+from azogue.recipe import Spec, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from torch import Tensor
+
+    from azogue.codes import CodeSpec
+    from azogue.heads import Head
+
+
+class Term(Spec):
+    """Base of the terms.
+
+    `needs` names the statistics of the code that the term reads, `heads` the kinds of heads that it can work on
+    (empty: any), `demand` the head that it wants for numeric columns.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+    heads: ClassVar[frozenset[str]] = frozenset()
+    demand: ClassVar[str | None] = None
+    #: whether the term measures the distance between x and its reconstruction
+    reconstructs: ClassVar[bool] = False
+
+    @property
+    def name(self) -> str:
+        """The term's name in histories: the class name in snake case."""
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
+
+    def __call__(self, step: Step) -> Tensor:
+        """The value of each row (n,), or of the batch ()."""
+        raise NotImplementedError
+
+    def __add__(self, other: object) -> Objective:
+        return Objective(((1.0, self),)) + other
+
+    def __mul__(self, weight: object) -> Objective:
+        return Objective(((1.0, self),)) * weight
+
+    __rmul__ = __mul__
+
+
+@dataclass(frozen=True, repr=False)
+class Objective(Spec):
+    """A weighted sum of terms, in the order in which they were added."""
+
+    terms: tuple[tuple[float, Term], ...]
+
+    def __add__(self, other: object) -> Objective:
+        if isinstance(other, Objective):
+            return Objective(self.terms + other.terms)
+        if isinstance(other, Term):
+            return Objective((*self.terms, (1.0, other)))
+        raise TypeError(f"+ adds terms to terms, got {type(other).__name__} ({other!r}); layers go into network=")
+
+    def __mul__(self, weight: object) -> Objective:
+        if isinstance(weight, bool) or not isinstance(weight, Real):
+            raise TypeError(f"a term is multiplied by a number, got {type(weight).__name__} ({weight!r})")
+        return Objective(tuple((float(weight) * own, term) for own, term in self.terms))
+
+    __rmul__ = __mul__
+
+    def __repr__(self) -> str:
+        return " + ".join(repr(term) if weight == 1.0 else f"{weight:g} * {term!r}" for weight, term in self.terms)
+
+    @property
+    def reconstruction(self) -> Objective:
+        """The part that measures the distance between x and its reconstruction."""
+        return Objective(tuple(pair for pair in self.terms if pair[1].reconstructs))
+
+    @property
+    def penalties(self) -> Objective:
+        """The other part."""
+        return Objective(tuple(pair for pair in self.terms if not pair[1].reconstructs))
+
+    @property
+    def demand(self) -> str | None:
+        """The head that the reconstruction wants for numeric columns; two different wishes are an error."""
+        wishes = {term.demand for _, term in self.terms} - {None}
+        if len(wishes) > 1:
+            raise TypeError(
+                f"objective {self!r}: its terms want different heads for the same columns: {sorted(map(str, wishes))}"
+            )
+        return next(iter(wishes), None)
+
+    def names(self) -> list[str]:
+        """Names of the terms, told apart by a number where two are equal."""
+        names = [term.name for _, term in self.terms]
+        return [
+            name if names.count(name) == 1 else f"{name}_{names[:i].count(name) + 1}" for i, name in enumerate(names)
+        ]
+
+    def check(self, code: CodeSpec, heads: Iterable[Head]) -> None:
+        """Refuse, before training, terms whose code or heads are missing.
+
+        Raises
+        ------
+        TypeError
+            Naming the term, what it needs and what there is.
+        """
+        kinds = {head.kind for head in heads}
+        for _, term in self.terms:
+            if missing := term.needs - code.provides:
+                raise TypeError(
+                    f"{term!r} needs a code with {sorted(missing)}, but {code!r} has {sorted(code.provides)}"
+                )
+            if term.heads and (wrong := kinds - term.heads):
+                raise TypeError(
+                    f"{term!r} works on {' and '.join(sorted(term.heads))} heads, but the data have "
+                    f"{' and '.join(sorted(wrong))} ones too; leave objective=None for each head's own loss"
+                )
+
+
+def evaluate(objective: Objective, step: Step) -> tuple[Tensor, list[Tensor]]:
+    """The objective at a step: Σ weight · mean(term), and the unweighted means in the order of the terms."""
+    means = [value.mean() if value.ndim else value for value in (term(step) for _, term in objective.terms)]
+    total = means[0] * objective.terms[0][0]
+    for (weight, _), mean in zip(objective.terms[1:], means[1:], strict=True):
+        total = total + weight * mean
+    return total, means

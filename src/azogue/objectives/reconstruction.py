@@ -1,0 +1,176 @@
+"""Distances between x and its reconstruction, as a weighted mean over the user's columns.
+
+    row's loss = Σ_c w_c m_c ℓ_c / Σ_c w_c m_c
+
+with one weight w_c a *column* (not a one-hot slot) and m_c = 1 where the cell is observed. `HeadLoss` takes each
+head's natural loss for ℓ; the other terms apply one distance to the reconstruction in the units of x (probabilities
+for booleans and categories, whose slots are summed: squared error then is Brier's score).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+
+from azogue.objectives.algebra import Term
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from azogue.recipe import Step
+
+
+class Reconstruction(Term):
+    """Base of the distances: subclasses give the loss of each column."""
+
+    reconstructs: ClassVar[bool] = True
+
+    def columns(self, step: Step) -> Tensor:
+        """The loss ℓ of each column, shape (n, columns) in the order of the heads."""
+        raise NotImplementedError
+
+    def __call__(self, step: Step) -> Tensor:
+        return weighted_mean(self.columns(step), step)
+
+
+def observed(step: Step) -> Tensor | None:
+    """The mask brought from slots to columns, (n, columns), or None where all cells count."""
+    if step.mask is None or step.model.columns is None:
+        return step.mask
+    return step.mask[:, step.model.first_slots]
+
+
+def weighted_mean(cells: Tensor, step: Step) -> Tensor:
+    """Σ w m ℓ / Σ w m over the columns; 0 for a row without any observed cell."""
+    weights: Tensor = step.model.column_weights.to(cells.dtype)
+    mask = observed(step)
+    if mask is None:
+        return cells @ weights / weights.sum()
+    kept = weights * mask
+    return (cells * kept).sum(1) / kept.sum(1).clamp(min=torch.finfo(cells.dtype).tiny)
+
+
+class HeadLoss(Reconstruction):
+    """Each head's natural loss: squared error, cross-entropies and Poisson in nats. The default reconstruction."""
+
+    name = "reconstruction"
+
+    def columns(self, step: Step) -> Tensor:
+        raw = step.out if step.raw is None else step.raw
+        parts = [head.loss(raw[:, head.slots], step.x[:, head.slots]) for head in step.model.heads]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+
+
+class Distance(Reconstruction):
+    """One distance for all heads, slot by slot in the units of x."""
+
+    def distance(self, error: Tensor) -> Tensor:
+        """From x − out, shape (n, width), the distance of each slot."""
+        raise NotImplementedError
+
+    def columns(self, step: Step) -> Tensor:
+        cells = self.distance(step.x - step.out)
+        if step.model.columns is None:
+            return cells
+        return torch.cat([head.per_column(cells[:, head.slots]) for head in step.model.heads], 1)
+
+
+class MSE(Distance):
+    """Squared error, (x − out)²."""
+
+    def distance(self, error: Tensor) -> Tensor:
+        return error.square()
+
+
+class RMSE(MSE):
+    """Root of a row's mean squared error; its columns are squared errors."""
+
+    def __call__(self, step: Step) -> Tensor:
+        return (super().__call__(step) + torch.finfo(step.x.dtype).eps ** 2).sqrt()
+
+
+class MAE(Distance):
+    """Absolute error, |x − out|."""
+
+    def distance(self, error: Tensor) -> Tensor:
+        return error.abs()
+
+
+@dataclass(frozen=True, repr=False)
+class Huber(Distance):
+    """Squared near zero, absolute far away: e²/2 for |e| ≤ δ, else δ(|e| − δ/2) (Huber 1964)."""
+
+    delta: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.delta <= 0:
+            raise ValueError(f"Huber: delta must be positive, got {self.delta!r}")
+
+    def distance(self, error: Tensor) -> Tensor:
+        return torch.nn.functional.huber_loss(error, torch.zeros_like(error), reduction="none", delta=self.delta)
+
+
+@dataclass(frozen=True, repr=False)
+class Correntropy(Distance):
+    """Correntropy-induced loss, 2σ²(1 − exp(−e²/2σ²)): squared error for small e, bounded by 2σ² for large.
+
+    Parameters
+    ----------
+    sigma : float
+        Width σ of the kernel, in scaled units. As σ grows the loss tends to squared error.
+
+    References
+    ----------
+    Liu, Pokharel & Príncipe (2007), Correntropy. NOTE[DIFF] scaled by 2σ² and shifted so that it is a distance; a
+    mean over the batch, so that it does not depend on the batch's size as ruta's does.
+    """
+
+    sigma: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.sigma <= 0:
+            raise ValueError(f"Correntropy: sigma must be positive, got {self.sigma!r}")
+
+    def distance(self, error: Tensor) -> Tensor:
+        width = 2.0 * self.sigma**2
+        return -width * torch.expm1(-error.square() / width)
+
+
+class BCE(HeadLoss):
+    """Binary cross-entropy, −x log p − (1 − x) log(1 − p), in nats; numeric columns are scaled to [0, 1]."""
+
+    name = "bce"
+    heads = frozenset({"bernoulli"})
+    demand = "bernoulli"
+
+
+class CrossEntropy(HeadLoss):
+    """Cross-entropy of categories and booleans, −Σ x log p, in nats."""
+
+    name = "cross_entropy"
+    heads = frozenset({"categorical", "bernoulli"})
+
+
+class Poisson(HeadLoss):
+    """Poisson negative log-likelihood, λ − x log λ + log x!, in nats; numeric columns are counts, unscaled."""
+
+    name = "poisson"
+    heads = frozenset({"poisson"})
+    demand = "poisson"
+
+
+#: Names that `objective=` takes as text.
+NAMED: dict[str, Term] = {
+    "mse": MSE(),
+    "rmse": RMSE(),
+    "mae": MAE(),
+    "huber": Huber(),
+    "correntropy": Correntropy(),
+    "bce": BCE(),
+    "binary_crossentropy": BCE(),
+    "cross-entropy": CrossEntropy(),
+    "categorical_crossentropy": CrossEntropy(),
+    "poisson": Poisson(),
+}

@@ -1,0 +1,189 @@
+"""Fitted estimators ↔ model files. Nothing is unpickled: a file holds JSON, tensors, and names of known classes."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+from azogue import files
+from azogue.build import Network
+from azogue.files import ModelFileError
+from azogue.modalities import schema_from_dict
+from azogue.modalities.base import Schema
+from azogue.session import rebuild
+from azogue.values import from_json, to_json
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+KIND = "model"
+_LIBRARIES = ("azogue", "torch", "numpy", "scikit-learn")
+
+
+class Persistent:
+    """An estimator that a model file can hold. Subclasses register themselves under their name."""
+
+    registry: ClassVar[dict[str, type[Persistent]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        own = cls.__module__.startswith("azogue.")
+        Persistent.registry[cls.__name__ if own else f"{cls.__module__}:{cls.__qualname__}"] = cls
+
+    @classmethod
+    def file_name(cls) -> str:
+        """The class's name in model files."""
+        return next(name for name, known in Persistent.registry.items() if known is cls)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted estimator into one file, atomically. `az.load(path)` brings it back.
+
+        Raises
+        ------
+        ModelFileError
+            If the file cannot be written; what stood there before is untouched.
+        """
+        check_is_fitted(self)
+        save(self, path)
+
+
+def save(estimator: Any, path: str | os.PathLike[str]) -> None:
+    """Write a fitted estimator into one file, atomically.
+
+    Parameters that are code (functions, torch modules, generators) are not written: they take their default when the
+    file is loaded, and a network of torch modules has to be passed to `load` again.
+
+    Raises
+    ------
+    ModelFileError
+        If the file cannot be written; what stood there before is untouched.
+    """
+    tensors: dict[str, Tensor] = {}
+    manifest = {
+        "estimator": _encode(estimator, "estimator", tensors),
+        "libraries": {name: version(name) for name in _LIBRARIES} | {"python": platform.python_version()},
+    }
+    files.write(path, KIND, manifest, tensors)
+
+
+def load(path: str | os.PathLike[str], *, modules: tuple[nn.Module, nn.Module] | None = None) -> Any:
+    """Bring a saved estimator back.
+
+    Parameters
+    ----------
+    path : path-like
+    modules : (encoder, decoder) pair of torch modules, optional
+        For models whose network was such a pair: the file holds their weights, not their code.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is not a model, is damaged, newer than this program, or needs something that was not passed.
+    """
+    manifest, tensors = files.read(path, KIND)
+    try:
+        return _decode(manifest["estimator"], tensors, modules)
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: {error}") from error
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+        raise ModelFileError(f"{path}: the model's description is inconsistent ({error}); save it again") from error
+
+
+def _encode(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
+    """A value as JSON; arrays and weights go to `tensors` under its path."""
+    if isinstance(value, FrozenEstimator):
+        return {"$frozen": _encode(value.estimator, path, tensors)}
+    if isinstance(value, Persistent):
+        return _encode_estimator(value, path, tensors)
+    if isinstance(value, Network):
+        tensors |= {f"{path}/{name}": weights for name, weights in value.state_dict().items()}
+        return {"$network": path}
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        tensors[path] = torch.from_numpy(np.array(value))
+        return {"$array": path}
+    if isinstance(value, np.ndarray):
+        return {"$names": [str(item) for item in value]}
+    if hasattr(value, "to_dict") and hasattr(value, "unpack"):
+        return {"$schema": value.to_dict()}
+    if isinstance(value, dict):
+        return {"$map": {str(key): _encode(item, f"{path}/{key}", tensors) for key, item in value.items()}}
+    return {"$value": to_json(value)}
+
+
+def _encode_estimator(estimator: Any, path: str, tensors: dict[str, Tensor]) -> Any:
+    parameters = {}
+    for name, value in estimator.get_params(deep=False).items():
+        try:
+            parameters[name] = _encode(value, f"{path}/{name}", tensors)
+        except TypeError:
+            parameters[name] = {"$code": repr(value)[:200]}
+    fitted = {
+        name: _encode(value, f"{path}/{name}", tensors)
+        for name, value in vars(estimator).items()
+        if name.endswith("_") and not name.startswith("_")
+    }
+    return {"$estimator": type(estimator).file_name(), "parameters": parameters, "fitted": fitted}
+
+
+def _decode(data: Any, tensors: Mapping[str, Tensor], modules: Any) -> Any:
+    if not isinstance(data, dict):
+        raise ModelFileError("a value of the model's description is not an object")
+    match data:
+        case {"$frozen": inner}:
+            return FrozenEstimator(_decode(inner, tensors, modules))
+        case {"$estimator": str(name), "parameters": dict(parameters), "fitted": dict(fitted)}:
+            return _decode_estimator(name, parameters, fitted, tensors, modules)
+        case {"$array": str(path)}:
+            return tensors[path].numpy()
+        case {"$names": list(names)}:
+            return np.array([str(name) for name in names], dtype=object)
+        case {"$schema": dict(schema)}:
+            return schema_from_dict(schema)
+        case {"$map": dict(items)}:
+            return {key: _decode(item, tensors, modules) for key, item in items.items()}
+        case {"$value": value}:
+            return from_json(value)
+    raise ModelFileError(f"the model's description has an unknown part: {sorted(data)[:3]}")
+
+
+def _decode_estimator(
+    name: str, parameters: dict[str, Any], fitted: dict[str, Any], tensors: Mapping[str, Tensor], modules: Any
+) -> Any:
+    cls = Persistent.registry.get(name)
+    if cls is None:
+        raise ModelFileError(
+            f"{name!r} is not defined in this program; import the module that defines it before loading"
+        )
+    given = {key: _decode(item, tensors, modules) for key, item in parameters.items() if "$code" not in item}
+    estimator = cls(**given)
+    networks = {}
+    for key, item in fitted.items():
+        if isinstance(item, dict) and "$network" in item:
+            networks[key] = item["$network"]
+        else:
+            setattr(estimator, key, _decode(item, tensors, modules))
+    for key, path in networks.items():
+        setattr(estimator, key, _decode_network(estimator, str(path), tensors, modules))
+    return estimator
+
+
+def _decode_network(estimator: Any, path: str, tensors: Mapping[str, Tensor], modules: Any) -> Network:
+    schema: Schema = estimator.schema_
+    if estimator.network_spec_ is None and modules is None:
+        raise ModelFileError(
+            "its network is a pair of torch modules, whose code no file holds; pass them: "
+            "az.load(path, modules=(encoder, decoder))"
+        )
+    network = rebuild(schema, estimator.network_spec_, estimator.code_, modules)
+    weights = {name.removeprefix(f"{path}/"): value for name, value in tensors.items() if name.startswith(f"{path}/")}
+    kind = next((value.dtype for value in weights.values() if value.is_floating_point()), torch.float32)
+    network.to(kind).load_state_dict(weights)
+    return network

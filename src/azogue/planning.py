@@ -1,0 +1,157 @@
+"""What training would do, told before it is done, and what a network consists of."""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from azogue.recipe import Batch, Rng
+from azogue.training.data import BLOCK, batches
+from azogue.training.state import start
+
+if TYPE_CHECKING:
+    from azogue.build import Network
+    from azogue.session import Session
+
+#: Copies of the parameters that training holds: weights, gradient, two moments, last finite and best weights.
+_COPIES = 6
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The plan of a run; prints as a table.
+
+    Parameters
+    ----------
+    rows, held_out, width : int
+        Training rows, validation rows, slots of a packed row.
+    columns : list of dict
+        Each column's kind, scaling and slots.
+    network, code, objective, corruption, backend, precision : str
+    parameters : int
+        Trained numbers.
+    batch_size, steps, epochs : int
+        Steps are an epoch's.
+    seconds : float
+        For all epochs, from a few timed steps; early stopping can only shorten it.
+    memory : int
+        Bytes at the peak, on top of what the process holds now and the caller's own table.
+    """
+
+    rows: int
+    held_out: int
+    width: int
+    columns: list[dict[str, Any]]
+    network: str
+    code: str
+    objective: str
+    corruption: str
+    backend: str
+    precision: str
+    parameters: int
+    batch_size: int
+    steps: int
+    epochs: int
+    seconds: float
+    memory: int
+
+    def __str__(self) -> str:
+        lines = [
+            f"rows        {self.rows:,} to train on, {self.held_out:,} held out, {self.width:,} values each",
+            f"network     {self.network}",
+            f"code        {self.code}",
+            f"corruption  {self.corruption}",
+            f"objective   {self.objective}",
+            f"training    {self.backend}, {self.precision}, {self.parameters:,} parameters, "
+            f"{self.epochs} × {self.steps} steps of {self.batch_size} rows",
+            f"expected    at most {self.seconds:.1f} s and {self.memory / 2**20:.0f} MiB",
+        ]
+        shown = self.columns[:20]
+        lines += [f"  {c['name']!s:<20} {c['kind']:<12} {c['scaling'] or '':<10} {c['slots']} slots" for c in shown]
+        if len(self.columns) > len(shown):
+            lines.append(f"  … and {len(self.columns) - len(shown)} more columns")
+        return "\n".join(lines)
+
+
+def make_plan(session: Session, budget: float = 0.3) -> Plan:
+    """Time a few steps of a session on a copy of its network, for about `budget` seconds."""
+    recipe, data = session.recipe, session.data
+    steps = -(-len(data) // recipe.batch_size)
+    parameters = sum(p.numel() for p in session.network.parameters())
+    return Plan(
+        rows=len(data),
+        held_out=0 if session.validation is None else len(session.validation),
+        width=session.schema.width,
+        columns=session.schema.describe(),
+        network=repr(session.spec) if session.spec is not None else "torch modules",
+        code=repr(session.code),
+        objective=repr(recipe.objective),
+        corruption=repr(recipe.corruption),
+        backend=session.backend.name,
+        precision=recipe.precision,
+        parameters=parameters,
+        batch_size=recipe.batch_size,
+        steps=steps,
+        epochs=recipe.epochs,
+        seconds=recipe.epochs * _epoch_seconds(session, steps, budget),
+        memory=_memory(session, parameters),
+    )
+
+
+def _epoch_seconds(session: Session, steps: int, budget: float) -> float:
+    """Median time of a step, times the steps, plus what an epoch does once."""
+    recipe = session.recipe
+    state = start(copy.deepcopy(session.network), recipe)
+    rows: list[Batch] = []
+    begun = time.perf_counter()
+    for batch in batches(session.data, recipe.batch_size, Rng(recipe.seed)):
+        rows.append(batch)
+        if len(rows) == 64:
+            break
+    gather = (time.perf_counter() - begun) / len(rows) if len(rows) < 64 else 0.0
+    times: list[float] = []
+    deadline = time.perf_counter() + budget
+    while len(times) < 8 or (time.perf_counter() < deadline and len(times) < 200):
+        begun = time.perf_counter()
+        session.backend.step(state, rows[len(times) % len(rows)])
+        times.append(time.perf_counter() - begun)
+    usual = sorted(times[3:])[len(times[3:]) // 2]
+    once = 0.0
+    if session.validation is not None:
+        begun = time.perf_counter()
+        session.backend.evaluate(state, session.validation)
+        once = time.perf_counter() - begun
+    begun = time.perf_counter()
+    state.weights()
+    return steps * (usual + gather) + once + 2 * (time.perf_counter() - begun)
+
+
+def _memory(session: Session, parameters: int) -> int:
+    """Packed rows, copies of the parameters, and the values between layers of one step."""
+    held = sum(
+        tensor.element_size() * tensor.nelement()
+        for batch in (session.data, session.validation)
+        if batch is not None
+        for tensor in (batch.x, batch.mask)
+        if tensor is not None
+    )
+    units = sum(p.shape[0] for p in session.network.parameters() if p.ndim > 1) + 4 * session.schema.width
+    largest = max(session.recipe.batch_size, BLOCK if session.validation is None else 16 * BLOCK)
+    # the packed rows exist twice while they are split, and each value between layers has a gradient
+    return 2 * held + 4 * (_COPIES * parameters + 3 * units * largest) + 8 * len(session.data)
+
+
+def describe(network: Network, title: str) -> str:
+    """A network as text: a line a layer, with its parameters."""
+    lines = [title]
+    for name, chain in (("encoder", network.encoder), ("decoder", network.decoder)):
+        for number, layer in enumerate(chain.steps):
+            count = sum(p.numel() for p in layer.parameters())
+            kind = type(layer).__name__.strip("_").removesuffix("Module")
+            lines.append(f"  {name}.{number:<3} {kind:<10} {layer.extra_repr():<34} {count:>12,}")
+    lines.append(
+        f"  code of {network.size} by {network.code!r}; {sum(p.numel() for p in network.parameters()):,} parameters"
+    )
+    return "\n".join(lines)

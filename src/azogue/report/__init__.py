@@ -1,0 +1,73 @@
+"""Reports: *summarise → dict → HTML or JSON*, one section a use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from azogue.report.page import page
+from azogue.report.sections import SECTIONS
+
+if TYPE_CHECKING:
+    import os
+
+__all__ = ["Report", "report"]
+
+
+class Report:
+    """What a model says about a table.
+
+    Parameters
+    ----------
+    title : str
+    sections : list of dict
+        Each with `title`, and any of `text`, `facts`, `table`, `chart`.
+    """
+
+    def __init__(self, title: str, sections: list[dict[str, Any]]) -> None:
+        self.title, self.sections = title, sections
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON values."""
+        return {"title": self.title, "sections": self.sections}
+
+    def html(self) -> str:
+        """The report as one self-contained page."""
+        return page(self.title, self.sections)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it, atomically: JSON for a name that ends in `.json`, else HTML."""
+        import json
+
+        from azogue.files import atomic_write
+
+        text = json.dumps(self.to_dict(), indent=1) if str(path).endswith(".json") else self.html()
+        atomic_write(path, text.encode())
+
+    def _repr_html_(self) -> str:
+        return self.html()
+
+
+def report(model: Any, X: Any) -> Report:
+    """Look at a table through a fitted model.
+
+    Parameters
+    ----------
+    model : fitted estimator
+        An autoencoder, or an application that owns one as `autoencoder_`.
+    X : table, shape (n, columns)
+
+    Returns
+    -------
+    Report
+
+    Examples
+    --------
+    >>> import azogue as az
+    >>> from sklearn.datasets import load_iris
+    >>> X = load_iris().data
+    >>> made = report(az.Autoencoder(2, epochs=5, random_state=0).fit(X), X)
+    >>> [section["title"] for section in made.sections]
+    ['Model', 'Training', 'Reconstruction', 'Code', 'Anomalies']
+    """
+    sections = [section for summarise in SECTIONS if (section := summarise(model, X)) is not None]
+    return Report(f"{type(model).__name__} on {len(X):,} rows", sections)

@@ -1,0 +1,226 @@
+"""A session: an estimator's parameters met by data. Everything that is settled before the first step of training.
+
+`open_session` is the one place where parameters become a recipe: it asks the modality for the schema and packed rows,
+settles network, code and objective, and chooses device, precision and back end. `fit` trains what it returns and
+`plan` prints it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from azogue import build
+from azogue.codes import CodeSpec, Point
+from azogue.layers import Dense, NetworkSpec, Output, as_network
+from azogue.modalities import as_modality
+from azogue.modalities.base import Demand, Schema
+from azogue.objectives import HeadLoss, Objective, Term, as_objective
+from azogue.optimizers import as_optimizer, as_schedule
+from azogue.recipe import Batch, Recipe, Spec
+from azogue.training.autograd import Autograd
+from azogue.training.data import hold_out
+
+if TYPE_CHECKING:
+    from azogue.build import Network
+
+
+@dataclass(frozen=True)
+class Axes(Spec):
+    """What a variant chooses on each axis where the user chooses nothing.
+
+    Parameters
+    ----------
+    corruption : Corruption or None
+    code : CodeSpec
+    reconstruction : Term
+    penalties : Objective
+        Always added to the reconstruction.
+    code_activation : str
+        Activation of the code layer where the network is not spelled out in layers.
+    """
+
+    corruption: Any = None
+    code: CodeSpec = Point()
+    reconstruction: Term = HeadLoss()
+    penalties: Objective = Objective(())
+    code_activation: str = "linear"
+
+
+@dataclass
+class Session:
+    """Data, schema, recipe, network and back end of one training run."""
+
+    schema: Schema
+    recipe: Recipe
+    spec: NetworkSpec | None
+    code: CodeSpec
+    network: Network
+    data: Batch
+    validation: Batch | None
+
+    @property
+    def backend(self) -> Autograd:
+        """What will run the steps."""
+        return Autograd(self.recipe)
+
+
+def open_session(estimator: Any, X: Any, validation_data: Any, seed: int) -> Session:
+    """Settle everything that training `estimator` on `X` needs.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For parameters or data that make no sense, naming them.
+    """
+    _check_parameters(estimator)
+    axes = estimator.axes()
+    objective = as_objective(estimator.objective, axes.reconstruction) + axes.penalties
+    code = axes.code if estimator.code is None else _as_code(estimator.code)
+    schema = as_modality(estimator.modality, estimator.scaling).fit(X, _demand(estimator.network, objective))
+    objective.check(code, schema.heads)
+    data = schema.pack(X)
+    device = _device(estimator.device)
+    recipe = Recipe(
+        corruption=axes.corruption if estimator.corruption is None else estimator.corruption,
+        objective=objective,
+        optimizer=as_optimizer(estimator.optimizer),
+        schedule=as_schedule(estimator.learning_rate),
+        epochs=int(estimator.epochs),
+        batch_size=_batch_size(estimator.batch_size, len(data)),
+        validation_fraction=float(estimator.validation_fraction),
+        patience=estimator.patience,
+        seed=seed,
+        weight_decay=float(estimator.weight_decay),
+        deterministic=bool(estimator.deterministic),
+    )
+    spec, network = _network(estimator.network, code, axes, schema, len(data), seed)
+    recipe = replace(recipe, precision=_precision(estimator.precision, device, spec, schema.width))
+    network.to(device, torch.float64 if recipe.precision == "float64" else torch.float32)
+    if validation_data is None:
+        train, held = hold_out(data, recipe.validation_fraction, seed)
+    else:
+        train, held = data, schema.pack(validation_data)
+    held = None if held is None else place(held, network)
+    return Session(schema, recipe, spec, code, network, place(train, network), held)
+
+
+def place(data: Batch, network: Network) -> Batch:
+    """Rows where the network is, in its precision; row labels stay behind."""
+    like = next(network.parameters())
+    mask = None if data.mask is None else data.mask.to(like.device)
+    return Batch(data.x.to(like.device, like.dtype), mask)
+
+
+def as_seed(random_state: Any) -> int:
+    """`random_state` as scikit-learn takes it → a seed; None draws one from the operating system.
+
+    No global generator is read or moved.
+    """
+    if random_state is None:
+        return secrets.randbits(31)
+    if isinstance(random_state, (np.random.RandomState, np.random.Generator)):
+        legacy = isinstance(random_state, np.random.RandomState)
+        draw: Any = random_state.randint if legacy else random_state.integers  # type: ignore[union-attr]
+        return int(draw(0, 2**31 - 1))
+    if isinstance(random_state, (bool, np.bool_)) or not isinstance(random_state, (int, np.integer)):
+        raise ValueError(f"random_state: expected None, a whole number or a numpy generator, got {random_state!r}")
+    return int(random_state)
+
+
+def rebuild(
+    schema: Schema, spec: NetworkSpec | None, code: CodeSpec, modules: tuple[nn.Module, nn.Module] | None
+) -> Network:
+    """The network of a stored model, weights still to be loaded."""
+    if spec is not None:
+        return build.build(spec, code, schema.width, schema.heads, seed=0)
+    assert modules is not None
+    return build.wrap_modules(modules, code, schema.heads, schema.width)
+
+
+def _check_parameters(estimator: Any) -> None:
+    def whole(name: str, least: int) -> None:
+        value = getattr(estimator, name)
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+            raise ValueError(f"{name}: expected a whole number of at least {least}, got {value!r}")
+
+    whole("epochs", 1)
+    if estimator.patience is not None:
+        whole("patience", 1)
+    if not 0.0 <= estimator.validation_fraction < 1.0:
+        raise ValueError(f"validation_fraction: expected a part in [0, 1), got {estimator.validation_fraction!r}")
+    if not estimator.weight_decay >= 0.0:
+        raise ValueError(f"weight_decay: expected a number of at least 0, got {estimator.weight_decay!r}")
+    if estimator.corruption is not None and not callable(estimator.corruption):
+        raise TypeError(
+            f"corruption: expected a value such as az.corruptions.Gaussian(0.2), got {estimator.corruption!r}"
+        )
+
+
+def _as_code(code: Any) -> CodeSpec:
+    if not isinstance(code, CodeSpec):
+        raise TypeError(f"code: expected a value such as az.codes.TopK(8), got {code!r}")
+    return code
+
+
+def _demand(network: Any, objective: Objective) -> Demand:
+    output = getattr(network, "layers", (network,))[-1] if not isinstance(network, (tuple, list, int, str)) else None
+    activation = output.activation if isinstance(output, Output) else "auto"
+    return Demand(objective.demand, activation, build.reach(activation))
+
+
+def _is_pair(network: Any) -> bool:
+    return isinstance(network, (tuple, list)) and len(network) == 2 and any(isinstance(m, nn.Module) for m in network)
+
+
+def _network(
+    network: Any, code: CodeSpec, axes: Axes, schema: Schema, rows: int, seed: int
+) -> tuple[NetworkSpec | None, Network]:
+    if _is_pair(network):
+        if not all(isinstance(module, nn.Module) for module in network):
+            raise TypeError(f"network: an (encoder, decoder) pair needs two torch modules, got {network!r}")
+        return None, build.wrap_modules(tuple(network), code, schema.heads, schema.width)
+    spec = as_network(network, rows, schema.width, code=axes.code_activation)
+    return spec, build.build(spec, code, schema.width, schema.heads, seed)
+
+
+def _batch_size(batch_size: Any, rows: int) -> int:
+    """`"auto"`: the power of two nearest to √rows, between 16 and 256."""
+    if batch_size == "auto":
+        return int(min(max(2 ** round(np.log2(max(rows, 1)) / 2), 16), 256))
+    if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+        raise ValueError(f"batch_size: expected 'auto' or a whole number of at least 1, got {batch_size!r}")
+    return int(batch_size)
+
+
+def _device(device: Any) -> torch.device:
+    if device != "auto":
+        return torch.device(device)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _precision(precision: str, device: torch.device, spec: NetworkSpec | None, width: int) -> str:
+    """`"auto"`: bfloat16 autocast where it pays: wide hidden layers on AMX processors or CUDA; else float32."""
+    if precision != "auto":
+        if precision not in ("float32", "bfloat16", "float64"):
+            raise ValueError(f"precision: expected 'auto', 'float32', 'bfloat16' or 'float64', got {precision!r}")
+        return precision
+    if spec is None:
+        return "float32"
+    hidden = [layer.units for layer in spec.encoder[:-1] if isinstance(layer, Dense)]
+    wide = bool(hidden) and min(width, max(hidden)) >= 256
+    return "bfloat16" if wide and _fast_bfloat16(device) else "float32"
+
+
+def _fast_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    probe = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    return device.type == "cpu" and probe is not None and bool(probe())

@@ -1,0 +1,97 @@
+"""The back end that differentiates with torch's autograd: it can train everything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from azogue.objectives import evaluate
+from azogue.recipe import Batch, Recipe, Rng, Step
+from azogue.training.data import BLOCK
+
+if TYPE_CHECKING:
+    from azogue.build import Network
+    from azogue.training.state import State
+
+_AUTOCAST = {"bfloat16": torch.bfloat16}
+
+
+def forward(network: Network, batch: Batch, corruption: Any = None, rng: Rng | None = None) -> Step:
+    """One pass: corrupt, encode, decode. With `rng=None` nothing is drawn and nothing corrupted."""
+    x, mask, seen = batch.x, batch.mask, batch.x
+    if corruption is not None and rng is not None:
+        if corruption.whole_cells and network.columns is not None:
+            seen, _ = corruption(x, rng, network.columns)
+        else:
+            seen, _ = corruption(x, rng)
+    h, code = network.encode(seen, rng)
+    out, raw = network.decode(code.z, rng)
+    return Step(x, seen, mask, h, code, out, network, rng, raw)
+
+
+class Autograd:
+    """One step of every player by backpropagation.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    """
+
+    name = "autograd"
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+
+    def step(self, state: State, batch: Batch) -> dict[str, list[Tensor]]:
+        """Move every player once and return, for each, its loss and the means of its terms."""
+        recipe = self.recipe
+        rng = Rng(recipe.seed, epoch=state.epoch, step=state.step)
+        rate = recipe.schedule(state.progress)
+        seen: dict[str, list[Tensor]] = {}
+        for key, player in state.players.items():
+            player.optimizer.zero_grad(set_to_none=True)
+            for shard, part in enumerate(_shards(batch, recipe.shards)):
+                with self._precision(part.x.device):
+                    step = forward(state.network, part, recipe.corruption, rng.at(shard=shard))
+                loss, means = evaluate(player.objective, _full(step) if recipe.precision in _AUTOCAST else step)
+                share = len(part) / len(batch)
+                (loss * share).backward()  # type: ignore[no-untyped-call]
+                values = [value.detach() * share for value in (loss, *means)]
+                seen[key] = values if shard == 0 else [a + b for a, b in zip(seen[key], values, strict=True)]
+            for group in player.optimizer.param_groups:
+                group["lr"] = rate
+            if recipe.optimizer.clip is not None:
+                torch.nn.utils.clip_grad_norm_(player.parameters.values(), recipe.optimizer.clip)
+            player.optimizer.step()
+        return seen
+
+    def _precision(self, device: torch.device) -> Any:
+        kind = _AUTOCAST.get(self.recipe.precision)
+        return torch.autocast(device.type, dtype=kind, enabled=kind is not None)
+
+    def evaluate(self, state: State, data: Batch) -> float:
+        """The mean objective over rows, without corruption or sampling."""
+        objective = next(iter(state.players.values())).objective
+        total = 0.0
+        with torch.no_grad():
+            for start in range(0, len(data), 16 * BLOCK):
+                part = data.take(slice(start, start + 16 * BLOCK))
+                total += float(evaluate(objective, forward(state.network, part))[0]) * len(part)
+        return total / len(data)
+
+
+def _shards(batch: Batch, count: int) -> list[Batch]:
+    if count == 1:
+        return [batch]
+    size = -(-len(batch) // count)
+    return [batch.take(slice(start, start + size)) for start in range(0, len(batch), size)]
+
+
+def _full(step: Step) -> Step:
+    """The step in float32, for the terms: sums in half precision would lose what they add."""
+    raw = None if step.raw is None else step.raw.float()
+    code = replace(step.code, z=step.code.z.float(), stats={k: v.float() for k, v in step.code.stats.items()})
+    return replace(step, h=step.h.float(), code=code, out=step.out.float(), raw=raw)

@@ -1,0 +1,75 @@
+"""Callbacks of the package: progress on a terminal, and scikit-learn's callback protocol."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+try:  # scikit-learn ≥ 1.9
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # pragma: no cover (depends on the installed scikit-learn)
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Stands in where scikit-learn has no callbacks."""
+
+    def with_callbacks(method: F) -> F:
+        """Leave the method as it is."""
+        return method
+
+
+__all__ = ["CallbackSupportMixin", "progress", "sklearn_callbacks", "with_callbacks"]
+
+
+@contextmanager
+def progress(epochs: int, verbose: int, title: str) -> Iterator[list[Callable[[dict[str, float]], None]]]:
+    """A progress bar on standard error where that is a terminal and `verbose` asks for it; else nothing."""
+    if not verbose or not sys.stderr.isatty():
+        yield []
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn(title),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[state]}"),
+    )
+    with Progress(*columns, console=console, transient=verbose < 2) as bar:
+        task = bar.add_task(title, total=epochs, state="")
+
+        def show(record: dict[str, float]) -> None:
+            shown = [f"{name} {record[name]:.4g}" for name in ("loss", "val_loss") if name in record]
+            bar.update(task, completed=int(record["epoch"]), state="  ".join(shown))
+
+        yield [show]
+
+
+def sklearn_callbacks(estimator: Any, epochs: int) -> Callable[[dict[str, float]], bool] | None:
+    """scikit-learn's callbacks of the estimator as one of ours; None where it has none or knows none.
+
+    An epoch is a subtask of `fit`; the hooks get the record of the epoch as `metadata`. A hook's `True` stops
+    training.
+    """
+    if not hasattr(estimator, "_init_callback_context"):
+        return None
+    root = estimator._init_callback_context(max_subtasks=epochs)
+    root.call_on_fit_task_begin(estimator=estimator)
+
+    def after(record: dict[str, float]) -> bool:
+        task = root.subcontext(task_name="epoch")
+        task.call_on_fit_task_begin(estimator=estimator, metadata=dict(record))
+        stop = bool(task.call_on_fit_task_end(estimator=estimator, metadata=dict(record)))
+        if stop or record["epoch"] >= epochs:
+            root.call_on_fit_task_end(estimator=estimator)
+        return stop
+
+    return after

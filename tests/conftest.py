@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import os
+
+# the tests run in as many processes as there are cores: one thread each, or they would wait for one another
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture
+def data_folder() -> Path:
+    """Real data beside the checkout; the test is skipped where there is none."""
+    if not DATA.is_dir():
+        pytest.skip("no data folder beside the checkout")
+    return DATA
+
+
+@pytest.fixture
+def rows() -> np.ndarray:
+    """200 rows near a curved surface of two dimensions in eight."""
+    rng = np.random.default_rng(0)
+    hidden = rng.normal(size=(200, 2))
+    return np.tanh(hidden @ rng.normal(size=(2, 8))) + 0.05 * rng.normal(size=(200, 8))

@@ -1,0 +1,248 @@
+"""The command line, run as a user runs it: in a process, on files, good and broken."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from sklearn.datasets import load_iris
+
+from azogue.cli import main
+
+QUICK = ("--epochs", "5", "--seed", "0")
+
+
+class Done(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def azogue(*args, cwd=None, stdin="", ok=True):
+    """Run a command in this process, as a shell would, with streams of its own."""
+    out, err, given = (io.TextIOWrapper(io.BytesIO(text), write_through=True) for text in (b"", b"", stdin.encode()))
+    old = sys.argv, sys.stdin, sys.stdout, sys.stderr, Path.cwd()
+    sys.argv, sys.stdin, sys.stdout, sys.stderr = ["azogue", *map(str, args)], given, out, err
+    os.chdir(cwd or old[-1])
+    try:
+        main()
+        code = 0
+    except SystemExit as left:
+        code = left.code or 0
+    finally:
+        sys.argv, sys.stdin, sys.stdout, sys.stderr = old[:4]
+        os.chdir(old[-1])
+    done = Done(int(code), *(stream.buffer.getvalue().decode() for stream in (out, err)))
+    if ok:
+        assert done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli")
+    frame = load_iris(as_frame=True).frame
+    frame["species"] = frame.pop("target").map({0: "setosa", 1: "versicolor", 2: "virginica"})
+    frame.to_csv(folder / "iris.csv", index=False)
+    frame.to_parquet(folder / "iris.parquet", index=False)
+    np.save(folder / "iris.npy", load_iris().data)
+    np.savez(folder / "iris.npz", X=load_iris().data)
+    azogue("fit", "iris.csv", "-o", "m.azogue", "--network", "2", *QUICK, cwd=folder)
+    return folder
+
+
+def test_fit_says_what_it_made(folder):
+    told = json.loads(azogue("fit", "iris.parquet", "-o", "j.azogue", "--json", *QUICK, cwd=folder).stdout)
+    assert told["rows"] == 150
+    assert told["columns"] == 5
+    assert told["epochs"] <= 5
+    plan = json.loads(azogue("fit", "iris.csv", "-o", "no.azogue", "--plan", "--json", cwd=folder).stdout)
+    assert plan["backend"] == "autograd"
+    assert not (folder / "no.azogue").exists()
+
+
+@pytest.mark.parametrize("data", ["iris.csv", "iris.parquet"])
+@pytest.mark.parametrize("ending", ["csv", "parquet", "npy", "npz"])
+def test_encode_and_decode(folder, data, ending):
+    out = f"codes-{data}.{ending}"
+    azogue("encode", "m.azogue", data, "-o", out, cwd=folder)
+    codes = {
+        "csv": lambda p: pd.read_csv(p).to_numpy(),
+        "parquet": lambda p: pd.read_parquet(p).to_numpy(),
+        "npy": np.load,
+        "npz": lambda p: np.load(p)["X"],
+    }[ending](folder / out)
+    assert codes.shape == (150, 2)
+    azogue("decode", "m.azogue", out, "-o", f"rows-{out}.csv", cwd=folder)
+    azogue("reconstruct", "m.azogue", data, "-o", f"again-{out}.csv", cwd=folder)
+    rows, again = pd.read_csv(folder / f"rows-{out}.csv"), pd.read_csv(folder / f"again-{out}.csv")
+    assert list(rows.columns) == list(pd.read_csv(folder / "iris.csv").columns)
+    assert np.allclose(rows.iloc[:, :4], again.iloc[:, :4], atol=0.11)
+    assert (rows["species"] == again["species"]).mean() > 0.98
+
+
+def test_detect(folder):
+    azogue("detect", "m.azogue", "iris.csv", "-o", "scores.csv", cwd=folder)
+    scores = pd.read_csv(folder / "scores.csv")
+    assert list(scores.columns) == ["row", "score", "anomaly", "column"]
+    assert scores["score"].mean() == pytest.approx(1.0, rel=0.1)
+    odd = pd.read_csv(folder / "iris.csv")
+    odd.loc[7, "petal length (cm)"] = 40.0
+    odd.to_csv(folder / "odd.csv", index=False)
+    told = json.loads(azogue("detect", "m.azogue", "odd.csv", "--json", cwd=folder).stdout)
+    worst = max(told["rows"], key=lambda row: row[1])
+    assert worst[0] == 7
+    assert worst[2] is True
+    tenth = json.loads(azogue("detect", "m.azogue", "iris.csv", "--json", "--contamination", "0.1", cwd=folder).stdout)
+    assert 10 <= sum(row[2] for row in tenth["rows"]) <= 20
+
+
+def test_on_the_spot_and_standard_streams(folder):
+    text = (folder / "iris.csv").read_text()
+    done = azogue("encode", "-", "-o", "-", "--network", "3", *QUICK, cwd=folder, stdin=text)
+    assert done.stdout.startswith('"code_1"') or done.stdout.startswith("code_1,code_2,code_3")
+    assert len(done.stdout.splitlines()) == 151
+    assert not done.stderr
+    same = [azogue("detect", "iris.npy", *QUICK, cwd=folder).stdout for _ in "ab"]
+    assert same[0] == same[1]
+    assert azogue("encode", "iris.npz", "--json", *QUICK, cwd=folder).stdout.startswith('{"columns"')
+
+
+def test_csv_dialects(folder):
+    frame = pd.read_csv(folder / "iris.csv")
+    frame.iloc[3, 0] = np.nan
+    frame.to_csv(folder / "semi.csv", index=False, sep=";", na_rep="?")
+    frame.to_csv(folder / "iris.csv.gz", index=False)
+    (folder / "bare.csv").write_text("1,2\n3,4\n5,6\n7,9\n")
+    azogue("reconstruct", "semi.csv", "--missing", "?", "-o", "semi-out.parquet", *QUICK, cwd=folder)
+    back = pq.read_table(folder / "semi-out.parquet")
+    assert str(back.schema.types[0]) == "double"
+    assert back.column(0).null_count == 0
+    azogue("encode", "iris.csv.gz", "--drop", "species", *QUICK, cwd=folder)
+    told = azogue("fit", "bare.csv", "--no-header", "-o", "bare.azogue", "--json", *QUICK, cwd=folder).stdout
+    assert json.loads(told)["rows"] == 4
+
+
+def test_info_and_report(folder):
+    facts = json.loads(azogue("info", "m.azogue", "--json", cwd=folder).stdout)
+    assert facts["code"] == "2 units"
+    assert "petal" in facts["names"]
+    azogue("report", "m.azogue", "iris.csv", "-o", "r.html", cwd=folder)
+    assert "<svg" in (folder / "r.html").read_text()
+    azogue("report", "m.azogue", "iris.csv", "-o", "r.json", cwd=folder)
+    assert json.loads((folder / "r.json").read_text())["sections"][0]["title"] == "Model"
+
+
+def test_a_run_is_resumed_from_its_checkpoint(folder):
+    args = ("fit", "iris.csv", "-o", "c.azogue", "--checkpoint", "c.ckpt", "--json", *QUICK)
+    first, second = (azogue(*args, cwd=folder).stdout for _ in "ab")
+    assert first == second
+
+
+def broken(folder):
+    (folder / "empty.csv").write_text("")
+    (folder / "ragged.csv").write_text("a,b\n1,2\n3\n")
+    (folder / "binary.csv").write_bytes(bytes(range(256)) * 4)
+    (folder / "latin.csv").write_bytes("a,b\n1,ñ\n2,é\n".encode("latin-1"))
+    (folder / "twice.csv").write_text("a,a\n1,2\n3,4\n")
+    (folder / "header.csv").write_text("a,b\n")
+    (folder / "inf.csv").write_text("a,b\n1,inf\n2,3\n4,5\n")
+    (folder / "text.csv").write_text(
+        "sepal length (cm),sepal width (cm),petal length (cm),petal width (cm),species\nx,1,1,1,setosa\n"
+    )
+    (folder / "other.csv").write_text("a,b\n1,2\n3,4\n")
+    (folder / "bad.npy").write_bytes(b"\x93NUMPY\x01\x00garbage")
+    np.save(folder / "objects.npy", np.array([{}, 1], dtype=object), allow_pickle=True)
+    np.savez(folder / "two.npz", a=np.zeros((2, 2)), b=np.zeros((2, 2)))
+    (folder / "bad.parquet").write_bytes(b"PAR1nonsense")
+    (folder / "picture.xyz").write_text("x")
+    (folder / "fake.azogue").write_text("a,b\n1,2\n")
+    (folder / "dir.csv").mkdir(exist_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("encode", "none.csv"), "none.csv: there is no such file"),
+        (("encode", "empty.csv"), "empty.csv: is empty"),
+        (("encode", "ragged.csv"), "ragged.csv: broken CSV"),
+        (("encode", "binary.csv"), "binary.csv"),
+        (("encode", "latin.csv"), "latin.csv"),
+        (("encode", "twice.csv"), "a"),
+        (("encode", "header.csv"), "0 sample"),
+        (("encode", "inf.csv"), "b"),
+        (("encode", "bad.npy"), "bad.npy"),
+        (("encode", "objects.npy"), "objects.npy"),
+        (("encode", "two.npz"), "a, b"),
+        (("encode", "bad.parquet"), "bad.parquet"),
+        (("encode", "picture.xyz"), "picture.xyz: unknown kind"),
+        (("encode", "dir.csv"), "dir.csv: is a directory"),
+        (("encode", "m.azogue"), "name the data"),
+        (("encode", "m.azogue", "other.csv"), "sepal"),
+        (("encode", "m.azogue", "text.csv"), "sepal length"),
+        (("encode", "iris.csv", "iris.csv"), "no model file"),
+        (("encode", "fake.azogue", "iris.csv"), "fake.azogue"),
+        (("info", "fake.azogue"), "fake.azogue"),
+        (("decode", "m.azogue", "iris.npy"), "(n, 2)"),
+        (("decode", "iris.csv", "iris.npy"), "model file"),
+        (("encode", "iris.csv", "--drop", "colour"), "colour"),
+        (("encode", "iris.csv", "--network", "wide"), "--network"),
+        (("encode", "iris.csv", "--variant", "quantum"), "--variant"),
+        (("encode", "iris.csv", "--scaling", "log"), "scaling"),
+        (("encode", "iris.csv", "-o", "nowhere/x.csv"), "nowhere"),
+        (("encode", "iris.csv", "-o", "dir.csv"), "dir.csv: is a directory"),
+        (("encode", "iris.csv", "-o", "x.docx"), "x.docx"),
+        (("fit", "iris.csv", "-o", "dir.csv"), "dir.csv"),
+    ],
+)
+def test_what_is_at_fault_is_named_in_one_line(folder, args, message):
+    broken(folder)
+    before = sorted(folder.iterdir())
+    done = azogue(*args, *(("--epochs", "2") if args[0] in ("encode", "fit") else ()), cwd=folder, ok=False)
+    assert done.returncode == 1, (done.stdout, done.stderr)
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert done.stderr.startswith("azogue: ")
+    assert sorted(folder.iterdir()) == before, "something half-written was left"
+
+
+@pytest.mark.parametrize("args", [(), ("fly",), ("fit",), ("fit", "iris.csv"), ("encode", "iris.csv", "--epochs", "0")])
+def test_usage_is_status_2(folder, args):
+    assert azogue(*args, cwd=folder, ok=False).returncode == 2
+
+
+def test_help_does_not_load_torch(folder):
+    program = "import sys, azogue.cli.app as a; sys.exit('torch' in sys.modules or 'sklearn' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+    assert "Train an autoencoder" in azogue("fit", "--help").stdout
+
+
+def test_the_tour(tmp_path):
+    told = json.loads(azogue("tour", "-o", tmp_path / "t", "--json").stdout)
+    assert [stop["use"] for stop in told["stops"]] == ["1 reduce", "2 detect", "save and load"]
+    reduce, detect, keep = told["stops"]
+    assert reduce["ours"] > reduce["theirs"], "two codes should beat two principal components"
+    assert detect["ours"] > 0.9
+    assert keep["ours"] == "yes"
+    page = (tmp_path / "t" / "index.html").read_text()
+    assert page.count("<img") == 5
+    assert "http://" not in page.replace("http://www.w3.org", "")
+
+
+def test_as_a_program(folder):
+    def run(*args):
+        command = [sys.executable, "-m", "azogue", *args]
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+    done = run("detect", "m.azogue", "iris.csv")
+    assert done.returncode == 0
+    assert done.stdout == azogue("detect", "m.azogue", "iris.csv", cwd=folder).stdout
+    done = run("detect", "m.azogue", "none.csv")
+    assert (done.returncode, done.stderr) == (1, "azogue: none.csv: there is no such file\n")

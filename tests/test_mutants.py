@@ -1,0 +1,160 @@
+"""Faults put into the code on purpose: the checks named beside each must notice it.
+
+Each mutant copies the package, changes one place, and runs tests against the copy; they must fail. The faults are those
+that live on in other libraries.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class Mutant(NamedTuple):
+    fault: str
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+CONTRACT = "tests/test_contract.py::test_autoencoder"
+MUTANTS = [
+    Mutant(
+        "KL clamped to nothing",
+        "objectives/penalties.py",
+        "return (target * (target / mean).log()",
+        "return 0 * (target * (target / mean).log()",
+        "tests/test_objectives.py::test_sparsity",
+    ),
+    Mutant(
+        "global reseed",
+        "session.py",
+        "    _check_parameters(estimator)\n",
+        "    _check_parameters(estimator)\n    torch.manual_seed(seed)\n",
+        f"{CONTRACT}[Autoencoder-check_quiet]",
+    ),
+    Mutant(
+        "a print while training",
+        "training/loop.py",
+        "    begun = time.perf_counter()\n",
+        "    begun = time.perf_counter()\n    print(state.epoch)\n",
+        f"{CONTRACT}[Autoencoder-check_quiet]",
+    ),
+    Mutant(
+        "drop_last with few rows",
+        "training/data.py",
+        "for start in range(0, len(data), size):\n        yield",
+        "for start in range(0, len(data) - size + 1, size):\n        yield",
+        f"{CONTRACT}[Autoencoder-check_few_rows]",
+    ),
+    Mutant(
+        "a hyper-parameter that is ignored",
+        "variants/regularized.py",
+        "Sparsity(self.rho, self.distance)",
+        "Sparsity(0.05, self.distance)",
+        f"{CONTRACT}[SparseAutoencoder-check_hyper_parameters]",
+    ),
+    Mutant(
+        "a decoder that reads a detached code",
+        "training/autograd.py",
+        "network.decode(code.z, rng)",
+        "network.decode(code.z.detach(), rng)",
+        f"{CONTRACT}[Autoencoder-check_gradients]",
+    ),
+    Mutant(
+        "corruption left on at inference",
+        "training/autograd.py",
+        "if corruption is not None and rng is not None:",
+        "if corruption is not None and (rng := rng or Rng(len(batch))):",
+        "tests/test_training.py::test_nothing_is_drawn_at_inference",
+    ),
+    Mutant(
+        "dropout left on at inference",
+        "build.py",
+        "if rng is None or self.rate == 0.0:",
+        "rng = rng or Rng(int(torch.randint(9**9, (1,))))\n        if self.rate == 0.0:",
+        "tests/test_build.py::test_dropout_draws_from_the_step_alone",
+    ),
+    Mutant(
+        "gradient of the sum in place of each row's",
+        "objectives/reconstruction.py",
+        "return cells @ weights / weights.sum()",
+        "return (cells @ weights / weights.sum()).sum()[None]",
+        "tests/test_objectives.py::test_distances",
+    ),
+    Mutant(
+        "one weight a slot in place of a column",
+        "heads.py",
+        "return -(x * raw.log_softmax(1)).sum(1, keepdim=True)",
+        "return -(x * raw.log_softmax(1)).mean(1, keepdim=True)",
+        "tests/test_objectives.py::test_each_head_has_its_own_loss_and_a_category_counts_once",
+    ),
+    Mutant(
+        "a correntropy that depends on the batch",
+        "objectives/reconstruction.py",
+        "return -width * torch.expm1(-error.square() / width)",
+        "return -width * torch.expm1(-error.square() / width) * len(error)",
+        "tests/test_objectives.py::test_distances",
+    ),
+    Mutant(
+        "blocks that are not padded",
+        "training/data.py",
+        "if len(block) == BLOCK:",
+        "if True:",
+        "tests/test_autoencoder.py::test_any_batching_gives_the_same_bits",
+    ),
+    Mutant(
+        "noise that never advances",
+        "recipe.py",
+        '"<5q", self.seed, self.epoch, self.step',
+        '"<5q", self.seed, 0, 0',
+        "tests/test_axes.py::test_drawn_from_the_counters_alone",
+    ),
+    Mutant(
+        "early stopping that forgets the best weights",
+        "training/loop.py",
+        "if state.kept is not None:\n        state.load_weights(state.kept)",
+        "if state.kept is not None:\n        pass",
+        "tests/test_training.py::test_early_stopping_restores_the_best_weights",
+    ),
+    Mutant(
+        "optimiser left out of the checkpoint",
+        "training/state.py",
+        '                    if value is not None:\n                        tensors[f"optimizer',
+        '                    if False:\n                        tensors[f"optimizer',
+        "tests/test_checkpoint.py::test_resumed_in_the_same_process",
+    ),
+    Mutant(
+        "missing cells that count in the loss",
+        "objectives/reconstruction.py",
+        "    mask = observed(step)\n    if mask is None:",
+        "    mask = None\n    if mask is None:",
+        "tests/test_objectives.py::test_mask_and_weights_are_of_columns",
+    ),
+]
+
+
+@pytest.mark.mutants
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.fault)
+def test_mutant_is_caught(mutant, tmp_path):
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    path = tmp_path / "src" / "azogue" / mutant.file
+    text = path.read_text()
+    assert text.count(mutant.old) == 1, f"{mutant.file} no longer has the place to break: {mutant.old!r}"
+    path.write_text(text.replace(mutant.old, mutant.new))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", mutant.tests, "-p", "no:randomly"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, f"{mutant.tests} did not notice ({done.returncode}):\n{done.stdout[-1500:]}"
