@@ -83,11 +83,11 @@ MUTANTS = [
         "tests/test_build.py::test_dropout_draws_from_the_step_alone",
     ),
     Mutant(
-        "gradient of the sum in place of each row's",
-        "objectives/reconstruction.py",
-        "return cells @ weights / weights.sum()",
-        "return (cells @ weights / weights.sum()).sum()[None]",
-        "tests/test_objectives.py::test_distances",
+        "gradient of the sum in place of the Jacobian",
+        "objectives/penalties.py",
+        "units = torch.eye(h.shape[1], dtype=h.dtype, device=h.device)",
+        "units = torch.ones(1, h.shape[1], dtype=h.dtype, device=h.device)",
+        "tests/test_objectives.py::test_contraction_of_one_sigmoid_layer_is_the_closed_form",
     ),
     Mutant(
         "one weight a slot in place of a column",

@@ -113,6 +113,31 @@ def test_l1_and_weight_decay():
     assert obj.WeightDecay("code")(at).item() == pytest.approx(weights[0].square().sum().item())
 
 
+def test_contraction_of_one_sigmoid_layer_is_the_closed_form():
+    x = torch.randn(7, 5, dtype=torch.float64)
+    at = step(x, torch.zeros(7, 5), h=torch.zeros(7, 3), code_activation="sigmoid")
+    layer = at.model.encoder.steps[0]
+    h = torch.sigmoid(x @ layer.weight.T + layer.bias)
+    expected = (h * (1 - h)).square() @ layer.weight.square().sum(1)
+    assert torch.allclose(obj.Contraction()(at), expected, rtol=1e-12)
+
+
+def test_contraction_of_a_deep_encoder_is_the_finite_difference():
+    spec = as_network(Input() + Dense(6, "tanh") + Dense(4, "silu") + Dense(3, "elu") + Output(), 10, 5)
+    x = torch.randn(4, 5, dtype=torch.float64)
+    at = step(x, x)
+    model = build(spec, Point(), 5, at.model.heads, 0).double()
+    eps, total = 1e-6, torch.zeros(4, dtype=torch.float64)
+    for column in range(5):
+        shift = torch.zeros(5, dtype=torch.float64)
+        shift[column] = eps
+        total += ((model.encoder(x + shift) - model.encoder(x - shift)) / (2 * eps)).square().sum(1)
+    value = obj.Contraction()(replace(at, model=model))
+    assert torch.allclose(value, total, rtol=1e-7)
+    value.sum().backward()
+    assert (model.encoder.steps[0].weight.grad != 0).any()
+
+
 @pytest.mark.parametrize("term", [obj.MSE(), obj.RMSE(), obj.MAE(), obj.Huber(), obj.Correntropy(), obj.HeadLoss()])
 def test_gradient_is_the_finite_difference(term):
     at = step(torch.randn(3, 4), torch.zeros(3, 4))

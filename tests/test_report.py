@@ -52,4 +52,4 @@ def test_pictures():
     assert len(plot_codes(codes, np.repeat(["a", "b"], 15)).collections) == 2
     assert len(plot_codes(codes[:, :1], np.arange(30.0)).collections) == 1
     assert plot_codes(codes).get_xlabel() == "code 1"
-    assert plot_images(np.zeros((2, 5, 16)), (4, 4)).images[0].get_array().shape == (8, 20)
+    assert plot_images(np.zeros((2, 5, 16)), (4, 4)).images[0].get_array().shape == (12, 30)

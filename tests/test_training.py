@@ -261,3 +261,14 @@ def test_nothing_is_drawn_at_inference(rows):
     assert torch.equal(step.seen, step.x)
     state = start(one.network, one.recipe)
     assert one.backend.evaluate(state, one.data) == one.backend.evaluate(state, one.data)
+
+
+def test_deterministic_asks_torch_and_gives_the_setting_back(rows):
+    seen = []
+
+    def look(record):
+        seen.append(torch.are_deterministic_algorithms_enabled())
+
+    az.Autoencoder(2, epochs=1, deterministic=True, callbacks=(look,), random_state=0).fit(rows)
+    assert seen == [True]
+    assert not torch.are_deterministic_algorithms_enabled()

@@ -88,7 +88,7 @@ def plot_images(rows: Any, shape: tuple[int, int], ax: Axes | None = None) -> Ax
     """
     rows = np.asarray(rows, dtype=float)
     ax = new_axes(0.8 * rows.shape[1], 0.8 * rows.shape[0]) if ax is None else ax
-    strip = np.block([[picture.reshape(shape) for picture in line] for line in rows])
-    ax.imshow(strip, cmap="gray_r")
+    framed = np.pad(rows.reshape(*rows.shape[:2], *shape), ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=rows.min())
+    ax.imshow(np.block([list(line) for line in framed]), cmap="gray_r")
     ax.set_axis_off()
     return ax

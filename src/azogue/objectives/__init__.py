@@ -1,7 +1,7 @@
 """The objective of training: reconstruction + Σ weighted penalties."""
 
 from azogue.objectives.algebra import Objective, Term, evaluate
-from azogue.objectives.penalties import L1, Sparsity, WeightDecay
+from azogue.objectives.penalties import L1, Contraction, Sparsity, WeightDecay
 from azogue.objectives.reconstruction import (
     BCE,
     MAE,
@@ -22,6 +22,7 @@ __all__ = [
     "MAE",
     "MSE",
     "RMSE",
+    "Contraction",
     "Correntropy",
     "CrossEntropy",
     "HeadLoss",

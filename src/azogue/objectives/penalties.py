@@ -96,3 +96,26 @@ class WeightDecay(Term):
         module = step.model if self.on == "all" else step.model.encoder.steps[-1]
         squares = [p.square().sum() for p in module.parameters() if p.ndim > 1]
         return torch.stack(squares).sum()
+
+
+class Contraction(Term):
+    """‖∂h/∂x̃‖²_F of each row: the squared Frobenius norm of the encoder's Jacobian.
+
+    For one sigmoid layer that is Σⱼ (hⱼ(1 − hⱼ))² Σᵢ Wⱼᵢ². Here it is the Jacobian itself for any encoder that treats
+    rows one by one: a gradient for each code unit, all of them in one batched pass, (k, n, width).
+
+    References
+    ----------
+    Rifai, Vincent, Muller, Glorot & Bengio (2011), ICML. NOTE[DIFF] ruta takes the gradient of the sum of the codes,
+    in which units cancel one another.
+    """
+
+    def __call__(self, step: Step) -> Tensor:
+        with torch.enable_grad():
+            seen = step.seen.detach().requires_grad_()
+            h = step.model.encoder(seen, step.rng)
+            units = torch.eye(h.shape[1], dtype=h.dtype, device=h.device)
+            (jacobian,) = torch.autograd.grad(
+                h, seen, units[:, None, :].expand(-1, *h.shape), create_graph=True, is_grads_batched=True
+            )
+        return jacobian.square().sum((0, 2))

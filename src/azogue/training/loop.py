@@ -8,6 +8,8 @@ import time
 import warnings
 from typing import TYPE_CHECKING, Any, Protocol
 
+import torch
+
 from azogue.recipe import Batch, Recipe, Rng
 from azogue.training.data import batches
 
@@ -78,6 +80,8 @@ def train(
         If that happens before the first epoch is complete.
     """
     finite = state.weights()
+    algorithms = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(algorithms or recipe.deterministic)
     try:
         while state.epoch < recipe.epochs and not state.stopped:
             record = _epoch(state, backend, recipe, data)
@@ -104,6 +108,8 @@ def train(
             TrainingWarning,
             stacklevel=3,
         )
+    finally:
+        torch.use_deterministic_algorithms(algorithms)
     if state.kept is not None:
         state.load_weights(state.kept)
     log.debug("trained %d epochs with %s, stopped by %s", state.epoch, backend.name, state.stopped or "the last epoch")
