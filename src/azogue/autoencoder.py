@@ -257,7 +257,7 @@ class Autoencoder(CallbackSupportMixin, Persistent, ClassNamePrefixFeaturesOutMi
 
         Returns
         -------
-        ndarray of float32, shape (n, code_size_), or what `set_output` asked for
+        ndarray of float32, shape (n, code size), or what `set_output` asked for
         """
         return self._reader.codes(self._pack(X)).numpy()
 
@@ -270,7 +270,7 @@ class Autoencoder(CallbackSupportMixin, Persistent, ClassNamePrefixFeaturesOutMi
 
         Parameters
         ----------
-        Z : array, shape (n, code_size_)
+        Z : array, shape (n, code size)
 
         Raises
         ------

@@ -69,7 +69,7 @@ class Sparsity(Term):
 
 
 class L1(Term):
-    """Σⱼ |zⱼ| of each row's code: few units at work at a time."""
+    """`Σⱼ |zⱼ|` of each row's code: few units at work at a time."""
 
     name = "l1"
 

@@ -92,7 +92,7 @@ class RMSE(MSE):
 
 
 class MAE(Distance):
-    """Absolute error, |x − out|."""
+    """Absolute error, `|x − out|`."""
 
     def distance(self, error: Tensor) -> Tensor:
         return error.abs()
@@ -100,7 +100,7 @@ class MAE(Distance):
 
 @dataclass(frozen=True, repr=False)
 class Huber(Distance):
-    """Squared near zero, absolute far away: e²/2 for |e| ≤ δ, else δ(|e| − δ/2) (Huber 1964)."""
+    """Squared near zero, absolute far away: `e²/2` for `|e| ≤ δ`, else `δ(|e| − δ/2)` (Huber 1964)."""
 
     delta: float = 1.0
 
