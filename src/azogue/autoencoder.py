@@ -10,7 +10,7 @@ import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from azogue.inference import Reader, error_profile
+from azogue.inference import Reader, calibration_rows, error_profile
 from azogue.metrics import as_metrics, measurer
 from azogue.optimizers import Constant
 from azogue.persistence import Persistent
@@ -23,9 +23,6 @@ from azogue.training.checkpoint import Checkpoint, locked
 from azogue.training.loop import train
 from azogue.training.state import State, start
 from azogue.validation import remember_columns
-
-#: Training rows whose errors are kept as quantiles, at most.
-CALIBRATION_ROWS = 100_000
 
 
 @dataclass(eq=False, repr=False)
@@ -234,7 +231,7 @@ class Autoencoder(CallbackSupportMixin, Persistent, ClassNamePrefixFeaturesOutMi
 
     def _calibrate(self, data: Batch) -> None:
         """Keep the distribution of the training rows' errors: what is usual, for whoever judges new rows."""
-        part = data.take(slice(0, CALIBRATION_ROWS))
+        part = data.take(calibration_rows(len(data), self.schema_.n_columns))
         self.error_profile_ = error_profile(self._by_column(self._reader.cell_errors(part)))
 
     @property

@@ -76,6 +76,16 @@ def _move(part: Tensor | None, like: Tensor) -> Tensor | None:
     return part.to(like.device, like.dtype if part.is_floating_point() else part.dtype)
 
 
+#: Cells whose errors are looked at for a profile, at most, and the rows that are looked at in any case.
+PROFILE_CELLS, PROFILE_ROWS = 4_000_000, 1_000
+
+
+def calibration_rows(rows: int, columns: int) -> Tensor:
+    """Evenly spaced rows, all of them where their cells are few enough."""
+    count = min(rows, max(PROFILE_CELLS // max(columns, 1), PROFILE_ROWS))
+    return torch.linspace(0, rows - 1, count).round().long()
+
+
 def error_profile(cells: np.ndarray) -> dict[str, np.ndarray]:
     """What errors were usual in training, for whoever judges new rows without the training data.
 

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from azogue.inference import calibration_rows
 from azogue.recipe import Batch, Rng
 from azogue.training.data import BLOCK, batches
 from azogue.training.state import start
@@ -138,9 +139,12 @@ def _memory(session: Session, parameters: int) -> int:
         if tensor is not None
     )
     units = sum(p.shape[0] for p in session.network.parameters() if p.ndim > 1) + 4 * session.schema.width
-    largest = max(session.recipe.batch_size, BLOCK if session.validation is None else 16 * BLOCK)
-    # the packed rows exist twice while they are split, and each value between layers has a gradient
-    return 2 * held + 4 * (_COPIES * parameters + 3 * units * largest) + 8 * len(session.data)
+    rows = len(session.data)
+    together = max(min(session.recipe.batch_size, rows), BLOCK, min(16 * BLOCK, len(session.validation or ())))
+    profiled = len(calibration_rows(rows, session.schema.n_columns)) * session.schema.n_columns
+    training = 4 * (_COPIES * parameters + 2 * units * together) + 8 * rows
+    # the packed rows exist twice while they are split; each cell of the profile is a handful of float64
+    return held + max(held, training, 4 * parameters + 36 * profiled)
 
 
 def describe(network: Network, title: str) -> str:

@@ -8,6 +8,9 @@ import sys
 
 def main() -> None:
     """Run the command line and leave with 0, with 1 (the data or the model is at fault) or with 2 (usage)."""
+    # threads that wait for one another asleep: awake, they take the processor from whoever they wait for, and a step
+    # of a small network lasts twenty times as long on a machine that others use too
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from azogue.cli.app import app
 
     try:
