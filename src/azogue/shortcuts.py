@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def kinds() -> dict[str, type[Autoencoder]]:
     """The variants by short name: `basic`, `denoising`, `sparse`, `ksparse`, `robust`, …"""
     known = {name: cls for name, cls in persistence.Persistent.registry.items() if issubclass(cls, Autoencoder)}
-    return {name.rpartition(":")[2].removesuffix("Autoencoder").lower() or "basic": cls for name, cls in known.items()}
+    short = {name.rpartition(":")[2].removesuffix("Autoencoder").lower() or "basic": cls for name, cls in known.items()}
+    return dict(sorted(short.items()))
 
 
 def autoencode(X: Any, dimension: int = 2, *, kind: str = "basic", **parameters: Any) -> Any:
