@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from functools import wraps
-from typing import Annotated, Any
+from inspect import Parameter, signature
+from typing import Annotated, Any, TypeAlias, get_type_hints
 
 import typer
+
+Verb: TypeAlias = Callable[..., None]
 
 app = typer.Typer(
     add_completion=True,
@@ -23,25 +27,65 @@ app = typer.Typer(
 Data = Annotated[
     str, typer.Argument(metavar="MODEL|DATA", help="A model with data behind it, or data to fit on the spot.")
 ]
-New = Annotated[str | None, typer.Argument(metavar="[DATA]", help="The data, where a model comes first.")]
+New = Annotated[str | None, typer.Argument(metavar="DATA", help="The data, where a model comes first.")]
 Output = Annotated[str | None, typer.Option("--output", "-o", help="File to write; standard output if none.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
-Variant = Annotated[str, typer.Option(help="basic, denoising, sparse, ksparse or robust.")]
-Network = Annotated[str, typer.Option(help="auto, a code size (2), widths (64,32,2) or fractions (0.5,0.1).")]
-Epochs = Annotated[int, typer.Option(min=1, help="Passes over the rows, at most.")]
-Scaling = Annotated[str, typer.Option(help="auto, standard, minmax, robust or none.")]
-Seed = Annotated[int | None, typer.Option(help="Same seed, same result.")]
-Drop = Annotated[list[str] | None, typer.Option("--drop", help="A column to leave out; may be repeated.")]
-Header = Annotated[
-    bool, typer.Option("--header/--no-header", help="Whether the first line of a CSV names the columns.")
-]
-Missing = Annotated[str | None, typer.Option(help="A further text that marks a missing cell, such as '?'.")]
-Checkpoint = Annotated[
-    str | None, typer.Option(help="File that keeps the state of training; an interrupted run goes on from it.")
-]
 
 
-def guarded(verb: Callable[..., None]) -> Callable[..., None]:
+@dataclass(frozen=True)
+class Reading:
+    """How a data file is read."""
+
+    drop: Annotated[list[str] | None, typer.Option("--drop", help="A column to leave out; may be repeated.")] = None
+    header: Annotated[bool, typer.Option(help="Whether the first line of a CSV names the columns.")] = True
+    missing: Annotated[str | None, typer.Option(help="A further text that marks a missing cell, such as '?'.")] = None
+
+
+@dataclass(frozen=True)
+class Training:
+    """What is trained, where a verb trains."""
+
+    variant: Annotated[str, typer.Option(help="basic, denoising, sparse, ksparse or robust.")] = "basic"
+    network: Annotated[str, typer.Option(help="auto, a code size (2), widths (64,32,2) or fractions (0.5,0.1).")] = (
+        "auto"
+    )
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the rows, at most.")] = 100
+    scaling: Annotated[str, typer.Option(help="auto, standard, minmax, robust or none.")] = "auto"
+    seed: Annotated[int | None, typer.Option(help="Same seed, same result.")] = None
+
+
+def taking(**groups: type) -> Callable[[Verb], Verb]:
+    """Give a verb the options of dataclasses: it declares `training: Training`, the user sees `--epochs` and so on."""
+
+    def decorate(verb: Verb) -> Verb:
+        own = [p for p in signature(verb).parameters.values() if p.name not in groups]
+        hints = get_type_hints(verb, include_extras=True)
+        own = [p.replace(annotation=hints[p.name]) for p in own]
+        shared = [
+            Parameter(
+                f.name,
+                Parameter.KEYWORD_ONLY,
+                default=f.default,
+                annotation=get_type_hints(g, include_extras=True)[f.name],
+            )
+            for g in groups.values()
+            for f in fields(g)
+        ]
+
+        def run(*args: Any, **kwargs: Any) -> None:
+            built = {name: g(**{f.name: kwargs.pop(f.name) for f in fields(g)}) for name, g in groups.items()}
+            verb(*args, **kwargs, **built)
+
+        run.__name__, run.__doc__ = verb.__name__, verb.__doc__
+        whole = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in own] + shared
+        run.__signature__ = signature(verb).replace(parameters=whole)  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in whole}
+        return run
+
+    return decorate
+
+
+def guarded(verb: Verb) -> Verb:
     """Turn what is the data's or the model's fault into one line and exit status 1."""
 
     @wraps(verb)
@@ -71,49 +115,33 @@ def _emit(result: dict[str, Any], as_json: bool, text: str) -> None:
 
 @app.command()
 @guarded
+@taking(training=Training, reading=Reading)
 def fit(
     data: Annotated[str, typer.Argument(metavar="DATA")],
     output: Annotated[str, typer.Option("--output", "-o", help="Model file to write.")],
-    variant: Variant = "basic",
-    network: Network = "auto",
-    epochs: Epochs = 100,
-    scaling: Scaling = "auto",
-    seed: Seed = None,
-    drop: Drop = None,
-    header: Header = True,
-    missing: Missing = None,
-    checkpoint: Checkpoint = None,
+    checkpoint: Annotated[
+        str | None, typer.Option(help="File that keeps the state of training; an interrupted run goes on from it.")
+    ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Say what training would do, and stop.")] = False,
     json_: Json = False,
+    *,
+    training: Training,
+    reading: Reading,
 ) -> None:
     """Train an autoencoder on DATA and write it to a model file."""
     from azogue.cli import models
 
     models.tables.check_output(output)
-    table = models.read(data, drop, header, missing)
-    ae = models.unfitted(variant, network, epochs, scaling, seed, checkpoint)
+    table = models.read(data, reading)
+    ae = models.unfitted(training, checkpoint)
     if plan:
         made = ae.plan(table)
         _emit(dict(vars(made)), json_, str(made))
         return
     models.quietly(ae.fit, table)
     ae.save(output)
-    last = ae.history_[-1]
-    result = {
-        "model": output,
-        "rows": len(table),
-        "columns": ae.n_features_in_,
-        "code_size": ae.code_size_,
-        "epochs": len(ae.history_),
-        "loss": last["loss"],
-        "val_loss": last.get("val_loss"),
-        "stopped": ae.stopped_,
-    }
-    _emit(
-        result,
-        json_,
-        f"{output}: {len(table):,} rows, code of {ae.code_size_}, {len(ae.history_)} epochs, loss {last['loss']:.4g}",
-    )
+    told = {"model": output, **models.trained(ae, len(table))}
+    _emit(told, json_, "{model}: {rows:,} rows, code of {code_size}, {epochs} epochs, loss {loss:.4g}".format(**told))
 
 
 def _through(
@@ -122,23 +150,20 @@ def _through(
     new: str | None,
     output: str | None,
     as_json: bool,
-    options: tuple[Any, ...],
-    reading: tuple[Any, ...],
+    training: Training | None,
+    reading: Reading,
 ) -> None:
     """Open the model (or fit one), send the rows through `make`, and write what comes out."""
     from azogue.cli import models
 
     models.tables.check_output(output)
-    model, table, source = models.opened(data, new, options, reading)
+    model, table, source = models.opened(data, new, training, reading)
     result = models.tables.as_arrow(make(model, table))
     if output is not None:
         models.tables.write_table(result, output)
         if output != "-":
-            _emit(
-                {"output": output, "rows": len(result), "columns": result.column_names},
-                as_json,
-                f"{output}: {len(result):,} rows from {source}",
-            )
+            told = {"output": output, "rows": len(result), "columns": result.column_names}
+            _emit(told, as_json, f"{output}: {len(result):,} rows from {source}")
     elif as_json:
         _emit({"columns": result.column_names, "rows": models.json_rows(result)}, True, "")
     else:
@@ -147,112 +172,83 @@ def _through(
 
 @app.command()
 @guarded
+@taking(training=Training, reading=Reading)
 def encode(
-    data: Data,
-    new: New = None,
-    output: Output = None,
-    json_: Json = False,
-    variant: Variant = "basic",
-    network: Network = "auto",
-    epochs: Epochs = 100,
-    scaling: Scaling = "auto",
-    seed: Seed = None,
-    drop: Drop = None,
-    header: Header = True,
-    missing: Missing = None,
+    data: Data, new: New = None, output: Output = None, json_: Json = False, *, training: Training, reading: Reading
 ) -> None:
     """Rows → codes: dimensionality reduction. A code is pseudonymised data, not anonymous data."""
     from azogue.cli import models
 
-    options, reading = (variant, network, epochs, scaling, seed), (drop, header, missing)
-    _through(models.codes, data, new, output, json_, options, reading)
+    _through(models.codes, data, new, output, json_, training, reading)
 
 
 @app.command()
 @guarded
+@taking(reading=Reading)
 def decode(
     model: Annotated[str, typer.Argument(metavar="MODEL")],
     codes: Annotated[str, typer.Argument(metavar="CODES")],
     output: Output = None,
     json_: Json = False,
-    header: Header = True,
+    *,
+    reading: Reading,
 ) -> None:
     """Codes → rows in the units and columns of the training data."""
     from azogue.cli import models
 
-    _through(models.decoded, model, codes, output, json_, (), (None, header, None))
+    _through(models.decoded, model, codes, output, json_, None, reading)
 
 
 @app.command()
 @guarded
+@taking(training=Training, reading=Reading)
 def reconstruct(
-    data: Data,
-    new: New = None,
-    output: Output = None,
-    json_: Json = False,
-    variant: Variant = "basic",
-    network: Network = "auto",
-    epochs: Epochs = 100,
-    scaling: Scaling = "auto",
-    seed: Seed = None,
-    drop: Drop = None,
-    header: Header = True,
-    missing: Missing = None,
+    data: Data, new: New = None, output: Output = None, json_: Json = False, *, training: Training, reading: Reading
 ) -> None:
     """Rows → what the network makes of them."""
     from azogue.cli import models
 
-    options, reading = (variant, network, epochs, scaling, seed), (drop, header, missing)
-    _through(models.reconstructed, data, new, output, json_, options, reading)
+    _through(models.reconstructed, data, new, output, json_, training, reading)
 
 
 @app.command()
 @guarded
+@taking(training=Training, reading=Reading)
 def detect(
     data: Data,
     new: New = None,
     output: Output = None,
     json_: Json = False,
     contamination: Annotated[float | None, typer.Option(help="Part of the training rows beyond the threshold.")] = None,
-    variant: Variant = "basic",
-    network: Network = "auto",
-    epochs: Epochs = 100,
-    scaling: Scaling = "auto",
-    seed: Seed = None,
-    drop: Drop = None,
-    header: Header = True,
-    missing: Missing = None,
+    *,
+    training: Training,
+    reading: Reading,
 ) -> None:
     """Score rows: 1 is usual, higher is worse; say which lie beyond the threshold and which column is why."""
     from functools import partial
 
     from azogue.cli import models
 
-    options, reading = (variant, network, epochs, scaling, seed), (drop, header, missing)
     make = partial(models.detected, contamination="auto" if contamination is None else contamination)
-    _through(make, data, new, output, json_, options, reading)
+    _through(make, data, new, output, json_, training, reading)
 
 
 @app.command()
 @guarded
+@taking(training=Training, reading=Reading)
 def report(
     data: Data,
     new: New = None,
     output: Annotated[str, typer.Option("--output", "-o", help="HTML or JSON file to write.")] = "report.html",
-    variant: Variant = "basic",
-    network: Network = "auto",
-    epochs: Epochs = 100,
-    scaling: Scaling = "auto",
-    seed: Seed = None,
-    drop: Drop = None,
-    header: Header = True,
-    missing: Missing = None,
+    *,
+    training: Training,
+    reading: Reading,
 ) -> None:
     """Write a page on a model and a table: training, reconstruction, code map, anomalies."""
     from azogue.cli import models
 
     models.tables.check_output(output)
-    model, table, _ = models.opened(data, new, (variant, network, epochs, scaling, seed), (drop, header, missing))
+    model, table, _ = models.opened(data, new, training, reading)
     models.report(model, table).save(output)
     print(output)
 

@@ -21,6 +21,8 @@ from azogue.shortcuts import kinds, load
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from azogue.cli.app import Reading, Training
+
 __all__ = [
     "codes",
     "decoded",
@@ -32,6 +34,7 @@ __all__ = [
     "reconstructed",
     "report",
     "tables",
+    "trained",
     "unfitted",
 ]
 
@@ -57,28 +60,41 @@ def quietly(function: Callable[..., Any], *args: Any) -> Any:
         return function(*args)
 
 
-def read(path: str, drop: list[str] | None, header: bool, missing: str | None) -> Any:
+def read(path: str, reading: Reading) -> Any:
     """The table of a file, without the dropped columns."""
-    return tables.drop_columns(tables.read_table(path, header=header, missing=missing), drop or [], path)
+    table = tables.read_table(path, header=reading.header, missing=reading.missing)
+    return tables.drop_columns(table, reading.drop or [], path)
 
 
-def unfitted(
-    variant: str, network: str, epochs: int, scaling: str, seed: int | None, checkpoint: str | None = None
-) -> Any:
+def unfitted(training: Training, checkpoint: str | None = None) -> Any:
     """An autoencoder from the options of the command line."""
     known = kinds()
-    cls = known.get(variant.replace("-", "").replace("_", "").lower())
+    cls = known.get(training.variant.replace("-", "").replace("_", "").lower())
     if cls is None:
-        raise ValueError(f"--variant: {variant!r} is unknown; use one of {', '.join(known)}")
+        raise ValueError(f"--variant: {training.variant!r} is unknown; use one of {', '.join(known)}")
     return cls(
-        parse_network(network),
-        epochs=epochs,
-        scaling=scaling,
-        random_state=seed,
+        parse_network(training.network),
+        epochs=training.epochs,
+        scaling=training.scaling,
+        random_state=training.seed,
         checkpoint=checkpoint,
         resume=checkpoint is not None,
         verbose=1,
     )
+
+
+def trained(ae: Any, rows: int) -> dict[str, Any]:
+    """What training made, in numbers."""
+    last = ae.history_[-1]
+    return {
+        "rows": rows,
+        "columns": ae.n_features_in_,
+        "code_size": ae.code_size_,
+        "epochs": len(ae.history_),
+        "loss": last["loss"],
+        "val_loss": last.get("val_loss"),
+        "stopped": ae.stopped_,
+    }
 
 
 def parse_network(text: str) -> Any:
@@ -92,20 +108,19 @@ def parse_network(text: str) -> Any:
     return parts[0] if len(parts) == 1 and isinstance(parts[0], int) else tuple(parts)
 
 
-def opened(data: str, new: str | None, options: tuple[Any, ...], reading: tuple[Any, ...]) -> tuple[Any, Any, str]:
+def opened(data: str, new: str | None, training: Training | None, reading: Reading) -> tuple[Any, Any, str]:
     """The model and the rows of `MODEL DATA`, or of `DATA` alone; and where the rows came from."""
-    drop, header, missing = reading
     if data.endswith(ENDING):
         if new is None:
             raise ValueError(f"{data} is a model; name the data behind it")
         model = load(data)
-        return model, read(new, drop, header, missing), new
-    if not options:
+        return model, read(new, reading), new
+    if training is None:
         raise ValueError(f"{data}: a model file (*{ENDING}) must come first")
     if new is not None:
         raise ValueError(f"{data} is no model file (*{ENDING}); give one file to fit on the spot, or a model and data")
-    table = read(data, drop, header, missing)
-    return quietly(unfitted(*options).fit, table), table, data
+    table = read(data, reading)
+    return quietly(unfitted(training).fit, table), table, data
 
 
 def codes(model: Any, table: Any) -> pa.Table:
