@@ -178,6 +178,7 @@ def test_torch_modules_as_network(iris, tmp_path):
     with pytest.raises(az.ModelFileError, match="modules="):
         az.load(tmp_path / "m.azogue")
     again = az.load(tmp_path / "m.azogue", modules=pair)
+    assert again.network is pair
     assert np.array_equal(again.encode(iris), ae.encode(iris))
 
 

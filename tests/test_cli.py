@@ -161,6 +161,7 @@ def broken(folder):
     (folder / "bad.npy").write_bytes(b"\x93NUMPY\x01\x00garbage")
     np.save(folder / "objects.npy", np.array([{}, 1], dtype=object), allow_pickle=True)
     np.savez(folder / "two.npz", a=np.zeros((2, 2)), b=np.zeros((2, 2)))
+    (folder / "bad.npz").write_bytes(b"PK\x03\x04nonsense")
     (folder / "bad.parquet").write_bytes(b"PAR1nonsense")
     (folder / "picture.xyz").write_text("x")
     (folder / "fake.azogue").write_text("a,b\n1,2\n")
@@ -175,9 +176,9 @@ def broken(folder):
         (("encode", "ragged.csv"), "ragged.csv: broken CSV"),
         (("encode", "binary.csv"), "binary.csv"),
         (("encode", "latin.csv"), "latin.csv"),
-        (("encode", "twice.csv"), "a"),
-        (("encode", "header.csv"), "0 sample"),
-        (("encode", "inf.csv"), "b"),
+        (("encode", "twice.csv"), "twice.csv: "),
+        (("encode", "header.csv"), "header.csv: Found array with 0 sample"),
+        (("encode", "inf.csv"), "inf.csv: "),
         (("encode", "bad.npy"), "bad.npy"),
         (("encode", "objects.npy"), "objects.npy"),
         (("encode", "two.npz"), "a, b"),
@@ -200,12 +201,18 @@ def broken(folder):
         (("encode", "iris.csv", "-o", "dir.csv"), "dir.csv: is a directory"),
         (("encode", "iris.csv", "-o", "x.docx"), "x.docx"),
         (("fit", "iris.csv", "-o", "dir.csv"), "dir.csv"),
+        (("fit", "iris.csv", "-o", "-"), "needs a file"),
+        (("fit", "iris.csv", "-o", "m.bin"), "must end in .azogue"),
+        (("encode", "bad.npz"), "bad.npz"),
+        (("detect", "m.azogue", "iris.csv", "-o", "s.npz"), "s.npz: holds numbers only"),
+        (("detect", "m.azogue", "iris.csv", "--epochs", "3"), "trained already"),
     ],
 )
 def test_what_is_at_fault_is_named_in_one_line(folder, args, message):
     broken(folder)
     before = sorted(folder.iterdir())
-    done = azogue(*args, *(("--epochs", "2") if args[0] in ("encode", "fit") else ()), cwd=folder, ok=False)
+    quick = ("--epochs", "2") if args[0] in ("encode", "fit") and not args[1].endswith(".azogue") else ()
+    done = azogue(*args, *quick, cwd=folder, ok=False)
     assert done.returncode == 1, (done.stdout, done.stderr)
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
@@ -244,5 +251,16 @@ def test_as_a_program(folder):
     done = run("detect", "m.azogue", "iris.csv")
     assert done.returncode == 0
     assert done.stdout == azogue("detect", "m.azogue", "iris.csv", cwd=folder).stdout
+    for _ in range(5):
+        assert run("decode", "m.azogue", "iris.csv").returncode == 1
     done = run("detect", "m.azogue", "none.csv")
     assert (done.returncode, done.stderr) == (1, "azogue: none.csv: there is no such file\n")
+
+
+def test_text_columns_stay_text_whatever_new_rows_look_like(folder):
+    (folder / "codes-train.csv").write_text(
+        "code,n\n" + "".join(f"{c},{i}\n" for i, c in enumerate(["A1", "3", "7", "B2"] * 10))
+    )
+    (folder / "codes-new.csv").write_text("code,n\n3,1\n7,2\n")
+    azogue("fit", "codes-train.csv", "-o", "codes.azogue", *QUICK, cwd=folder)
+    azogue("detect", "codes.azogue", "codes-new.csv", cwd=folder)

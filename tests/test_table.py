@@ -83,13 +83,13 @@ def test_no_mask_where_nothing_is_missing():
 def test_describe(mixed):
     schema = Table("robust").fit(mixed)
     assert schema.describe() == [
-        {"name": "colour", "kind": "categorical", "scaling": None, "slots": 3},
-        {"name": "size", "kind": "numeric", "scaling": "robust", "slots": 1},
-        {"name": "ok", "kind": "boolean", "scaling": None, "slots": 1},
-        {"name": "nothing", "kind": "absent", "scaling": None, "slots": 0},
-        {"name": "count", "kind": "numeric", "scaling": "constant", "slots": 1},
-        {"name": "day", "kind": "datetime", "scaling": "robust", "slots": 1},
-        {"name": "grade", "kind": "categorical", "scaling": None, "slots": 4},
+        {"name": "colour", "kind": "categorical", "scaling": None, "head": "categorical", "slots": 3},
+        {"name": "size", "kind": "numeric", "scaling": "robust", "head": "gaussian", "slots": 1},
+        {"name": "ok", "kind": "boolean", "scaling": None, "head": "bernoulli", "slots": 1},
+        {"name": "nothing", "kind": "absent", "scaling": None, "head": None, "slots": 0},
+        {"name": "count", "kind": "numeric", "scaling": "constant", "head": "gaussian", "slots": 1},
+        {"name": "day", "kind": "datetime", "scaling": "robust", "head": "gaussian", "slots": 1},
+        {"name": "grade", "kind": "categorical", "scaling": None, "head": "categorical", "slots": 4},
     ]
     assert [row["name"] for row in Table().fit(np.eye(2)).describe()] == [0, 1]
 

@@ -272,3 +272,69 @@ def test_deterministic_asks_torch_and_gives_the_setting_back(rows):
     az.Autoencoder(2, epochs=1, deterministic=True, callbacks=(look,), random_state=0).fit(rows)
     assert seen == [True]
     assert not torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.parametrize("rate", [1e30, 3e3])
+def test_a_run_that_diverges_never_returns_a_model_of_nan(rows, rate):
+    wild = {"optimizer": SGD(momentum=0.0), "learning_rate": Constant(rate), "batch_size": 200}
+    ae = az.Autoencoder(2, **wild, epochs=40, validation_fraction=0.0, random_state=0)
+    if rate > 1e20:
+        with pytest.raises(FloatingPointError, match="epoch 1"):
+            ae.fit(rows)
+        return
+    with pytest.warns(az.TrainingWarning, match="last finite weights"):
+        ae.fit(rows)
+    assert np.isfinite(ae.reconstruct(rows)).all()
+
+
+def test_parameters_of_the_wrong_kind_are_named(rows):
+    for parameters, name in (
+        ({"corruption": lambda x, rng: (x, x)}, "corruption"),
+        ({"corruption": az.corruptions.Gaussian}, "corruption"),
+        ({"random_state": 2**64}, "random_state"),
+        ({"device": "cuda:7"}, "device"),
+        ({"resume": True}, "checkpoint"),
+        ({"metrics": (lambda *a: 0.0, lambda *a: 1.0)}, "metrics"),
+    ):
+        with pytest.raises((ValueError, TypeError), match=name):
+            az.Autoencoder(2, epochs=1, **parameters).fit(rows)
+
+
+def test_scikit_learn_hears_the_end_however_it_comes(rows):
+    pytest.importorskip("sklearn.callback")
+    ended = []
+
+    class Listener:
+        def setup(self, estimator, context): ...
+
+        def teardown(self, estimator, context): ...
+
+        def on_fit_task_begin(self, estimator, context): ...
+
+        def on_fit_task_end(self, estimator, context):
+            ended.append(context.task_name)
+
+    ae = az.Autoencoder(2, epochs=9, callbacks=lambda record: record["epoch"] == 2, random_state=0)
+    ae.set_callbacks(Listener())
+    ae.fit(rows)
+    assert ended == ["epoch", "epoch", "fit"]
+
+
+def test_unfitted_says_so(rows):
+    from sklearn.exceptions import NotFittedError
+
+    for call in (lambda a: a.encode(rows), lambda a: a.interpolate(rows[:1], rows[:1]), lambda a: a.decode(rows)):
+        with pytest.raises(NotFittedError):
+            call(az.Autoencoder(2))
+
+
+def test_a_network_spec_can_be_used_again(rows):
+    net = az.Input() + az.Dense(3) + az.Output("sigmoid")
+    first = az.Autoencoder(net, epochs=1, random_state=0).fit(rows)
+    again = az.Autoencoder(first.network_spec_, epochs=1, random_state=0).fit(rows)
+    assert np.array_equal(first.encode(rows), again.encode(rows))
+
+
+def test_k_as_numpy_counts_it(rows):
+    codes = az.KSparseAutoencoder(6, k=np.int64(2), epochs=1, random_state=0).fit_transform(rows)
+    assert (codes != 0).sum(1).max() == 2

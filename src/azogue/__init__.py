@@ -34,12 +34,12 @@ _HOMES = {
     "L1": "azogue.objectives",
     "WeightDecay": "azogue.objectives",
 }
-_MODULES = ("codes", "corruptions", "modalities", "objectives", "optimizers", "report")
+_MODULES = ("codes", "corruptions", "modalities", "objectives", "optimizers", "plots", "report")
 
 __all__ = sorted([*_HOMES, *_MODULES, "__version__"])
 
 if TYPE_CHECKING:
-    from azogue import codes, corruptions, modalities, objectives, optimizers, report
+    from azogue import codes, corruptions, modalities, objectives, optimizers, plots, report
     from azogue.applications import AnomalyDetector
     from azogue.autoencoder import Autoencoder
     from azogue.contract import check_autoencoder

@@ -10,7 +10,7 @@ import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from azogue.inference import Reader, calibration_rows, error_profile
+from azogue.inference import Profile, Reader, calibration_rows, column_weights, error_profile, merged
 from azogue.metrics import as_metrics, measurer
 from azogue.optimizers import Constant
 from azogue.persistence import Persistent
@@ -18,7 +18,7 @@ from azogue.planning import Plan, describe, make_plan
 from azogue.recipe import Batch, Rng
 from azogue.session import Axes, Session, as_seed, open_session, place
 from azogue.training.autograd import Autograd
-from azogue.training.callbacks import CallbackSupportMixin, progress, sklearn_callbacks, with_callbacks
+from azogue.training.callbacks import CallbackSupportMixin, as_callbacks, progress, sklearn_callbacks, with_callbacks
 from azogue.training.checkpoint import Checkpoint, locked
 from azogue.training.loop import train
 from azogue.training.state import State, start
@@ -88,6 +88,10 @@ class Autoencoder(CallbackSupportMixin, Persistent, ClassNamePrefixFeaturesOutMi
         Where the columns have names.
     seed_ : int
         The seed that was used.
+    stopped_ : str
+        What ended training before its last epoch, empty if nothing did.
+    recipe_, network_spec_, code_ : specs
+        What was trained, as values.
     error_profile_ : dict
         Each column's usual error on the training rows, and quantiles of the rows' errors relative to it.
 
@@ -176,15 +180,15 @@ class Autoencoder(CallbackSupportMixin, Persistent, ClassNamePrefixFeaturesOutMi
         state = start(session.network, session.recipe)
         if file is not None:
             file.bind(session, state, resume=self.resume)
-        after = sklearn_callbacks(self, session.recipe.epochs)
-        with progress(session.recipe.epochs, self.verbose, type(self).__name__) as bars:
+        epochs, title = session.recipe.epochs, type(self).__name__
+        with sklearn_callbacks(self, epochs) as theirs, progress(epochs, self.verbose, title) as bars:
             train(
                 state,
                 session.backend,
                 session.recipe,
                 session.data,
                 session.validation,
-                callbacks=[*bars, *self.callbacks, *([after] if after else [])],
+                callbacks=[*bars, *as_callbacks(self.callbacks), *theirs],
                 measure=measurer(session, as_metrics(self.metrics)),
                 save=None if file is None else file.save,
             )
@@ -195,7 +199,8 @@ class Autoencoder(CallbackSupportMixin, Persistent, ClassNamePrefixFeaturesOutMi
         """One more epoch on the rows of `X`; the first call settles schema and network from its rows.
 
         Nothing is held out, the learning rate is the run's highest, and the optimiser goes on where it was (afresh
-        after `az.load`).
+        after `az.load`). Of the parameters, `callbacks` applies; `metrics` and `checkpoint` are for whole runs. The
+        profile of errors becomes that of all rows seen so far.
 
         Parameters
         ----------
@@ -218,8 +223,8 @@ class Autoencoder(CallbackSupportMixin, Persistent, ClassNamePrefixFeaturesOutMi
         state.kept, state.stopped = None, ""
         rate = max(self.recipe_.schedule(part / 100) for part in range(101))
         recipe = replace(self.recipe_, epochs=state.epoch + 1, schedule=Constant(rate))
-        train(state, Autograd(recipe), recipe, data, callbacks=self.callbacks)
-        self._calibrate(data)
+        train(state, Autograd(recipe), recipe, data, callbacks=as_callbacks(self.callbacks))
+        self._calibrate(data, getattr(self, "error_profile_", None))
         return self
 
     def _adopt(self, session: Session, state: State) -> None:
@@ -227,15 +232,19 @@ class Autoencoder(CallbackSupportMixin, Persistent, ClassNamePrefixFeaturesOutMi
         self.schema_, self.recipe_, self.network_spec_ = session.schema, session.recipe, session.spec
         self.network_, self.code_, self.history_ = session.network, session.code, state.history
         self.stopped_, self.code_size_ = state.stopped, session.network.size
+        self.seed_ = session.recipe.seed
         self._state = state
 
-    def _calibrate(self, data: Batch) -> None:
+    def _calibrate(self, data: Batch, known: Profile | None = None) -> None:
         """Keep the distribution of the training rows' errors: what is usual, for whoever judges new rows."""
         part = data.take(calibration_rows(len(data), self.schema_.n_columns))
-        self.error_profile_ = error_profile(self._by_column(self._reader.cell_errors(part)))
+        weights = column_weights(self.schema_.heads, self.schema_.n_columns)
+        found = error_profile(self._by_column(self._reader.cell_errors(part)), weights)
+        self.error_profile_ = found if known is None else merged(known, found)
 
     @property
     def _reader(self) -> Reader:
+        check_is_fitted(self, "network_")
         return Reader(self.network_, self.recipe_.objective)
 
     def _pack(self, X: Any) -> Batch:
@@ -368,7 +377,7 @@ class Autoencoder(CallbackSupportMixin, Persistent, ClassNamePrefixFeaturesOutMi
 
         A few steps are timed on a copy; nothing of the estimator changes.
         """
-        return make_plan(open_session(self, X, None, as_seed(self.random_state)))
+        return make_plan(open_session(self, X, None, seed=0))
 
     def summary(self) -> str:
         """The fitted network as text: layers, shapes, parameters."""

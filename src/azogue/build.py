@@ -97,7 +97,14 @@ class _BatchNormModule(nn.BatchNorm1d):
     def forward(self, x: Tensor, rng: Rng | None) -> Tensor:  # type: ignore[override]
         training = rng is not None and len(x) > 1
         return functional.batch_norm(
-            x, self.running_mean, self.running_var, self.weight, self.bias, training, self.momentum or 0.1, self.eps
+            x,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            training,
+            float(self.momentum or 0.0),
+            self.eps,
         )
 
 
@@ -256,6 +263,15 @@ def build(spec: NetworkSpec, code: CodeSpec, width: int, heads: Sequence[Head], 
         decoder.append(_DenseModule(width, final, rng.at(step=len(spec.encoder) + len(decoder)), OUTPUT_GAIN))
     module = code.build(size) if hasattr(code, "build") else code
     return Network(Chain(encoder), module, Chain(decoder), heads, size)
+
+
+def matrix_sizes(spec: NetworkSpec, code: CodeSpec, width: int) -> int:
+    """How many weights the matrices of `spec` hold, told without making them."""
+    *before, last = [layer for layer in spec.encoder if isinstance(layer, (Dense, Bottleneck))]
+    there = [width, *(layer.units for layer in before), code.width(last.units)]
+    back = [last.units, *(layer.units for layer in spec.decoder if isinstance(layer, (Dense, Bottleneck))), width]
+    paths = (there,) if spec.output.tied else (there, back)
+    return sum(a * b for path in paths for a, b in itertools.pairwise(path))
 
 
 def _tied_decoder(

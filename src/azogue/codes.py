@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, ClassVar
 
 from azogue.recipe import Code, Rng, Spec
@@ -70,8 +71,11 @@ class TopK(CodeSpec):
     k: int | float = 0.25
 
     def __post_init__(self) -> None:
-        if self.k <= 0 or (isinstance(self.k, float) and self.k >= 1.0):
+        whole = isinstance(self.k, Integral) and not isinstance(self.k, bool) and self.k >= 1
+        part = isinstance(self.k, Real) and not isinstance(self.k, Integral) and 0.0 < self.k < 1.0
+        if not (whole or part):
             raise ValueError(f"TopK: k must be a whole number of at least 1 or a fraction in (0, 1), got {self.k!r}")
+        object.__setattr__(self, "k", int(self.k) if whole else float(self.k))
 
     def __call__(self, h: Tensor, rng: Rng | None) -> Code:
         import torch

@@ -97,8 +97,7 @@ def check_hyper_parameters(prototype: Autoencoder) -> None:
             continue
         value = getattr(prototype, item.name)
         other = item.metadata.get("try", _other(value))
-        if other is None:
-            continue
+        assert other is not None, f"{item.name}: name another value to try, field(..., metadata={{'try': value}})"
         moved = _weights(_make(prototype, **{item.name: other}).fit(_rows()))
         assert not torch.equal(usual, moved), f"{item.name}={other!r} learns the same as {item.name}={value!r}"
 
@@ -123,6 +122,7 @@ def check_same_seed(prototype: Autoencoder) -> None:
 def check_batching(prototype: Autoencoder) -> None:
     """Codes, reconstructions and errors are the same bits however rows are batched."""
     X = _rows(300)
+    X[5, 3] = np.nan
     model = _make(prototype).fit(X)
     for name in ("encode", "reconstruct", "errors"):
         method = getattr(model, name)

@@ -79,7 +79,11 @@ class Gaussian(Head):
 
 
 class Bernoulli(Head):
-    """Booleans and fractions in [0, 1], one slot each: sigmoid link, binary cross-entropy in nats."""
+    """Booleans and fractions in [0, 1], one slot each: sigmoid link, binary cross-entropy in nats.
+
+    A value beyond [0, 1] costs what its nearest end does and its squared distance to it besides: there the formula of
+    the cross-entropy would reward it.
+    """
 
     kind = "bernoulli"
     default_link = "sigmoid"
@@ -87,10 +91,12 @@ class Bernoulli(Head):
     def loss(self, raw: Tensor, x: Tensor) -> Tensor:
         from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
 
+        inside = x.clamp(0.0, 1.0)
+        beyond = (x - inside).square()
         if self.link_name == "sigmoid":
-            return binary_cross_entropy_with_logits(raw, x, reduction="none")
+            return binary_cross_entropy_with_logits(raw, inside, reduction="none") + beyond
         eps = 1e-7
-        return binary_cross_entropy(self.link(raw).clamp(eps, 1 - eps), x, reduction="none")
+        return binary_cross_entropy(self.link(raw).clamp(eps, 1 - eps), inside, reduction="none") + beyond
 
 
 class Categorical(Head):

@@ -15,7 +15,10 @@ from azogue.training.autograd import forward
 from azogue.training.data import in_blocks
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from azogue.build import Network
+    from azogue.heads import Head
     from azogue.objectives import Objective
 
 
@@ -44,21 +47,21 @@ class Reader:
         def rows(x: Tensor, mask: Tensor | None) -> tuple[Tensor]:
             step = forward(self.network, Batch(x, mask))
             values = [weight * term(step) for weight, term in self.objective.reconstruction.terms]
-            return (torch.stack(values).sum(0),)
+            return (_worst(torch.stack(values).sum(0)),)
 
-        return self._blocks(rows, batch.x, batch.mask)[0]
+        return self._blocks(rows, batch.x, _mask(batch))[0]
 
     def cell_errors(self, batch: Batch) -> Tensor:
         """The same for each column, (n, columns) in the order of the heads; NaN where a cell is missing."""
 
-        def cells(x: Tensor, mask: Tensor | None) -> tuple[Tensor]:
+        def cells(x: Tensor, mask: Tensor) -> tuple[Tensor]:
             step = forward(self.network, Batch(x, mask))
             pairs = self.objective.reconstruction.terms
             values = [weight * term.columns(step) for weight, term in pairs if isinstance(term, Reconstruction)]
-            total = torch.stack(values).sum(0)
-            return (total if mask is None else total.masked_fill(~mask[:, self.network.first_slots], torch.nan),)
+            total = _worst(torch.stack(values).sum(0))
+            return (total.masked_fill(~mask[:, self.network.first_slots], torch.nan),)
 
-        return self._blocks(cells, batch.x, batch.mask)[0]
+        return self._blocks(cells, batch.x, _mask(batch))[0]
 
     def _blocks(self, function: Any, *inputs: Tensor | None) -> tuple[Tensor, ...]:
         parameter = next(self.network.parameters())
@@ -70,12 +73,23 @@ class Reader:
         return in_blocks(on_device, *inputs)
 
 
+def _mask(batch: Batch) -> Tensor:
+    """The mask spelled out: a row's error takes one formula, whether other rows have holes or not."""
+    return torch.ones_like(batch.x, dtype=torch.bool) if batch.mask is None else batch.mask
+
+
+def _worst(errors: Tensor) -> Tensor:
+    """Errors of values so large that the network's arithmetic overflowed: infinite, not unknown."""
+    return errors.nan_to_num(nan=torch.inf, posinf=torch.inf)
+
+
 def _move(part: Tensor | None, like: Tensor) -> Tensor | None:
     if part is None:
         return None
     return part.to(like.device, like.dtype if part.is_floating_point() else part.dtype)
 
 
+_LEVELS = np.linspace(0, 1, 1001)
 #: Cells whose errors are looked at for a profile, at most, and the rows that are looked at in any case.
 PROFILE_CELLS, PROFILE_ROWS = 4_000_000, 1_000
 
@@ -83,35 +97,61 @@ PROFILE_CELLS, PROFILE_ROWS = 4_000_000, 1_000
 def calibration_rows(rows: int, columns: int) -> Tensor:
     """Evenly spaced rows, all of them where their cells are few enough."""
     count = min(rows, max(PROFILE_CELLS // max(columns, 1), PROFILE_ROWS))
-    return torch.linspace(0, rows - 1, count).round().long()
+    return torch.linspace(0, rows - 1, count, dtype=torch.float64).round().long()
 
 
-def error_profile(cells: np.ndarray) -> dict[str, np.ndarray]:
+Profile = dict[str, np.ndarray]
+
+
+def error_profile(cells: np.ndarray, weights: np.ndarray) -> Profile:
     """What errors were usual in training, for whoever judges new rows without the training data.
 
     Parameters
     ----------
     cells : ndarray, shape (n, columns)
         Each cell's error, NaN where it is missing.
+    weights : ndarray, shape (columns,)
+        Each column's weight in a row's error.
 
     Returns
     -------
     dict of ndarray
-        `column_scale` (columns,): each column's mean error, at least a thousandth of the columns' median, so that a
-        column which is always met exactly divides by something; 1 where nothing was observed.
-        `quantiles` (1001,): of the rows' `relative_errors`.
+        `rows` (): how many were looked at. `column_scale` (columns,): each column's mean error, at least a thousandth
+        of the columns' median, so that a column which is always met exactly divides by something; 1 where nothing was
+        observed. `quantiles` (1001,): of the rows' mean of cell error over column scale.
     """
     means = observed_mean(cells, axis=0)
     positive = means[means > 0]
     floor = 1e-3 * float(np.median(positive)) if len(positive) else 1.0
     scale = np.where(np.isnan(cells).all(0), 1.0, np.maximum(means, floor))
+    scores = observed_mean(cells / scale, axis=1, weights=weights)
+    return {"rows": np.array(len(cells)), "column_scale": scale, "quantiles": np.quantile(scores, _LEVELS)}
+
+
+def merged(old: Profile, new: Profile) -> Profile:
+    """The profile of the rows of both, each counting by its number of rows."""
+    rows = np.array([old["rows"], new["rows"]], dtype=np.float64)
+    share = rows / rows.sum()
+    both = np.concatenate([old["quantiles"], new["quantiles"]])
+    order = np.argsort(both, kind="stable")
+    reached = np.cumsum(np.repeat(share / len(_LEVELS), len(_LEVELS))[order])
     return {
-        "column_scale": scale,
-        "quantiles": np.quantile(observed_mean(cells / scale, axis=1), np.linspace(0, 1, 1001)),
+        "rows": np.array(int(rows.sum())),
+        "column_scale": share[0] * old["column_scale"] + share[1] * new["column_scale"],
+        "quantiles": np.interp(_LEVELS, reached, both[order]),
     }
 
 
-def observed_mean(cells: np.ndarray, axis: int) -> np.ndarray:
-    """The mean of what is not NaN; 0 where nothing is."""
-    seen = ~np.isnan(cells)
-    return np.asarray(np.where(seen, cells, 0.0).sum(axis=axis) / np.maximum(seen.sum(axis=axis), 1))
+def observed_mean(cells: np.ndarray, axis: int, weights: np.ndarray | None = None) -> np.ndarray:
+    """The (weighted) mean of what is not NaN; 0 where nothing is."""
+    share = ~np.isnan(cells) * (1.0 if weights is None else weights)
+    total = np.where(share > 0, cells, 0.0) * share
+    return np.asarray(total.sum(axis=axis) / np.maximum(share.sum(axis=axis), np.finfo(float).tiny))
+
+
+def column_weights(heads: Iterable[Head], columns: int) -> np.ndarray:
+    """Each column's weight in the reconstruction, in the user's order; 0 for a column without a head."""
+    weights = np.zeros(columns)
+    for head in heads:
+        weights[list(head.columns)] = head.weights
+    return weights

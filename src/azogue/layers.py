@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass
 from itertools import pairwise
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, cast
@@ -174,6 +174,8 @@ class Output(Layer):
 
 
 SIZED = (Dense, Bottleneck)
+#: The activation of hidden layers that nobody spells out.
+HIDDEN = "silu"
 
 
 @dataclass(frozen=True, repr=False)
@@ -222,14 +224,8 @@ class NetworkSpec(Spec):
         """Width of the code layer."""
         return int(next(layer for layer in reversed(self.encoder) if isinstance(layer, SIZED)).units)
 
-    def with_code_activation(self, activation: str) -> NetworkSpec:
-        """The same network with another activation on its code layer."""
-        at = max(i for i, layer in enumerate(self.encoder) if isinstance(layer, SIZED))
-        code = replace(self.encoder[at], activation=activation)  # type: ignore[call-arg]
-        return replace(self, encoder=(*self.encoder[:at], code, *self.encoder[at + 1 :]))
 
-
-def as_network(network: Any, rows: int, width: int, *, activation: str = "auto", code: str = "linear") -> NetworkSpec:
+def as_network(network: Any, rows: int, width: int, *, code: str = "linear") -> NetworkSpec:
     """Settle what `network` means for data of `rows` rows and `width` slots.
 
     - `"auto"`: the code is a quarter of the width, at least 1 and at most 32, then as for a whole number.
@@ -239,14 +235,13 @@ def as_network(network: Any, rows: int, width: int, *, activation: str = "auto",
     - a tuple of fractions in (0, 1]: the same with widths as parts of the input's (AEkNN's PPL).
     - a stack of layers, by the rules of `from_stack`.
 
-    Hidden layers that no stack spells out use `activation`; `"auto"` is SiLU.
+    Hidden layers that no stack spells out are SiLU; their code layer has the activation `code`.
 
     Raises
     ------
     TypeError, ValueError
         If `network` is none of these.
     """
-    hidden = "silu" if activation == "auto" else activation
     if isinstance(network, NetworkSpec):
         return network
     if isinstance(network, str):
@@ -259,7 +254,7 @@ def as_network(network: Any, rows: int, width: int, *, activation: str = "auto",
         _check_units(network, "network")
         network = (*auto_hidden(rows, width, int(network)), int(network))
     widths = _widths(network, width)
-    layers: list[Layer] = [Dense(units, hidden) for units in widths]
+    layers: list[Layer] = [Dense(units, HIDDEN) for units in widths]
     middle = len(widths) - 1 if _monotone(widths, strict=False) else (len(widths) - 1) // 2
     layers[middle] = Dense(widths[middle], code)
     stack = Stack((Input(), *layers, Output()))

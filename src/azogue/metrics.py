@@ -64,7 +64,10 @@ def as_metrics(metrics: Any) -> dict[str, Metric]:
     chosen: dict[str, Metric] = {}
     for metric in (metrics,) if isinstance(metrics, str) or callable(metrics) else metrics:
         if callable(metric):
-            chosen[getattr(metric, "__name__", repr(metric))] = metric
+            name = getattr(metric, "__name__", repr(metric))
+            if name in chosen or name in ("loss", "epoch", "seconds", "learning_rate"):
+                raise ValueError(f"metrics: the name {name!r} is taken; give the function another __name__")
+            chosen[name] = metric
         elif metric in NAMED:
             chosen[metric] = NAMED[metric]
         else:

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from azogue import files
-from azogue.build import Network
+from azogue.build import Network, matrix_sizes
 from azogue.files import ModelFileError
 from azogue.modalities import schema_from_dict
 from azogue.modalities.base import Schema
@@ -90,6 +90,8 @@ def load(path: str | os.PathLike[str], *, modules: tuple[nn.Module, nn.Module] |
     """
     manifest, tensors = files.read(path, KIND)
     try:
+        if set(manifest) != {"estimator", "libraries"}:
+            raise ModelFileError(f"the description has the parts {sorted(manifest)}, which no model has")
         return _decode(manifest["estimator"], tensors, modules)
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from error
@@ -134,8 +136,8 @@ def _encode_estimator(estimator: Any, path: str, tensors: dict[str, Tensor]) -> 
 
 
 def _decode(data: Any, tensors: Mapping[str, Tensor], modules: Any) -> Any:
-    if not isinstance(data, dict):
-        raise ModelFileError("a value of the model's description is not an object")
+    if not isinstance(data, dict) or len(data) != (3 if "$estimator" in data else 1):
+        raise ModelFileError("a value of the model's description is not an object of a known kind")
     match data:
         case {"$frozen": inner}:
             return FrozenEstimator(_decode(inner, tensors, modules))
@@ -166,6 +168,8 @@ def _decode_estimator(
     estimator = cls(**given)
     networks = {}
     for key, item in fitted.items():
+        if not (key.isidentifier() and key.endswith("_") and not key.startswith("_")):
+            raise ModelFileError(f"{key!r} is no fitted attribute")
         if isinstance(item, dict) and "$network" in item:
             networks[key] = item["$network"]
         else:
@@ -182,8 +186,15 @@ def _decode_network(estimator: Any, path: str, tensors: Mapping[str, Tensor], mo
             "its network is a pair of torch modules, whose code no file holds; pass them: "
             "az.load(path, modules=(encoder, decoder))"
         )
-    network = rebuild(schema, estimator.network_spec_, estimator.code_, modules)
     weights = {name.removeprefix(f"{path}/"): value for name, value in tensors.items() if name.startswith(f"{path}/")}
+    if estimator.network_spec_ is None:
+        estimator.network = modules
+    else:
+        needed = matrix_sizes(estimator.network_spec_, estimator.code_, schema.width)
+        held = sum(value.numel() for value in weights.values())
+        if needed > held:
+            raise ModelFileError(f"its network needs {needed:,} weights, but the file holds {held:,}")
+    network = rebuild(schema, estimator.network_spec_, estimator.code_, modules)
     kind = next((value.dtype for value in weights.values() if value.is_floating_point()), torch.float32)
     network.to(kind).load_state_dict(weights)
     return network

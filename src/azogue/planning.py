@@ -70,7 +70,10 @@ class Plan:
             f"expected    at most {self.seconds:.1f} s and {self.memory / 2**20:.0f} MiB",
         ]
         shown = self.columns[:20]
-        lines += [f"  {c['name']!s:<20} {c['kind']:<12} {c['scaling'] or '':<10} {c['slots']} slots" for c in shown]
+        lines += [
+            f"  {c['name']!s:<20} {c['kind']:<12} {c['scaling'] or '':<10} {c['head'] or '':<12} {c['slots']} slots"
+            for c in shown
+        ]
         if len(self.columns) > len(shown):
             lines.append(f"  … and {len(self.columns) - len(shown)} more columns")
         return "\n".join(lines)

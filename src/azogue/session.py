@@ -17,6 +17,7 @@ from torch import nn
 
 from azogue import build
 from azogue.codes import CodeSpec, Point
+from azogue.corruptions import Corruption
 from azogue.layers import Dense, NetworkSpec, Output, as_network
 from azogue.modalities import as_modality
 from azogue.modalities.base import Demand, Schema
@@ -130,6 +131,8 @@ def as_seed(random_state: Any) -> int:
         return int(draw(0, 2**31 - 1))
     if isinstance(random_state, (bool, np.bool_)) or not isinstance(random_state, (int, np.integer)):
         raise ValueError(f"random_state: expected None, a whole number or a numpy generator, got {random_state!r}")
+    if not 0 <= random_state < 2**63:
+        raise ValueError(f"random_state: expected a whole number of at least 0 and below 2⁶³, got {random_state!r}")
     return int(random_state)
 
 
@@ -138,6 +141,8 @@ def rebuild(
 ) -> Network:
     """The network of a stored model, weights still to be loaded."""
     if spec is not None:
+        if modules is not None:
+            raise ValueError("modules= is for models whose network was a pair of torch modules; this one needs none")
         return build.build(spec, code, schema.width, schema.heads, seed=0)
     assert modules is not None
     return build.wrap_modules(modules, code, schema.heads, schema.width)
@@ -156,7 +161,9 @@ def _check_parameters(estimator: Any) -> None:
         raise ValueError(f"validation_fraction: expected a part in [0, 1), got {estimator.validation_fraction!r}")
     if not estimator.weight_decay >= 0.0:
         raise ValueError(f"weight_decay: expected a number of at least 0, got {estimator.weight_decay!r}")
-    if estimator.corruption is not None and not callable(estimator.corruption):
+    if estimator.resume and estimator.checkpoint is None:
+        raise ValueError("resume=True needs checkpoint=, the file to go on from")
+    if estimator.corruption is not None and not isinstance(estimator.corruption, Corruption):
         raise TypeError(
             f"corruption: expected a value such as az.corruptions.Gaussian(0.2), got {estimator.corruption!r}"
         )
@@ -169,7 +176,7 @@ def _as_code(code: Any) -> CodeSpec:
 
 
 def _demand(network: Any, objective: Objective) -> Demand:
-    output = getattr(network, "layers", (network,))[-1] if not isinstance(network, (tuple, list, int, str)) else None
+    output = network.output if isinstance(network, NetworkSpec) else getattr(network, "layers", (network,))[-1]
     activation = output.activation if isinstance(output, Output) else "auto"
     return Demand(objective.demand, activation, build.reach(activation))
 
@@ -200,7 +207,11 @@ def _batch_size(batch_size: Any, rows: int) -> int:
 
 def _device(device: Any) -> torch.device:
     if device != "auto":
-        return torch.device(device)
+        try:
+            return torch.empty(0, device=device).device
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(f"device: {device!r} is not available ({reason}); use 'auto' or 'cpu'") from error
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

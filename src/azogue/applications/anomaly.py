@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from azogue.applications.owner import owned
 from azogue.autoencoder import Autoencoder
-from azogue.inference import error_profile, observed_mean
+from azogue.inference import column_weights, error_profile, observed_mean
 from azogue.modalities.frames import frame_like
 from azogue.persistence import Persistent
 from azogue.validation import remember_columns
@@ -21,8 +22,8 @@ from azogue.validation import remember_columns
 class AnomalyDetector(Persistent, OutlierMixin, BaseEstimator):  # type: ignore[misc]
     """Scores rows by how much worse than usual each of their columns is reconstructed.
 
-    A row's score is the mean, over its observed columns, of the column's error divided by that column's mean error on
-    the training rows: 1 is usual, higher is worse.
+    A row's score is the mean (by the columns' weights), over its observed columns, of the column's error divided by
+    that column's mean error on the training rows: 1 is usual, higher is worse.
 
     Parameters
     ----------
@@ -41,8 +42,8 @@ class AnomalyDetector(Persistent, OutlierMixin, BaseEstimator):  # type: ignore[
         The fitted autoencoder.
     offset_ : float
         `decision_function` is `score_samples` minus this.
-    column_scale_ : ndarray, shape (columns,)
-        Each column's mean error on the training rows.
+    column_scale_, column_weights_ : ndarray, shape (columns,)
+        Each column's mean error on the training rows, and its weight in a row's score.
 
     Examples
     --------
@@ -75,8 +76,10 @@ class AnomalyDetector(Persistent, OutlierMixin, BaseEstimator):  # type: ignore[
         default = Autoencoder(modality=self.modality, scaling=self.scaling, verbose=self.verbose)
         self.autoencoder_ = owned(self.autoencoder, default, X, self.random_state)
         errors = self.autoencoder_.errors(X, per_feature=True)
-        self.column_scale_ = error_profile(errors)["column_scale"]
-        self.offset_ = -_threshold(observed_mean(errors / self.column_scale_, axis=1), self.contamination)
+        self.column_weights_ = _weights(self.autoencoder_)
+        self.column_scale_ = error_profile(errors, self.column_weights_)["column_scale"]
+        scores = observed_mean(errors / self.column_scale_, axis=1, weights=self.column_weights_)
+        self.offset_ = -_threshold(scores, self.contamination)
         return self
 
     @classmethod
@@ -104,6 +107,7 @@ class AnomalyDetector(Persistent, OutlierMixin, BaseEstimator):  # type: ignore[
         detector.n_features_in_ = autoencoder.n_features_in_
         if hasattr(autoencoder, "feature_names_in_"):
             detector.feature_names_in_ = autoencoder.feature_names_in_
+        detector.column_weights_ = _weights(autoencoder)
         detector.column_scale_ = autoencoder.error_profile_["column_scale"]
         detector.offset_ = -_threshold(autoencoder.error_profile_["quantiles"], contamination)
         return detector
@@ -126,7 +130,7 @@ class AnomalyDetector(Persistent, OutlierMixin, BaseEstimator):  # type: ignore[
         -------
         ndarray of float64, shape (n,)
         """
-        return observed_mean(self._relative(X), axis=1)
+        return observed_mean(self._relative(X), axis=1, weights=self.column_weights_)
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Minus the anomaly score: higher is more usual, scikit-learn's sign."""
@@ -152,8 +156,9 @@ class AnomalyDetector(Persistent, OutlierMixin, BaseEstimator):  # type: ignore[
         ndarray of float64, shape (n, columns); for a frame, a frame with the same columns and row labels
         """
         relative = self._relative(X)
-        seen = np.maximum((~np.isnan(relative)).sum(axis=1, keepdims=True), 1)
-        return frame_like(X, np.nan_to_num(relative / seen))
+        share = ~np.isnan(relative) * self.column_weights_
+        whole = np.maximum(share.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+        return frame_like(X, np.where(share > 0, relative, 0.0) * share / whole)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -161,10 +166,15 @@ class AnomalyDetector(Persistent, OutlierMixin, BaseEstimator):  # type: ignore[
         return tags
 
 
+def _weights(autoencoder: Autoencoder) -> np.ndarray:
+    return column_weights(autoencoder.schema_.heads, autoencoder.n_features_in_)
+
+
 def _check_contamination(contamination: Any) -> None:
     if contamination == "auto":
         return
-    if isinstance(contamination, (bool, str)) or not 0.0 < float(contamination) <= 0.5:
+    number = isinstance(contamination, Real) and not isinstance(contamination, bool)
+    if not number or not 0.0 < float(contamination) <= 0.5:
         raise ValueError(f"contamination: expected 'auto' or a part in (0, 0.5], got {contamination!r}")
 
 

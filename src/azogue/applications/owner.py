@@ -34,8 +34,10 @@ def owned(autoencoder: Any, default: Autoencoder, X: Any, random_state: Any = No
     """
     if isinstance(autoencoder, FrozenEstimator):
         inner = autoencoder.estimator
+        if not isinstance(inner, Autoencoder):
+            raise TypeError(f"autoencoder: the FrozenEstimator holds {inner!r}, which is no Autoencoder")
         check_is_fitted(inner, "network_")
-        return cast("Autoencoder", inner)
+        return inner
     if autoencoder is not None and not isinstance(autoencoder, Autoencoder):
         raise TypeError(f"autoencoder: expected an Autoencoder, a FrozenEstimator of one or None, got {autoencoder!r}")
     fresh: Autoencoder = clone(default if autoencoder is None else autoencoder)

@@ -131,14 +131,18 @@ def fit(
     """Train an autoencoder on DATA and write it to a model file."""
     from azogue.cli import models
 
-    models.tables.check_output(output)
+    models.tables.check_output(output, stream=False)
+    if not output.endswith(models.ENDING):
+        raise ValueError(f"{output}: a model file must end in {models.ENDING}; that is how other verbs know it")
     table = models.read(data, reading)
     ae = models.unfitted(training, checkpoint)
     if plan:
         made = ae.plan(table)
         _emit(dict(vars(made)), json_, str(made))
         return
-    models.quietly(ae.fit, table)
+    models.quietly(ae.fit, table, about=data)
+    if not ae.history_:
+        raise ValueError(f"interrupted before the first epoch was complete; {output} was not written")
     ae.save(output)
     told = {"model": output, **models.trained(ae, len(table))}
     _emit(told, json_, "{model}: {rows:,} rows, code of {code_size}, {epochs} epochs, loss {loss:.4g}".format(**told))
@@ -158,7 +162,7 @@ def _through(
 
     models.tables.check_output(output)
     model, table, source = models.opened(data, new, training, reading)
-    result = models.tables.as_arrow(make(model, table))
+    result = models.tables.as_arrow(models.quietly(make, model, table, about=source))
     if output is not None:
         models.tables.write_table(result, output)
         if output != "-":
@@ -247,7 +251,7 @@ def report(
     """Write a page on a model and a table: training, reconstruction, code map, anomalies."""
     from azogue.cli import models
 
-    models.tables.check_output(output)
+    models.tables.check_output(output, stream=False)
     model, table, _ = models.opened(data, new, training, reading)
     models.report(model, table).save(output)
     print(output)

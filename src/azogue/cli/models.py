@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -54,15 +54,18 @@ def _warnings_as_lines() -> Iterator[None]:
         yield
 
 
-def quietly(function: Callable[..., Any], *args: Any) -> Any:
-    """Call a function, its warnings shown as lines."""
-    with _warnings_as_lines():
-        return function(*args)
+def quietly(function: Callable[..., Any], *args: Any, about: str) -> Any:
+    """Call a function on the rows of the file `about`, its warnings shown as lines, its complaints naming the file."""
+    try:
+        with _warnings_as_lines():
+            return function(*args)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{about}: {error}") from error
 
 
-def read(path: str, reading: Reading) -> Any:
+def read(path: str, reading: Reading, texts: Sequence[str] = ()) -> Any:
     """The table of a file, without the dropped columns."""
-    table = tables.read_table(path, header=reading.header, missing=reading.missing)
+    table = tables.read_table(path, header=reading.header, missing=reading.missing, texts=texts)
     return tables.drop_columns(table, reading.drop or [], path)
 
 
@@ -113,19 +116,25 @@ def opened(data: str, new: str | None, training: Training | None, reading: Readi
     if data.endswith(ENDING):
         if new is None:
             raise ValueError(f"{data} is a model; name the data behind it")
+        if training is not None and training != type(training)():
+            raise ValueError(
+                f"{data} is trained already; leave --variant, --network, --epochs, --scaling and --seed out"
+            )
         model = load(data)
-        return model, read(new, reading), new
+        columns = autoencoder_of(model).schema_.describe()
+        texts = [column["name"] for column in columns if column["kind"].startswith("categorical")]
+        return model, read(new, reading, [name for name in texts if isinstance(name, str)]), new
     if training is None:
         raise ValueError(f"{data}: a model file (*{ENDING}) must come first")
     if new is not None:
         raise ValueError(f"{data} is no model file (*{ENDING}); give one file to fit on the spot, or a model and data")
     table = read(data, reading)
-    return quietly(unfitted(training).fit, table), table, data
+    return quietly(unfitted(training).fit, table, about=data), table, data
 
 
 def codes(model: Any, table: Any) -> pa.Table:
     """The codes as a table."""
-    found = quietly(autoencoder_of(model).encode, table)
+    found = autoencoder_of(model).encode(table)
     return tables.as_arrow(found, [f"code_{at + 1}" for at in range(found.shape[1])])
 
 
@@ -137,7 +146,7 @@ def decoded(model: Any, table: Any) -> Any:
 
 def reconstructed(model: Any, table: Any) -> Any:
     """What the network makes of the rows."""
-    return quietly(autoencoder_of(model).reconstruct, table)
+    return autoencoder_of(model).reconstruct(table)
 
 
 def detected(model: Any, table: Any, contamination: Any) -> pa.Table:
@@ -146,7 +155,7 @@ def detected(model: Any, table: Any, contamination: Any) -> pa.Table:
 
     own = isinstance(model, AnomalyDetector) and contamination == "auto"
     detector = model if own else AnomalyDetector.from_fitted(autoencoder_of(model), contamination)
-    scores = quietly(detector.anomaly_score, table)
+    scores = detector.anomaly_score(table)
     names = np.array(column_names(table, autoencoder_of(model).n_features_in_))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # said once already

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import sys
+import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ class DataFileError(ValueError):
     """A data file cannot be read or written; the message names the file, the reason and the remedy."""
 
 
-def read_table(path: str, *, header: bool = True, missing: str | None = None) -> Any:
+def read_table(path: str, *, header: bool = True, missing: str | None = None, texts: Sequence[str] = ()) -> Any:
     """Read a table.
 
     Parameters
@@ -35,6 +37,8 @@ def read_table(path: str, *, header: bool = True, missing: str | None = None) ->
         Whether the first line of a CSV holds the columns' names.
     missing : str or None
         A further text that marks a missing cell, such as `?`.
+    texts : sequence of str
+        Columns of a CSV that are text, whatever they look like.
 
     Returns
     -------
@@ -46,7 +50,7 @@ def read_table(path: str, *, header: bool = True, missing: str | None = None) ->
     """
     try:
         if path == "-":
-            return _read_csv(sys.stdin.buffer.read(), "standard input", header, missing)
+            return _read_csv(sys.stdin.buffer.read(), "standard input", header, missing, texts)
         ending = "".join(Path(path).suffixes[-2:]).lower()
         if ending.endswith(".parquet"):
             return parquet.read_table(path)
@@ -54,7 +58,7 @@ def read_table(path: str, *, header: bool = True, missing: str | None = None) ->
             return _read_numpy(path)
         if ending.endswith((".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")):
             with pa.input_stream(path, compression="detect") as stream:
-                return _read_csv(stream.read(), path, header, missing)
+                return _read_csv(stream.read(), path, header, missing, texts)
     except FileNotFoundError as error:
         raise DataFileError(f"{path}: there is no such file") from error
     except IsADirectoryError as error:
@@ -72,7 +76,7 @@ def read_table(path: str, *, header: bool = True, missing: str | None = None) ->
     raise DataFileError(f"{path}: unknown kind of file; use .csv, .tsv, .parquet, .npy or .npz")
 
 
-def _read_csv(data: bytes, name: str, header: bool, missing: str | None) -> pa.Table:
+def _read_csv(data: bytes, name: str, header: bool, missing: str | None, texts: Sequence[str] = ()) -> pa.Table:
     if not data.strip():
         raise DataFileError(f"{name}: is empty; a table needs a line of column names and at least one row")
     try:
@@ -81,10 +85,12 @@ def _read_csv(data: bytes, name: str, header: bool, missing: str | None) -> pa.T
             raise DataFileError(f"{name}: holds binary data, not CSV text; is the file's ending right?")
         table = csv.read_csv(
             io.BytesIO(data),
-            read_options=csv.ReadOptions(autogenerate_column_names=not header),
+            read_options=csv.ReadOptions(autogenerate_column_names=not header, use_threads=False),
             parse_options=csv.ParseOptions(delimiter=_delimiter(first), newlines_in_values=True),
             convert_options=csv.ConvertOptions(
-                null_values=[*MISSING, *([missing] if missing else [])], strings_can_be_null=True
+                column_types={name: pa.string() for name in texts},
+                null_values=[*MISSING, *([missing] if missing else [])],
+                strings_can_be_null=True,
             ),
         )
     except UnicodeDecodeError as error:
@@ -104,16 +110,16 @@ def _delimiter(line: str) -> str:
 
 def _read_numpy(path: str) -> np.ndarray:
     try:
-        found = np.load(path, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return found
-        with found:
+        with Path(path).open("rb") as file:
+            found = np.load(file, allow_pickle=False)
+            if isinstance(found, np.ndarray):
+                return found
             names = [name for name in found.files if name == "X"] or found.files
             if len(names) != 1:
                 raise DataFileError(f"{path}: holds {', '.join(names)}; keep one array, or name the table X")
             array: np.ndarray = found[names[0]]
             return array
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, zipfile.BadZipFile) as error:
         if isinstance(error, DataFileError):
             raise
         raise DataFileError(f"{path}: is no array of numbers: {_first_line(error)}") from error
@@ -130,6 +136,8 @@ def write_table(table: Any, path: str) -> None:
     ending = Path(path).suffix.lower()
     if ending in (".npy", ".npz"):
         array = table if isinstance(table, np.ndarray) else as_array(table)
+        if array.dtype == object:
+            raise DataFileError(f"{path}: holds numbers only, and the result has texts; write .csv or .parquet")
         buffer = io.BytesIO()
         np.save(buffer, array, allow_pickle=False) if ending == ".npy" else np.savez_compressed(buffer, X=array)
         atomic_write(path, buffer.getvalue())
@@ -150,10 +158,12 @@ def write_table(table: Any, path: str) -> None:
         atomic_write(path, buffer.getvalue())
 
 
-def check_output(path: str | None) -> None:
+def check_output(path: str | None, *, stream: bool = True) -> None:
     """Refuse an output that could not be written, before the work is done."""
-    if path in (None, "-"):
+    if path is None or (path == "-" and stream):
         return
+    if path == "-":
+        raise DataFileError("-: this needs a file to write; give a name behind -o")
     target = Path(str(path))
     if target.is_dir():
         raise DataFileError(f"{path}: is a directory; name the file to write")

@@ -54,7 +54,7 @@ class Schema(Protocol):
         """Tensors → the user's kind of object, units, columns, dtypes and row labels."""
 
     def describe(self) -> list[dict[str, Any]]:
-        """For each column: its `name`, `kind`, `scaling` and `slots`."""
+        """For each column: its `name`, `kind`, `scaling`, `head` and `slots`."""
 
     def to_dict(self) -> dict[str, Any]:
         """The schema as JSON values."""

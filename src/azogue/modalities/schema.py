@@ -57,8 +57,8 @@ class TableSchema:
     >>> schema = Table("minmax").fit(pa.table({"city": ["Jaén", "Cádiz", "Jaén"], "year": [1990, 2000, 2010]}))
     >>> for row in schema.describe():
     ...     print(*row.values())
-    city categorical None 3
-    year numeric minmax 1
+    city categorical None categorical 3
+    year numeric minmax gaussian 1
     >>> schema.slot_columns
     array([1, 0, 0, 0])
     >>> import torch
@@ -133,12 +133,19 @@ class TableSchema:
         return np.concatenate(parts).astype(np.intp)
 
     def describe(self) -> list[dict[str, Any]]:
-        """A plan of the columns: `name`, `kind`, `scaling` (None where it does not apply) and `slots` of each."""
+        """A plan of the columns: `name`, `kind`, `scaling`, `head` (None where there is none) and `slots` of each."""
         slots = np.bincount(self.slot_columns, minlength=self.n_columns).tolist()
         names = range(self.n_columns) if self.names is None else self.names
+        kinds = {column: head.kind for head in self.heads for column in head.columns}
         return [
-            {"name": name, "kind": column.describe, "scaling": getattr(column, "scaling", None), "slots": count}
-            for name, column, count in zip(names, self.columns, slots, strict=True)
+            {
+                "name": name,
+                "kind": column.describe,
+                "scaling": getattr(column, "scaling", None),
+                "head": kinds.get(at),
+                "slots": count,
+            }
+            for at, (name, column, count) in enumerate(zip(names, self.columns, slots, strict=True))
         ]
 
     def pack(self, X: Any) -> Batch:

@@ -126,4 +126,6 @@ def _column_weights(weights: Any, source: Source) -> tuple[float, ...]:
                 f"Table: weights name the column {label!r}, which X does not have; its columns are {labels}"
             )
         result[labels.index(label) if label in labels else label] = weight
+    if not any(result):
+        raise ValueError("Table: the weights of all columns are 0, so that nothing is left to reconstruct")
     return tuple(result)

@@ -85,7 +85,8 @@ def code_section(model: Any, X: Any) -> Section:
     spread = codes.std(axis=0)
     table = [[f"code {at + 1}", float(codes[:, at].mean()), float(spread[at])] for at in range(codes.shape[1])]
     pair = chosen[:, :2] if codes.shape[1] > 1 else np.column_stack([np.arange(len(chosen)), chosen[:, 0]])
-    chart = {"kind": "points", "x": "code 1", "y": "code 2", "series": {"rows": pair.round(4).tolist()}}
+    x, y = ("code 1", "code 2") if codes.shape[1] > 1 else ("row", "code 1")
+    chart = {"kind": "points", "x": x, "y": y, "series": {"rows": pair.round(4).tolist()}}
     return {
         "title": "Code",
         "text": "A code is pseudonymised data, not anonymous data: with some known rows it can be turned back.",

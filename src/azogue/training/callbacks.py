@@ -23,7 +23,7 @@ except ImportError:  # pragma: no cover (depends on the installed scikit-learn)
         return method
 
 
-__all__ = ["CallbackSupportMixin", "progress", "sklearn_callbacks", "with_callbacks"]
+__all__ = ["CallbackSupportMixin", "as_callbacks", "progress", "sklearn_callbacks", "with_callbacks"]
 
 
 @contextmanager
@@ -53,23 +53,28 @@ def progress(epochs: int, verbose: int, title: str) -> Iterator[list[Callable[[d
         yield [show]
 
 
-def sklearn_callbacks(estimator: Any, epochs: int) -> Callable[[dict[str, float]], bool] | None:
-    """scikit-learn's callbacks of the estimator as one of ours; None where it has none or knows none.
+def as_callbacks(callbacks: Any) -> list[Any]:
+    """One callback or several → a list."""
+    return [callbacks] if callable(callbacks) else list(callbacks)
+
+
+@contextmanager
+def sklearn_callbacks(estimator: Any, epochs: int) -> Iterator[list[Callable[[dict[str, float]], bool]]]:
+    """scikit-learn's callbacks of the estimator as one of ours; none where it has none or knows none.
 
     An epoch is a subtask of `fit`; the hooks get the record of the epoch as `metadata`. A hook's `True` stops
     training.
     """
     if not hasattr(estimator, "_init_callback_context"):
-        return None
+        yield []
+        return
     root = estimator._init_callback_context(max_subtasks=epochs)
     root.call_on_fit_task_begin(estimator=estimator)
 
     def after(record: dict[str, float]) -> bool:
         task = root.subcontext(task_name="epoch")
         task.call_on_fit_task_begin(estimator=estimator, metadata=dict(record))
-        stop = bool(task.call_on_fit_task_end(estimator=estimator, metadata=dict(record)))
-        if stop or record["epoch"] >= epochs:
-            root.call_on_fit_task_end(estimator=estimator)
-        return stop
+        return bool(task.call_on_fit_task_end(estimator=estimator, metadata=dict(record)))
 
-    return after
+    yield [after]
+    root.call_on_fit_task_end(estimator=estimator)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -11,6 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azogue import files
+from azogue.values import from_json, to_json
+
+try:
+    import fcntl
+except ImportError:  # Windows has no flock: there two runs on one file do not notice each other
+    fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +59,9 @@ class Checkpoint:
         self._seed = session.recipe.seed
         self._mark = {
             "data": digest(session.data, session.validation, json.dumps(session.schema.to_dict(), sort_keys=True)),
-            "parameters": digest(repr((session.recipe, session.spec, session.code))),
+            "parameters": digest(
+                json.dumps(to_json([session.recipe, session.spec, session.code])), str(session.network)
+            ),
         }
         if not resume or not self.path.exists():
             return
@@ -65,12 +72,14 @@ class Checkpoint:
                 f"resume: {self.path} was written by a run with other {' and '.join(changed)}; use the same, choose "
                 "another checkpoint=, or resume=False to start afresh"
             )
-        state.restore(manifest["state"], tensors)
+        state.restore(from_json(manifest["state"]), tensors)
 
     def save(self, state: State) -> None:
         """Replace the file by the state of now."""
         counters, tensors = state.snapshot()
-        files.write(self.path, KIND, {"fingerprint": self._mark, "seed": self._seed, "state": counters}, tensors)
+        files.write(
+            self.path, KIND, {"fingerprint": self._mark, "seed": self._seed, "state": to_json(counters)}, tensors
+        )
 
 
 @contextmanager
@@ -85,6 +94,9 @@ def locked(path: str | os.PathLike[str]) -> Iterator[None]:
     lock = Path(f"{os.fspath(path)}.lock")
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("a") as handle:
+        if fcntl is None:
+            yield
+            return
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -87,9 +87,12 @@ def train(
             record = _epoch(state, backend, recipe, data)
             if validation is not None:
                 record["val_loss"] = backend.evaluate(state, validation)
+            else:
+                record["loss after the last step"] = backend.evaluate(state, data.take(slice(0, recipe.batch_size)))
             if bad := [name for name, value in record.items() if not math.isfinite(value)]:
                 _give_up(state, bad[0], finite)
                 break
+            record.pop("loss after the last step", None)  # only asked whether the last step went astray
             finite = state.weights()
             if measure is not None:
                 record |= measure()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from azogue.autoencoder import Autoencoder
 from azogue.codes import TopK
@@ -39,7 +39,7 @@ class SparseAutoencoder(Autoencoder):
 
     sparsity: float = 0.1
     rho: float = 0.05
-    distance: str = "squared"
+    distance: str = field(default="squared", metadata={"try": "kl"})
 
     def axes(self) -> Axes:
         return Axes(penalties=self.sparsity * Sparsity(self.rho, self.distance), code_activation="sigmoid")
