@@ -187,6 +187,9 @@ def broken(folder):
         (("encode", "dir.csv"), "dir.csv: is a directory"),
         (("encode", "m.azogue"), "name the data"),
         (("encode", "m.azogue", "other.csv"), "sepal"),
+        (("encode", "m.azogue", "iris.csv", "-o", "iris.csv"), "also what is read"),
+        (("report", "m.azogue", "iris.csv", "-o", "r.pdf"), ".html or .json"),
+        (("encode", "iris.csv", "--network", "1000000000"), "GiB"),
         (("encode", "m.azogue", "text.csv"), "sepal length"),
         (("encode", "iris.csv", "iris.csv"), "no model file"),
         (("encode", "fake.azogue", "iris.csv"), "fake.azogue"),
@@ -233,7 +236,7 @@ def test_help_does_not_load_torch(folder):
 
 def test_the_tour(tmp_path):
     told = json.loads(azogue("tour", "-o", tmp_path / "t", "--json").stdout)
-    assert [stop["use"] for stop in told["stops"]] == ["1 reduce", "2 detect", "save and load"]
+    assert [stop["use"] for stop in told["stops"]] == ["1 reduce", "2 detect", "save, load"]
     reduce, detect, keep = told["stops"]
     assert reduce["ours"] > reduce["theirs"], "two codes should beat two principal components"
     assert detect["ours"] > 0.9
@@ -264,3 +267,45 @@ def test_text_columns_stay_text_whatever_new_rows_look_like(folder):
     (folder / "codes-new.csv").write_text("code,n\n3,1\n7,2\n")
     azogue("fit", "codes-train.csv", "-o", "codes.azogue", *QUICK, cwd=folder)
     azogue("detect", "codes.azogue", "codes-new.csv", cwd=folder)
+
+
+def test_columns_are_matched_by_name(folder):
+    frame = pd.read_csv(folder / "iris.csv")
+    frame.iloc[:, ::-1].assign(id=range(150)).to_csv(folder / "turned.csv", index=False)
+    done = azogue("encode", "m.azogue", "turned.csv", cwd=folder)
+    assert done.stdout == azogue("encode", "m.azogue", "iris.csv", cwd=folder).stdout
+    assert done.stderr == "azogue: the model does not know id: left out\n"
+
+
+def test_advice_on_text_columns(folder):
+    lines = [f"{i},key{i},{'abc' if i == 7 else i}" for i in range(40)]
+    (folder / "odd-columns.csv").write_text("n,id,age\n" + "\n".join(lines) + "\n")
+    told = azogue("fit", "odd-columns.csv", "-o", "odd.azogue", *QUICK, cwd=folder).stderr
+    assert "column 'id' has 40 different texts in 40 rows; --drop id" in told
+    assert "column 'age' is taken as text because of 'abc' in row 8" in told
+
+
+def test_an_interrupted_run_is_no_success(folder, monkeypatch):
+    from azogue.training import autograd
+
+    calls = []
+    step = autograd.Autograd.step
+
+    def interrupted(self, state, batch):
+        calls.append(state.epoch)
+        if state.epoch == 2:
+            raise KeyboardInterrupt
+        return step(self, state, batch)
+
+    monkeypatch.setattr(autograd.Autograd, "step", interrupted)
+    done = azogue("fit", "iris.csv", "-o", "half.azogue", *QUICK, cwd=folder, ok=False)
+    assert done.returncode == 130
+    assert "2 of 5 epochs" in done.stderr
+    assert (folder / "half.azogue").exists()
+    done = azogue("encode", "iris.csv", "-o", "half.csv", *QUICK, cwd=folder, ok=False)
+    assert done.returncode == 130
+    assert not (folder / "half.csv").exists()
+
+
+def test_version():
+    assert azogue("--version").stdout.startswith("azogue 0.")

@@ -7,6 +7,7 @@ settles network, code and objective, and chooses device, precision and back end.
 
 from __future__ import annotations
 
+import os
 import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -193,7 +194,20 @@ def _network(
             raise TypeError(f"network: an (encoder, decoder) pair needs two torch modules, got {network!r}")
         return None, build.wrap_modules(tuple(network), code, schema.heads, schema.width)
     spec = as_network(network, rows, schema.width, code=axes.code_activation)
+    _check_memory(build.matrix_sizes(spec, code, schema.width))
     return spec, build.build(spec, code, schema.width, schema.heads, seed)
+
+
+def _check_memory(weights: int) -> None:
+    """Refuse a network that no training on this machine could hold: weights, gradients and moments in float32."""
+    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
+        return
+    needed, there = 16 * weights, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > there:
+        raise ValueError(
+            f"network: training its {weights:,} weights takes about {needed / 2**30:,.0f} GiB, and this machine has "
+            f"{there / 2**30:,.0f}; use smaller layers"
+        )
 
 
 def _batch_size(batch_size: Any, rows: int) -> int:

@@ -105,6 +105,22 @@ def guarded(verb: Verb) -> Verb:
     return run
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version as installed
+
+        print(f"azogue {installed('azogue')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None: ...
+
+
 def _say(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
@@ -131,10 +147,10 @@ def fit(
     """Train an autoencoder on DATA and write it to a model file."""
     from azogue.cli import models
 
-    models.tables.check_output(output, stream=False)
+    models.tables.check_output(output, data, checkpoint, stream=False)
     if not output.endswith(models.ENDING):
         raise ValueError(f"{output}: a model file must end in {models.ENDING}; that is how other verbs know it")
-    table = models.read(data, reading)
+    table = models.advised(models.read(data, reading), _say)
     ae = models.unfitted(training, checkpoint)
     if plan:
         made = ae.plan(table)
@@ -145,6 +161,10 @@ def fit(
         raise ValueError(f"interrupted before the first epoch was complete; {output} was not written")
     ae.save(output)
     told = {"model": output, **models.trained(ae, len(table))}
+    if ae.stopped_ == "interrupted":
+        again = "; the same command goes on from its checkpoint" if checkpoint else ""
+        _say(f"azogue: {output} holds what was learned in {len(ae.history_)} of {training.epochs} epochs{again}")
+        raise KeyboardInterrupt
     _emit(told, json_, "{model}: {rows:,} rows, code of {code_size}, {epochs} epochs, loss {loss:.4g}".format(**told))
 
 
@@ -160,8 +180,8 @@ def _through(
     """Open the model (or fit one), send the rows through `make`, and write what comes out."""
     from azogue.cli import models
 
-    models.tables.check_output(output)
-    model, table, source = models.opened(data, new, training, reading)
+    models.tables.check_output(output, data, new)
+    model, table, source = models.opened(data, new, training, reading, _say)
     result = models.tables.as_arrow(models.quietly(make, model, table, about=source))
     if output is not None:
         models.tables.write_table(result, output)
@@ -251,8 +271,10 @@ def report(
     """Write a page on a model and a table: training, reconstruction, code map, anomalies."""
     from azogue.cli import models
 
-    models.tables.check_output(output, stream=False)
-    model, table, _ = models.opened(data, new, training, reading)
+    models.tables.check_output(output, data, new, stream=False)
+    if not output.endswith((".html", ".json")):
+        raise ValueError(f"{output}: a report ends in .html or .json")
+    model, table, _ = models.opened(data, new, training, reading, _say)
     models.report(model, table).save(output)
     print(output)
 

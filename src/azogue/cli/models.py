@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from azogue import files
 from azogue.cli import tables
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from azogue.cli.app import Reading, Training
 
 __all__ = [
+    "advised",
     "codes",
     "decoded",
     "detected",
@@ -111,7 +113,9 @@ def parse_network(text: str) -> Any:
     return parts[0] if len(parts) == 1 and isinstance(parts[0], int) else tuple(parts)
 
 
-def opened(data: str, new: str | None, training: Training | None, reading: Reading) -> tuple[Any, Any, str]:
+def opened(
+    data: str, new: str | None, training: Training | None, reading: Reading, say: Callable[[str], None]
+) -> tuple[Any, Any, str]:
     """The model and the rows of `MODEL DATA`, or of `DATA` alone; and where the rows came from."""
     if data.endswith(ENDING):
         if new is None:
@@ -123,13 +127,43 @@ def opened(data: str, new: str | None, training: Training | None, reading: Readi
         model = load(data)
         columns = autoencoder_of(model).schema_.describe()
         texts = [column["name"] for column in columns if column["kind"].startswith("categorical")]
-        return model, read(new, reading, [name for name in texts if isinstance(name, str)]), new
+        table = read(new, reading, [name for name in texts if isinstance(name, str)])
+        return model, _matched(table, [column["name"] for column in columns], say), new
     if training is None:
         raise ValueError(f"{data}: a model file (*{ENDING}) must come first")
     if new is not None:
         raise ValueError(f"{data} is no model file (*{ENDING}); give one file to fit on the spot, or a model and data")
-    table = read(data, reading)
-    return quietly(unfitted(training).fit, table, about=data), table, data
+    table = advised(read(data, reading), say)
+    model = quietly(unfitted(training).fit, table, about=data)
+    if model.stopped_ == "interrupted":
+        raise KeyboardInterrupt
+    return model, table, data
+
+
+def _matched(table: Any, names: list[Any], say: Callable[[str], None]) -> Any:
+    """The columns of a model by name: others are left out with a note, and the order does not matter."""
+    if not isinstance(table, pa.Table) or not set(names) <= set(table.column_names):
+        return table
+    if extra := [name for name in table.column_names if name not in names]:
+        say(f"azogue: the model does not know {', '.join(extra[:10])}: left out")
+    return table.select(names)
+
+
+def advised(table: Any, say: Callable[[str], None]) -> Any:
+    """The same table, after a line on each text column that looks like a number or a name of its row."""
+    for name, column in zip(table.column_names, table.columns, strict=True) if isinstance(table, pa.Table) else ():
+        if not pa.types.is_string(column.type) or len(column) < 20:
+            continue
+        kinds = pc.count_distinct(column).as_py()
+        numeric = pc.fill_null(pc.match_substring_regex(column, r"^\s*[-+]?[0-9][0-9.,]*\s*$"), True)
+        odd = pc.index(numeric, False).as_py()
+        if odd >= 0 and pc.mean(numeric.cast(pa.int8())).as_py() > 0.5:
+            say(f"azogue: column {name!r} is taken as text because of {column[odd].as_py()!r} in row {odd + 1}")
+        elif kinds > max(20, len(column) // 2):
+            say(
+                f"azogue: column {name!r} has {kinds:,} different texts in {len(column):,} rows; --drop {name} leaves it out"
+            )
+    return table
 
 
 def codes(model: Any, table: Any) -> pa.Table:

@@ -158,13 +158,15 @@ def write_table(table: Any, path: str) -> None:
         atomic_write(path, buffer.getvalue())
 
 
-def check_output(path: str | None, *, stream: bool = True) -> None:
+def check_output(path: str | None, *inputs: str | None, stream: bool = True) -> None:
     """Refuse an output that could not be written, before the work is done."""
     if path is None or (path == "-" and stream):
         return
     if path == "-":
         raise DataFileError("-: this needs a file to write; give a name behind -o")
     target = Path(str(path))
+    if any(name not in (None, "-") and Path(str(name)).resolve() == target.resolve() for name in inputs):
+        raise DataFileError(f"{path}: is also what is read; name another file behind -o")
     if target.is_dir():
         raise DataFileError(f"{path}: is a directory; name the file to write")
     if not target.absolute().parent.is_dir():

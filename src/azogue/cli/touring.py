@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from azogue.files import atomic_write
 from azogue.plots import new_axes, plot_codes, plot_history, plot_images
 from azogue.report.page import page
 from azogue.shortcuts import load
+from azogue.training.loop import TrainingWarning
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +46,12 @@ def tour(output: str, say: Callable[[str], None]) -> dict[str, Any]:
     for number, stop in enumerate(STOPS, 1):
         say(f"{number}/{len(STOPS)} {(stop.__doc__ or '').splitlines()[0]}")
         begun = time.perf_counter()
-        stops.append({**stop(folder), "seconds": round(time.perf_counter() - begun, 1)})
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", TrainingWarning)
+            try:
+                stops.append({**stop(folder), "seconds": round(time.perf_counter() - begun, 1)})
+            except TrainingWarning as stopped:  # the keyboard ended a training: it ends the tour
+                raise KeyboardInterrupt from stopped
     images = {stop["use"]: stop.pop("images") for stop in stops}
     html = page(
         "A tour of Azogue", [_overview(stops), *(_section(stop, images[stop["use"]], folder) for stop in stops)]
@@ -178,12 +185,12 @@ def keep(folder: Path) -> Stop:
     again = load(path)
     equal = bool((again.encode(X) == ae.encode(X)).all() and (again.errors(X) == ae.errors(X)).all())
     return {
-        "use": "save and load",
+        "use": "save, load",
         "data": "wine, 13 columns",
         "measure": "same bits after loading",
         "ours": "yes" if equal else "NO",
-        "peer": "file size",
-        "theirs": f"{path.stat().st_size / 1024:.0f} KiB",
+        "peer": f"({path.stat().st_size / 1024:.0f} KiB)",
+        "theirs": "",
         "text": "A model file holds numbers and names, no code: loading it can run nothing.",
         "images": [],
     }
