@@ -160,9 +160,8 @@ def advised(table: Any, say: Callable[[str], None]) -> Any:
         if odd >= 0 and pc.mean(numeric.cast(pa.int8())).as_py() > 0.5:
             say(f"azogue: column {name!r} is taken as text because of {column[odd].as_py()!r} in row {odd + 1}")
         elif kinds > max(20, len(column) // 2):
-            say(
-                f"azogue: column {name!r} has {kinds:,} different texts in {len(column):,} rows; --drop {name} leaves it out"
-            )
+            told = f"{kinds:,} different texts in {len(column):,} rows"
+            say(f"azogue: column {name!r} has {told}; --drop {name} leaves it out")
     return table
 
 
