@@ -9,6 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# the same examples in every run, so that a change is judged by what it changes; HYPOTHESIS=explore draws new ones
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS", "same"))
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -111,7 +111,9 @@ def test_no_two_specs_of_the_package_share_a_name():
 
     defined = (spec for spec in below(Spec) if spec.__module__ in sys.modules and spec is not Spec)
     own = {spec for spec in defined if spec.__module__.startswith("azogue.")}
-    assert own == {Spec.registry[name] for name in PACKAGE}
+    assert len(own) >= len(PACKAGE)
+    for spec in own:
+        assert Spec.registry[spec.spec_name()] is spec, f"another spec took the name {spec.spec_name()!r}"
 
 
 def test_nan_and_signed_zero_come_back():
