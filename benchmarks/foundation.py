@@ -1,8 +1,7 @@
 """The figures of the foundation, ours beside what people use, from one run: `python benchmarks/foundation.py [part …]`.
 
 Parts: pca, satimage, mnist, detect, plan, start. Data sets are looked for in ../shared/data (or in
-AZOGUE_DATA); parts whose
-data are absent say so and are skipped.
+AZOGUE_DATA); parts whose data are absent say so and are skipped.
 """
 
 from __future__ import annotations
