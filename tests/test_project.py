@@ -106,6 +106,7 @@ def test_importing_azogue_imports_nothing_heavy():
 
 def test_pandas_and_polars_are_not_required(tmp_path):
     program = """
+import sys
 from importlib.machinery import PathFinder
 find = PathFinder.find_spec
 hidden = lambda name, *args: None if name.split(".")[0] in ("pandas", "polars") else find(name, *args)
@@ -117,8 +118,10 @@ ae = az.Autoencoder(2, epochs=2, random_state=0).fit(table)
 assert ae.reconstruct(table).column_names == ["a", "b"]
 X = rng.normal(size=(40, 3))
 az.AnomalyDetector(az.Autoencoder(2, epochs=2), random_state=0).fit(X).explain(X)
+from azogue.cli.touring import tour
+assert len(tour(sys.argv[1], say=print)["stops"]) == 3
 """
-    subprocess.run([sys.executable, "-c", program], check=True)
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
 
 
 def test_public_names():
