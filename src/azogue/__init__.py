@@ -13,11 +13,20 @@ __version__ = "0.1.0"
 #: public name → module that defines it
 _HOMES = {
     "Autoencoder": "azogue.autoencoder",
+    "AdversarialAutoencoder": "azogue.variants",
+    "BinaryAutoencoder": "azogue.variants",
+    "ContractiveAutoencoder": "azogue.variants",
     "DenoisingAutoencoder": "azogue.variants",
+    "FiniteScalarAutoencoder": "azogue.variants",
+    "StackedAutoencoder": "azogue.variants",
+    "VariationalAutoencoder": "azogue.variants",
+    "VectorQuantizedAutoencoder": "azogue.variants",
+    "WassersteinAutoencoder": "azogue.variants",
     "KSparseAutoencoder": "azogue.variants",
     "RobustAutoencoder": "azogue.variants",
     "SparseAutoencoder": "azogue.variants",
     "AnomalyDetector": "azogue.applications",
+    "Axes": "azogue.session",
     "autoencode": "azogue.shortcuts",
     "load": "azogue.shortcuts",
     "check_autoencoder": "azogue.contract",
@@ -34,21 +43,35 @@ _HOMES = {
     "L1": "azogue.objectives",
     "WeightDecay": "azogue.objectives",
 }
-_MODULES = ("codes", "corruptions", "modalities", "objectives", "optimizers", "plots", "report")
+_MODULES = ("codes", "corruptions", "layers", "modalities", "objectives", "optimizers", "plots", "priors", "report")
 
 __all__ = sorted([*_HOMES, *_MODULES, "__version__"])
 
 if TYPE_CHECKING:
-    from azogue import codes, corruptions, modalities, objectives, optimizers, plots, report
+    from azogue import codes, corruptions, layers, modalities, objectives, optimizers, plots, priors, report
     from azogue.applications import AnomalyDetector
     from azogue.autoencoder import Autoencoder
     from azogue.contract import check_autoencoder
     from azogue.files import ModelFileError
     from azogue.layers import BatchNorm, Bottleneck, Dense, Dropout, Input, LayerNorm, Output
     from azogue.objectives import L1, Sparsity, WeightDecay
+    from azogue.session import Axes
     from azogue.shortcuts import autoencode, load
     from azogue.training.loop import TrainingWarning
-    from azogue.variants import DenoisingAutoencoder, KSparseAutoencoder, RobustAutoencoder, SparseAutoencoder
+    from azogue.variants import (
+        AdversarialAutoencoder,
+        BinaryAutoencoder,
+        ContractiveAutoencoder,
+        DenoisingAutoencoder,
+        FiniteScalarAutoencoder,
+        KSparseAutoencoder,
+        RobustAutoencoder,
+        SparseAutoencoder,
+        StackedAutoencoder,
+        VariationalAutoencoder,
+        VectorQuantizedAutoencoder,
+        WassersteinAutoencoder,
+    )
 
 
 def __getattr__(name: str) -> Any:

@@ -15,7 +15,8 @@ from azogue.metrics import as_metrics, measurer
 from azogue.optimizers import Constant
 from azogue.persistence import Persistent
 from azogue.planning import Plan, describe, make_plan
-from azogue.recipe import Batch, Rng
+from azogue.recipe import Batch
+from azogue.sampling import Sampling
 from azogue.session import Axes, Session, as_seed, open_session, place
 from azogue.training.autograd import Autograd
 from azogue.training.callbacks import CallbackSupportMixin, as_callbacks, progress, sklearn_callbacks, with_callbacks
@@ -26,7 +27,14 @@ from azogue.validation import remember_columns
 
 
 @dataclass(eq=False, repr=False)
-class Autoencoder(CallbackSupportMixin, Persistent, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class Autoencoder(
+    Sampling,
+    CallbackSupportMixin,  # type: ignore[misc, unused-ignore]
+    Persistent,
+    ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
+    TransformerMixin,  # type: ignore[misc]
+    BaseEstimator,  # type: ignore[misc]
+):
     """A network that learns to reproduce its input through a code: `min Σ d(x, g(f(x)))`.
 
     Parameters
@@ -37,8 +45,8 @@ class Autoencoder(CallbackSupportMixin, Persistent, ClassNamePrefixFeaturesOutMi
         the columns, at most 32, as the code, behind two hidden layers (`layers.auto_hidden`).
     code : CodeSpec or None
         What the code layer does, such as `codes.TopK(8)`. None: what the variant says, here the plain values.
-    corruption : Corruption or None
-        What is done to the input while training, such as `corruptions.Gaussian(0.2)`.
+    corruption : Corruption, str or None
+        What is done to the input while training, such as `corruptions.Gaussian(0.2)` or `"gaussian"`.
     objective : str, Term or None
         Replaces the distance between input and reconstruction; penalties add up. None: each column's natural loss.
     modality : "auto", "table" or a modality
@@ -94,6 +102,8 @@ class Autoencoder(CallbackSupportMixin, Persistent, ClassNamePrefixFeaturesOutMi
         What was trained, as values.
     error_profile_ : dict
         Each column's usual error on the training rows, and quantiles of the rows' errors relative to it.
+    code_quantiles_ : ndarray, shape (101, code size)
+        Percentiles of each unit of the training rows' codes.
 
     Examples
     --------
@@ -180,6 +190,7 @@ class Autoencoder(CallbackSupportMixin, Persistent, ClassNamePrefixFeaturesOutMi
         state = start(session.network, session.recipe)
         if file is not None:
             file.bind(session, state, resume=self.resume)
+        self._pretrain(session, state.epoch == 0)
         epochs, title = session.recipe.epochs, type(self).__name__
         with sklearn_callbacks(self, epochs) as theirs, progress(epochs, self.verbose, title) as bars:
             train(
@@ -214,6 +225,7 @@ class Autoencoder(CallbackSupportMixin, Persistent, ClassNamePrefixFeaturesOutMi
         if not hasattr(self, "network_"):
             remember_columns(self, X, reset=True)
             session = open_session(self, X, None, as_seed(self.random_state))
+            self._pretrain(session, True)
             self._adopt(session, start(session.network, session.recipe))
         data = place(self._pack(X), self.network_)
         if getattr(self, "_state", None) is None:
@@ -226,6 +238,11 @@ class Autoencoder(CallbackSupportMixin, Persistent, ClassNamePrefixFeaturesOutMi
         train(state, Autograd(recipe), recipe, data, callbacks=as_callbacks(self.callbacks))
         self._calibrate(data, getattr(self, "error_profile_", None))
         return self
+
+    def _pretrain(self, session: Session, fresh: bool) -> None:
+        """Do what comes before the loop, unless a checkpoint holds its result already."""
+        if session.pretraining is not None:
+            self.pretraining_ = session.pretraining(session) if fresh else []
 
     def _adopt(self, session: Session, state: State) -> None:
         """Take over what training made."""
@@ -241,6 +258,7 @@ class Autoencoder(CallbackSupportMixin, Persistent, ClassNamePrefixFeaturesOutMi
         weights = column_weights(self.schema_.heads, self.schema_.n_columns)
         found = error_profile(self._by_column(self._reader.cell_errors(part)), weights)
         self.error_profile_ = found if known is None else merged(known, found)
+        self.code_quantiles_ = np.quantile(self._reader.codes(part), np.linspace(0, 1, 101), axis=0)
 
     @property
     def _reader(self) -> Reader:
@@ -344,34 +362,6 @@ class Autoencoder(CallbackSupportMixin, Persistent, ClassNamePrefixFeaturesOutMi
         found = {name: float(metric(batch.x, out, batch.mask)) for name, metric in as_metrics(metrics).items()}
         return {"error": float(self._reader.errors(batch).double().mean()), **found}
 
-    def sample(self, n: int = 1, random_state: Any = None) -> Any:
-        """New rows from the code's prior.
-
-        Raises
-        ------
-        TypeError
-            If the code has no prior to draw from.
-        """
-        check_is_fitted(self, "network_")
-        if not self.code_.has_prior:
-            raise TypeError(f"sample: {self.code_!r} has no prior to draw from; use a variational autoencoder")
-        seed = self.recipe_.seed if random_state is None else as_seed(random_state)
-        return self.decode(self.code_.draw(int(n), self.code_size_, Rng(seed)).numpy())
-
-    def interpolate(self, a: Any, b: Any, steps: int = 10) -> Any:
-        """Rows on the straight line between the codes of two rows `a` and `b`, ends included.
-
-        Parameters
-        ----------
-        a, b : table of one row
-        steps : int
-            Rows of the result.
-        """
-        start_, end = (np.asarray(self._reader.codes(self._pack(row))) for row in (a, b))
-        if len(start_) != 1 or len(end) != 1:
-            raise ValueError(f"interpolate: a and b are one row each, got {len(start_)} and {len(end)}")
-        return self.decode(start_ + np.linspace(0, 1, steps, dtype=np.float32)[:, None] * (end - start_))
-
     def plan(self, X: Any) -> Plan:
         """What `fit(X)` would do, before it does it: heads, scaling, code, terms, back end, parameters, time, memory.
 
@@ -383,6 +373,15 @@ class Autoencoder(CallbackSupportMixin, Persistent, ClassNamePrefixFeaturesOutMi
         """The fitted network as text: layers, shapes, parameters."""
         check_is_fitted(self, "network_")
         return describe(self.network_, type(self).__name__)
+
+    def to_keras(self) -> Any:
+        """The fitted network as Keras 3 models `(encoder, decoder, autoencoder)` over scaled rows; extra `keras`.
+
+        See `azogue.keras.to_keras`.
+        """
+        from azogue.keras import to_keras
+
+        return to_keras(self)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_state": None}

@@ -9,9 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
+
 from azogue.recipe import Rng, Spec
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
     from torch import Tensor
 
 STREAM = "corruption"
@@ -40,6 +43,30 @@ class Corruption(Spec):
     def __call__(self, x: Tensor, rng: Rng, columns: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Clean rows x (n, width) → (seen, touched), both (n, width)."""
         raise NotImplementedError
+
+    def apply(self, X: ArrayLike, random_state: int = 0) -> np.ndarray:
+        """The corruption of plain numbers, outside of any training: ruta's `apply_filter`.
+
+        Parameters
+        ----------
+        X : array, shape (n, width)
+        random_state : int
+
+        Returns
+        -------
+        ndarray of float64, shape (n, width)
+
+        Examples
+        --------
+        >>> float(Zeros(1.0).apply([[1.0, 2.0]]).sum())
+        0.0
+        """
+        import torch
+
+        x = torch.as_tensor(np.array(X, dtype=float))
+        if x.ndim != 2:
+            raise ValueError(f"apply: expected rows of shape (n, width), got {tuple(x.shape)}")
+        return np.asarray(self(x, Rng(random_state))[0])
 
 
 @dataclass(frozen=True, repr=False)
@@ -152,3 +179,37 @@ class Cauchy(Corruption):
 
         noise = torch.tan(torch.pi * (_uniform(x, rng) - 0.5))
         return x + self.scale * noise, torch.ones_like(x, dtype=torch.bool)
+
+
+#: Names that `corruption=` takes as text.
+NAMED: dict[str, Corruption] = {
+    "zeros": Zeros(),
+    "ones": Ones(),
+    "saltpepper": SaltPepper(),
+    "swap": Swap(),
+    "masking": Masking(),
+    "gaussian": Gaussian(),
+    "cauchy": Cauchy(),
+}
+
+
+def as_corruption(corruption: object) -> Corruption | None:
+    """Text or a corruption → a corruption; None as it is.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For an unknown name, or anything that is no corruption.
+
+    Examples
+    --------
+    >>> as_corruption("gaussian")
+    Gaussian()
+    """
+    if corruption is None or isinstance(corruption, Corruption):
+        return corruption
+    if not isinstance(corruption, str):
+        raise TypeError(f"corruption: expected a value such as az.corruptions.Gaussian(0.2), got {corruption!r}")
+    if corruption not in NAMED:
+        raise ValueError(f"corruption: {corruption!r} is unknown; use one of {', '.join(NAMED)}, or a value")
+    return NAMED[corruption]

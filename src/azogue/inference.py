@@ -9,16 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from azogue.objectives.reconstruction import Reconstruction
-from azogue.recipe import Batch
+from azogue.objectives.reconstruction import Reconstruction, observed
+from azogue.recipe import Batch, Rng, Step
 from azogue.training.autograd import forward
-from azogue.training.data import in_blocks
+from azogue.training.data import BLOCK, in_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from azogue.build import Network
     from azogue.heads import Head
+    from azogue.modules import Network
     from azogue.objectives import Objective
 
 
@@ -33,6 +33,10 @@ class Reader:
         """Rows (n, width) → codes (n, size)."""
         return self._blocks(lambda x: (self.network.encode(x)[1].z,), batch.x)[0]
 
+    def settled(self, h: Tensor) -> Tensor:
+        """The encoder's output (n, k) → codes (n, size)."""
+        return self._blocks(lambda part: (self.network.code(part, None).z,), h)[0]
+
     def decoded(self, z: Tensor) -> Tensor:
         """Codes (n, size) → rows in scaled units (n, width)."""
         return self._blocks(lambda part: (self.network.decode(part)[0],), z)[0]
@@ -46,7 +50,8 @@ class Reader:
 
         def rows(x: Tensor, mask: Tensor | None) -> tuple[Tensor]:
             step = forward(self.network, Batch(x, mask))
-            values = [weight * term(step) for weight, term in self.objective.reconstruction.terms]
+            pairs = self.objective.reconstruction.terms
+            values = [weight * term.errors(step) for weight, term in pairs if isinstance(term, Reconstruction)]
             return (_worst(torch.stack(values).sum(0)),)
 
         return self._blocks(rows, batch.x, _mask(batch))[0]
@@ -155,3 +160,45 @@ def column_weights(heads: Iterable[Head], columns: int) -> np.ndarray:
     for head in heads:
         weights[list(head.columns)] = head.weights
     return weights
+
+
+def elbo(network: Network, term: Any, batch: Batch, rng: Rng) -> Tensor:
+    """One draw of the evidence lower bound of each row, (n,) in nats, of a network with a gaussian code.
+
+    Parameters
+    ----------
+    network : Network
+    term : Reconstruction
+        Whose `likelihood` counts.
+    batch : Batch
+    rng : Rng
+        Only the code is drawn from it: dropout and corruption are off, batch statistics are the running ones.
+    """
+    parameter = next(network.parameters())
+    found = []
+    with torch.no_grad():
+        for number, start in enumerate(range(0, len(batch), 16 * BLOCK)):
+            part = batch.take(slice(start, start + 16 * BLOCK))
+            x = part.x.to(parameter.device, parameter.dtype)
+            mask = None if part.mask is None else part.mask.to(parameter.device)
+            h = network.encoder(x)
+            code = network.code(h, rng.at(shard=number))
+            out, raw = network.decode(code.z)
+            step = Step(x, x, mask, h, code, out, network, None, raw)
+            cells = term.likelihood(step).double()
+            seen = observed(step)
+            fit = cells.sum(1) if seen is None else (cells * seen).sum(1)
+            units = network.code.prior.divergence(code.stats["mean"], code.stats["log_var"])
+            found.append((fit - units.double().sum(1)).cpu())
+    return torch.cat(found)
+
+
+def encoder_jacobian(network: Network, x: Tensor) -> tuple[Tensor, Tensor]:
+    """The encoder's output h (n, k) for scaled rows x (n, width), and its Jacobian ∂h/∂x (n, k, width)."""
+    parameter = next(network.parameters())
+    seen = x.to(parameter.device, parameter.dtype).requires_grad_()
+    with torch.enable_grad():
+        h = network.encoder(seen)
+        units = torch.eye(h.shape[1], dtype=h.dtype, device=h.device)
+        (rows,) = torch.autograd.grad(h, seen, units[:, None, :].expand(-1, *h.shape), is_grads_batched=True)
+    return h.detach().cpu(), rows.transpose(0, 1).cpu()

@@ -225,7 +225,7 @@ class NetworkSpec(Spec):
         return int(next(layer for layer in reversed(self.encoder) if isinstance(layer, SIZED)).units)
 
 
-def as_network(network: Any, rows: int, width: int, *, code: str = "linear") -> NetworkSpec:
+def as_network(network: Any, rows: int, width: int, *, code: str = "linear", hidden: str = HIDDEN) -> NetworkSpec:
     """Settle what `network` means for data of `rows` rows and `width` slots.
 
     - `"auto"`: the code is a quarter of the width, at least 1 and at most 32, then as for a whole number.
@@ -235,7 +235,7 @@ def as_network(network: Any, rows: int, width: int, *, code: str = "linear") -> 
     - a tuple of fractions in (0, 1]: the same with widths as parts of the input's (AEkNN's PPL).
     - a stack of layers, by the rules of `from_stack`.
 
-    Hidden layers that no stack spells out are SiLU; their code layer has the activation `code`.
+    Hidden layers that no stack spells out have the activation `hidden`; their code layer has the activation `code`.
 
     Raises
     ------
@@ -254,7 +254,7 @@ def as_network(network: Any, rows: int, width: int, *, code: str = "linear") -> 
         _check_units(network, "network")
         network = (*auto_hidden(rows, width, int(network)), int(network))
     widths = _widths(network, width)
-    layers: list[Layer] = [Dense(units, HIDDEN) for units in widths]
+    layers: list[Layer] = [Dense(units, hidden) for units in widths]
     middle = len(widths) - 1 if _monotone(widths, strict=False) else (len(widths) - 1) // 2
     layers[middle] = Dense(widths[middle], code)
     stack = Stack((Input(), *layers, Output()))

@@ -50,7 +50,33 @@ def binary_accuracy(x: Tensor, out: Tensor, mask: Tensor | None = None) -> float
     return _mean(((out > 0.5).to(x.dtype) == x).to(x.dtype), mask)
 
 
-NAMED: dict[str, Metric] = {"mse": mse, "rmse": rmse, "mae": mae, "r2": r2, "binary_accuracy": binary_accuracy}
+_EPSILON = 1e-7
+
+
+def binary_crossentropy(x: Tensor, out: Tensor, mask: Tensor | None = None) -> float:
+    """Mean of −x log out − (1 − x) log(1 − out) in nats, for values in [0, 1]."""
+    p = out.double().clamp(_EPSILON, 1 - _EPSILON)
+    return _mean(-(x * p.log() + (1 - x) * (1 - p).log()), mask)
+
+
+def kullback_leibler_divergence(x: Tensor, out: Tensor, mask: Tensor | None = None) -> float:
+    """Mean over rows of Σ x log(x / out) in nats, for rows that are distributions; both are clamped to [1e-7, 1]."""
+    a, b = (value.double().clamp(_EPSILON, 1.0) for value in (x, out))
+    cells = a * (a / b).log()
+    return float((cells if mask is None else cells * mask).sum(1).mean())
+
+
+NAMED: dict[str, Metric] = {
+    "mse": mse,
+    "rmse": rmse,
+    "mae": mae,
+    "r2": r2,
+    "binary_accuracy": binary_accuracy,
+    "binary_crossentropy": binary_crossentropy,
+    "kullback_leibler_divergence": kullback_leibler_divergence,
+    "mean_squared_error": mse,
+    "mean_absolute_error": mae,
+}
 
 
 def as_metrics(metrics: Any) -> dict[str, Metric]:

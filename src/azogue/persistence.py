@@ -13,10 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from azogue import files
-from azogue.build import Network, matrix_sizes
+from azogue.build import matrix_sizes
 from azogue.files import ModelFileError
 from azogue.modalities import schema_from_dict
 from azogue.modalities.base import Schema
+from azogue.modules import Network
 from azogue.session import rebuild
 from azogue.values import from_json, to_json
 
@@ -25,6 +26,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 KIND = "model"
+PARTS = ("all", "encoder", "decoder")
+
+
+class _Tensors(dict[str, Tensor]):
+    """The tensors of a file being written, and which half of a network it is to hold."""
+
+    part = "all"
+
+
 _LIBRARIES = ("azogue", "torch", "numpy", "scikit-learn")
 
 
@@ -43,20 +53,29 @@ class Persistent:
         """The class's name in model files."""
         return next(name for name, known in Persistent.registry.items() if known is cls)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], *, part: str = "all") -> None:
         """Write the fitted estimator into one file, atomically. `az.load(path)` brings it back.
+
+        Parameters
+        ----------
+        path : path-like
+        part : {"all", "encoder", "decoder"}
+            Which half of the network the file holds. What an encoder's file brings back can encode, what a decoder's
+            brings back can decode; anything else is an error that says so.
 
         Raises
         ------
         ModelFileError
             If the file cannot be written; what stood there before is untouched.
+        ValueError
+            For half of a network with tied weights, whose halves are the same matrices.
         """
         check_is_fitted(self)
-        save(self, path)
+        save(self, path, part=part)
 
 
-def save(estimator: Any, path: str | os.PathLike[str]) -> None:
-    """Write a fitted estimator into one file, atomically.
+def save(estimator: Any, path: str | os.PathLike[str], *, part: str = "all") -> None:
+    """Write a fitted estimator into one file, atomically; see `Persistent.save`.
 
     Parameters that are code (functions, torch modules, generators) are not written: they take their default when the
     file is loaded, and a network of torch modules has to be passed to `load` again.
@@ -66,7 +85,10 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     ModelFileError
         If the file cannot be written; what stood there before is untouched.
     """
-    tensors: dict[str, Tensor] = {}
+    if part not in PARTS:
+        raise ValueError(f"save: part must be one of {', '.join(PARTS)}, got {part!r}")
+    tensors = _Tensors()
+    tensors.part = part
     manifest = {
         "estimator": _encode(estimator, "estimator", tensors),
         "libraries": {name: version(name) for name in _LIBRARIES} | {"python": platform.python_version()},
@@ -99,15 +121,17 @@ def load(path: str | os.PathLike[str], *, modules: tuple[nn.Module, nn.Module] |
         raise ModelFileError(f"{path}: the model's description is inconsistent ({error}); save it again") from error
 
 
-def _encode(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
+def _encode(value: Any, path: str, tensors: _Tensors) -> Any:
     """A value as JSON; arrays and weights go to `tensors` under its path."""
     if isinstance(value, FrozenEstimator):
         return {"$frozen": _encode(value.estimator, path, tensors)}
     if isinstance(value, Persistent):
         return _encode_estimator(value, path, tensors)
     if isinstance(value, Network):
-        tensors |= {f"{path}/{name}": weights for name, weights in value.state_dict().items()}
-        return {"$network": path}
+        part = value.held if tensors.part == "all" else tensors.part
+        half = value if part == value.held else value.only(part)
+        tensors.update({f"{path}/{name}": weights for name, weights in half.state_dict().items()})
+        return {"$network": path, "part": part}
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
         tensors[path] = torch.from_numpy(np.array(value))
         return {"$array": path}
@@ -120,7 +144,7 @@ def _encode(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
     return {"$value": to_json(value)}
 
 
-def _encode_estimator(estimator: Any, path: str, tensors: dict[str, Tensor]) -> Any:
+def _encode_estimator(estimator: Any, path: str, tensors: _Tensors) -> Any:
     parameters = {}
     for name, value in estimator.get_params(deep=False).items():
         try:
@@ -166,21 +190,24 @@ def _decode_estimator(
         )
     given = {key: _decode(item, tensors, modules) for key, item in parameters.items() if "$code" not in item}
     estimator = cls(**given)
-    networks = {}
+    networks: dict[str, Any] = {}
     for key, item in fitted.items():
         if not (key.isidentifier() and key.endswith("_") and not key.startswith("_")):
             raise ModelFileError(f"{key!r} is no fitted attribute")
         if isinstance(item, dict) and "$network" in item:
-            networks[key] = item["$network"]
+            networks[key] = item
         else:
             setattr(estimator, key, _decode(item, tensors, modules))
-    for key, path in networks.items():
-        setattr(estimator, key, _decode_network(estimator, str(path), tensors, modules))
+    for key, item in networks.items():
+        setattr(estimator, key, _decode_network(estimator, item, tensors, modules))
     return estimator
 
 
-def _decode_network(estimator: Any, path: str, tensors: Mapping[str, Tensor], modules: Any) -> Network:
+def _decode_network(estimator: Any, item: dict[str, Any], tensors: Mapping[str, Tensor], modules: Any) -> Network:
     schema: Schema = estimator.schema_
+    path, part = str(item["$network"]), item.get("part", "all")
+    if part not in PARTS or not set(item) <= {"$network", "part"}:
+        raise ModelFileError(f"a network's description has unknown parts: {sorted(item)}, {part!r}")
     if estimator.network_spec_ is None and modules is None:
         raise ModelFileError(
             "its network is a pair of torch modules, whose code no file holds; pass them: "
@@ -190,11 +217,13 @@ def _decode_network(estimator: Any, path: str, tensors: Mapping[str, Tensor], mo
     if estimator.network_spec_ is None:
         estimator.network = modules
     else:
-        needed = matrix_sizes(estimator.network_spec_, estimator.code_, schema.width)
+        there, back = matrix_sizes(estimator.network_spec_, estimator.code_, schema.width)
+        needed = {"all": there + back, "encoder": there, "decoder": back}[part]
         held = sum(value.numel() for value in weights.values())
         if needed > held:
             raise ModelFileError(f"its network needs {needed:,} weights, but the file holds {held:,}")
-    network = rebuild(schema, estimator.network_spec_, estimator.code_, modules)
+    network = rebuild(schema, estimator.network_spec_, estimator.code_, estimator.recipe_.objective, modules)
     kind = next((value.dtype for value in weights.values() if value.is_floating_point()), torch.float32)
-    network.to(kind).load_state_dict(weights)
+    network = network.to(kind) if part == "all" else network.to(kind).only(part)
+    network.load_state_dict(weights)
     return network

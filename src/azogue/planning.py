@@ -13,7 +13,7 @@ from azogue.training.data import BLOCK, batches
 from azogue.training.state import start
 
 if TYPE_CHECKING:
-    from azogue.build import Network
+    from azogue.modules import Network
     from azogue.session import Session
 
 #: Copies of the parameters that training holds: weights, gradient, two moments, last finite and best weights.
@@ -36,7 +36,7 @@ class Plan:
     batch_size, steps, epochs : int
         Steps are an epoch's.
     seconds : float
-        For all epochs, from a few timed steps; early stopping can only shorten it.
+        For all epochs, pretraining included, from a few timed steps; early stopping can only shorten it.
     memory : int
         Bytes at the peak, on top of what the process holds now and the caller's own table.
     """
@@ -83,6 +83,8 @@ def make_plan(session: Session, budget: float = 0.3) -> Plan:
     """Time a few steps of a session on a copy of its network, for about `budget` seconds."""
     recipe, data = session.recipe, session.data
     steps = -(-len(data) // recipe.batch_size)
+    # an epoch of each layer of a pretraining takes about as long as one of the whole network
+    epochs = recipe.epochs + (0 if session.pretraining is None else session.pretraining.epochs)
     parameters = sum(p.numel() for p in session.network.parameters())
     return Plan(
         rows=len(data),
@@ -99,7 +101,7 @@ def make_plan(session: Session, budget: float = 0.3) -> Plan:
         batch_size=recipe.batch_size,
         steps=steps,
         epochs=recipe.epochs,
-        seconds=recipe.epochs * _epoch_seconds(session, steps, budget),
+        seconds=epochs * _epoch_seconds(session, steps, budget),
         memory=_memory(session, parameters),
     )
 
@@ -154,11 +156,10 @@ def describe(network: Network, title: str) -> str:
     """A network as text: a line a layer, with its parameters."""
     lines = [title]
     for name, chain in (("encoder", network.encoder), ("decoder", network.decoder)):
-        for number, layer in enumerate(chain.steps):
+        for number, layer in enumerate(getattr(chain, "steps", ())):
             count = sum(p.numel() for p in layer.parameters())
             kind = type(layer).__name__.strip("_").removesuffix("Module")
             lines.append(f"  {name}.{number:<3} {kind:<10} {layer.extra_repr():<34} {count:>12,}")
-    lines.append(
-        f"  code of {network.size} by {network.code!r}; {sum(p.numel() for p in network.parameters()):,} parameters"
-    )
+    total = sum(p.numel() for p in network.parameters())
+    lines.append(f"  code of {network.size} by {network.code.spec!r}; {total:,} parameters")
     return "\n".join(lines)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     import torch
 
-    from azogue.build import Network
+    from azogue.modules import Network
 
 
 @dataclass(frozen=True, repr=False)

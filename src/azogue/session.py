@@ -18,8 +18,8 @@ from torch import nn
 
 from azogue import build
 from azogue.codes import CodeSpec, Point
-from azogue.corruptions import Corruption
-from azogue.layers import Dense, NetworkSpec, Output, as_network
+from azogue.corruptions import as_corruption
+from azogue.layers import HIDDEN, Dense, NetworkSpec, Output, as_network
 from azogue.modalities import as_modality
 from azogue.modalities.base import Demand, Schema
 from azogue.objectives import HeadLoss, Objective, Term, as_objective
@@ -29,7 +29,7 @@ from azogue.training.autograd import Autograd
 from azogue.training.data import hold_out
 
 if TYPE_CHECKING:
-    from azogue.build import Network
+    from azogue.modules import Network
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,10 @@ class Axes(Spec):
     reconstruction : Term
     penalties : Objective
         Always added to the reconstruction.
-    code_activation : str
-        Activation of the code layer where the network is not spelled out in layers.
+    code_activation, hidden_activation : str
+        Activations of the code layer and the others where the network is not spelled out in layers.
+    pretraining : Pretraining or None
+        What is done to a fresh network before the loop.
     """
 
     corruption: Any = None
@@ -52,6 +54,8 @@ class Axes(Spec):
     reconstruction: Term = HeadLoss()
     penalties: Objective = Objective(())
     code_activation: str = "linear"
+    hidden_activation: str = HIDDEN
+    pretraining: Any = None
 
 
 @dataclass
@@ -65,6 +69,7 @@ class Session:
     network: Network
     data: Batch
     validation: Batch | None
+    pretraining: Any = None
 
     @property
     def backend(self) -> Autograd:
@@ -89,7 +94,7 @@ def open_session(estimator: Any, X: Any, validation_data: Any, seed: int) -> Ses
     data = schema.pack(X)
     device = _device(estimator.device)
     recipe = Recipe(
-        corruption=axes.corruption if estimator.corruption is None else estimator.corruption,
+        corruption=axes.corruption if estimator.corruption is None else as_corruption(estimator.corruption),
         objective=objective,
         optimizer=as_optimizer(estimator.optimizer),
         schedule=as_schedule(estimator.learning_rate),
@@ -102,6 +107,7 @@ def open_session(estimator: Any, X: Any, validation_data: Any, seed: int) -> Ses
         deterministic=bool(estimator.deterministic),
     )
     spec, network = _network(estimator.network, code, axes, schema, len(data), seed)
+    network.attach(objective, seed)
     recipe = replace(recipe, precision=_precision(estimator.precision, device, spec, schema.width))
     network.to(device, torch.float64 if recipe.precision == "float64" else torch.float32)
     if validation_data is None:
@@ -109,7 +115,7 @@ def open_session(estimator: Any, X: Any, validation_data: Any, seed: int) -> Ses
     else:
         train, held = data, schema.pack(validation_data)
     held = None if held is None else place(held, network)
-    return Session(schema, recipe, spec, code, network, place(train, network), held)
+    return Session(schema, recipe, spec, code, network, place(train, network), held, axes.pretraining)
 
 
 def place(data: Batch, network: Network) -> Batch:
@@ -138,15 +144,22 @@ def as_seed(random_state: Any) -> int:
 
 
 def rebuild(
-    schema: Schema, spec: NetworkSpec | None, code: CodeSpec, modules: tuple[nn.Module, nn.Module] | None
+    schema: Schema,
+    spec: NetworkSpec | None,
+    code: CodeSpec,
+    objective: Objective,
+    modules: tuple[nn.Module, nn.Module] | None,
 ) -> Network:
     """The network of a stored model, weights still to be loaded."""
-    if spec is not None:
-        if modules is not None:
-            raise ValueError("modules= is for models whose network was a pair of torch modules; this one needs none")
-        return build.build(spec, code, schema.width, schema.heads, seed=0)
-    assert modules is not None
-    return build.wrap_modules(modules, code, schema.heads, schema.width)
+    if spec is None:
+        assert modules is not None
+        network = build.wrap_modules(modules, code, schema.heads, schema.width)
+    elif modules is not None:
+        raise ValueError("modules= is for models whose network was a pair of torch modules; this one needs none")
+    else:
+        network = build.build(spec, code, schema.width, schema.heads, seed=0)
+    network.attach(objective)
+    return network
 
 
 def _check_parameters(estimator: Any) -> None:
@@ -164,10 +177,6 @@ def _check_parameters(estimator: Any) -> None:
         raise ValueError(f"weight_decay: expected a number of at least 0, got {estimator.weight_decay!r}")
     if estimator.resume and estimator.checkpoint is None:
         raise ValueError("resume=True needs checkpoint=, the file to go on from")
-    if estimator.corruption is not None and not isinstance(estimator.corruption, Corruption):
-        raise TypeError(
-            f"corruption: expected a value such as az.corruptions.Gaussian(0.2), got {estimator.corruption!r}"
-        )
 
 
 def _as_code(code: Any) -> CodeSpec:
@@ -183,18 +192,26 @@ def _demand(network: Any, objective: Objective) -> Demand:
 
 
 def _is_pair(network: Any) -> bool:
-    return isinstance(network, (tuple, list)) and len(network) == 2 and any(isinstance(m, nn.Module) for m in network)
+    return isinstance(network, (tuple, list)) and len(network) == 2 and any(map(_is_module, network))
+
+
+def _is_module(value: Any) -> bool:
+    from azogue.keras_module import is_keras
+
+    return isinstance(value, nn.Module) or is_keras(value)
 
 
 def _network(
     network: Any, code: CodeSpec, axes: Axes, schema: Schema, rows: int, seed: int
 ) -> tuple[NetworkSpec | None, Network]:
+    if _is_module(network):
+        raise TypeError(f"network: one module was given, {network!r}; give the pair (encoder, decoder)")
     if _is_pair(network):
-        if not all(isinstance(module, nn.Module) for module in network):
-            raise TypeError(f"network: an (encoder, decoder) pair needs two torch modules, got {network!r}")
-        return None, build.wrap_modules(tuple(network), code, schema.heads, schema.width)
-    spec = as_network(network, rows, schema.width, code=axes.code_activation)
-    _check_memory(build.matrix_sizes(spec, code, schema.width))
+        if not all(map(_is_module, network)):
+            raise TypeError(f"network: (encoder, decoder) needs two torch modules or Keras models, got {network!r}")
+        return None, build.wrap_modules(tuple(network), code, schema.heads, schema.width, seed)
+    spec = as_network(network, rows, schema.width, code=axes.code_activation, hidden=axes.hidden_activation)
+    _check_memory(sum(build.matrix_sizes(spec, code, schema.width)))
     return spec, build.build(spec, code, schema.width, schema.heads, seed)
 
 

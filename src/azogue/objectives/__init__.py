@@ -1,6 +1,8 @@
 """The objective of training: reconstruction + Σ weighted penalties."""
 
 from azogue.objectives.algebra import Objective, Term, evaluate
+from azogue.objectives.divergences import KL, MMD, Adversary, AdversaryLoss, Commitment, TotalCorrelation, mmd
+from azogue.objectives.energies import ContrastiveDivergence, free_energy
 from azogue.objectives.penalties import L1, Contraction, Sparsity, WeightDecay
 from azogue.objectives.reconstruction import (
     BCE,
@@ -12,29 +14,40 @@ from azogue.objectives.reconstruction import (
     CrossEntropy,
     HeadLoss,
     Huber,
+    Likelihood,
     Poisson,
     Reconstruction,
 )
 
 __all__ = [
     "BCE",
+    "KL",
     "L1",
     "MAE",
+    "MMD",
     "MSE",
     "RMSE",
+    "Adversary",
+    "AdversaryLoss",
+    "Commitment",
     "Contraction",
+    "ContrastiveDivergence",
     "Correntropy",
     "CrossEntropy",
     "HeadLoss",
     "Huber",
+    "Likelihood",
     "Objective",
     "Poisson",
     "Reconstruction",
     "Sparsity",
     "Term",
+    "TotalCorrelation",
     "WeightDecay",
     "as_objective",
     "evaluate",
+    "free_energy",
+    "mmd",
 ]
 
 

@@ -17,17 +17,19 @@ from azogue.recipe import Spec, Step
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from azogue.codes import CodeSpec
     from azogue.heads import Head
+    from azogue.modules import Network
+    from azogue.recipe import Rng
 
 
 class Term(Spec):
     """Base of the terms.
 
-    `needs` names the statistics of the code that the term reads, `heads` the kinds of heads that it can work on
-    (empty: any), `demand` the head that it wants for numeric columns.
+    `needs` names the statistics of the code that the term reads (`"prior"`: a prior to compare with), `heads` the
+    kinds of heads that it can work on (empty: any), `demand` the head that it wants for numeric columns.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
@@ -35,6 +37,17 @@ class Term(Spec):
     demand: ClassVar[str | None] = None
     #: whether the term measures the distance between x and its reconstruction
     reconstructs: ClassVar[bool] = False
+    #: whether its value on held-out rows tells one epoch from another; an adversary's does not
+    judges: ClassVar[bool] = True
+
+    def build(self, network: Network, rng: Rng) -> nn.Module | None:
+        """What the term has to train itself, as a module that `step.model.part(self)` gives back; None: nothing."""
+        return None
+
+    @property
+    def opponent(self) -> Term | None:
+        """The term that the part minimises where it is a player of its own; None: it moves with the autoencoder."""
+        return None
 
     @property
     def name(self) -> str:
@@ -88,6 +101,11 @@ class Objective(Spec):
         return Objective(tuple(pair for pair in self.terms if not pair[1].reconstructs))
 
     @property
+    def judged(self) -> Objective:
+        """The part that is compared between epochs."""
+        return Objective(tuple(pair for pair in self.terms if pair[1].judges))
+
+    @property
     def demand(self) -> str | None:
         """The head that the reconstruction wants for numeric columns; two different wishes are an error."""
         wishes = {term.demand for _, term in self.terms} - {None}
@@ -114,10 +132,8 @@ class Objective(Spec):
         """
         kinds = {head.kind for head in heads}
         for _, term in self.terms:
-            if missing := term.needs - code.provides:
-                raise TypeError(
-                    f"{term!r} needs a code with {sorted(missing)}, but {code!r} has {sorted(code.provides)}"
-                )
+            if missing := term.needs - code.offers:
+                raise TypeError(f"{term!r} needs a code with {sorted(missing)}, but {code!r} has {sorted(code.offers)}")
             if term.heads and (wrong := kinds - term.heads):
                 raise TypeError(
                     f"{term!r} works on {' and '.join(sorted(term.heads))} heads, but the data have "

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 import torch
 
 from azogue.layers import ACTIVATIONS
+from azogue.modules import DenseModule
 from azogue.objectives.algebra import Term
+from azogue.recipe import Rng
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from azogue.modules import RowFunction
     from azogue.recipe import Step
 
 
@@ -51,9 +54,9 @@ class Sparsity(Term):
 
     def __call__(self, step: Step) -> Tensor:
         if self.distance == "squared":
-            return (self.rho - step.h.mean(0)).square().sum()
+            return (self.rho - _activations(step).mean(0)).square().sum()
         low, high = self._range(step)
-        mean = ((step.h.mean(0) - low) / (high - low)).clamp(1e-6, 1 - 1e-6)
+        mean = ((_activations(step).mean(0) - low) / (high - low)).clamp(1e-6, 1 - 1e-6)
         target = torch.full_like(mean, self.rho)
         return (target * (target / mean).log() + (1 - target) * ((1 - target) / (1 - mean)).log()).sum()
 
@@ -66,6 +69,11 @@ class Sparsity(Term):
                 "use distance='squared' or give the code layer such an activation"
             )
         return low, high
+
+
+def _activations(step: Step) -> Tensor:
+    """What the code's units do: the mean of a code that is a distribution, else the encoder's output, (n, size)."""
+    return step.code.stats.get("mean", step.h)
 
 
 class L1(Term):
@@ -98,24 +106,80 @@ class WeightDecay(Term):
         return torch.stack(squares).sum()
 
 
+@dataclass(frozen=True, repr=False)
 class Contraction(Term):
-    """‖∂h/∂x̃‖²_F of each row: the squared Frobenius norm of the encoder's Jacobian.
+    """‖∂h/∂x̃‖²_F of each row: the squared Frobenius norm of the Jacobian of the encoder's output h.
 
-    For one sigmoid layer that is Σⱼ (hⱼ(1 − hⱼ))² Σᵢ Wⱼᵢ². Here it is the Jacobian itself for any encoder that treats
-    rows one by one: a gradient for each code unit, all of them in one batched pass, (k, n, width).
+    - One dense layer: `Σⱼ φ'(aⱼ)² Σᵢ Wⱼᵢ²`, where a is what the activation φ gets; for a sigmoid φ' = h(1 − h).
+    - Other encoders, exactly: one backward pass a unit of h, or one forward pass a value of x̃ where those are fewer,
+      all of them together.
+    - More than `exact` of both: Hutchinson's estimate, the mean of `‖vᵀ ∂h/∂x̃‖²` over random signs v, unbiased.
+
+    Batch statistics of normalisation layers count as constants of the function that is differentiated, since a row at
+    inference does not move them; dropout's pattern likewise.
+
+    Parameters
+    ----------
+    exact : int
+        The most passes that the exact Jacobian may take.
+    probes : int
+        Random vectors of the estimate.
 
     References
     ----------
-    Rifai, Vincent, Muller, Glorot & Bengio (2011), ICML. NOTE[DIFF] ruta takes the gradient of the sum of the codes,
-    in which units cancel one another.
+    Rifai, Vincent, Muller, Glorot & Bengio (2011), ICML; Hutchinson (1990), Communications in Statistics 19.
+    NOTE[DIFF] ruta takes the gradient of the sum of the codes, in which units cancel one another.
     """
 
+    exact: int = 64
+    probes: int = 4
+
+    def __post_init__(self) -> None:
+        if self.exact < 0 or self.probes < 1:
+            raise ValueError(f"Contraction: exact must be at least 0 and probes at least 1, got {self!r}")
+
     def __call__(self, step: Step) -> Tensor:
+        chain = step.model.encoder
         with torch.enable_grad():
-            seen = step.seen.detach().requires_grad_()
-            h = step.model.encoder(seen, step.rng)
-            units = torch.eye(h.shape[1], dtype=h.dtype, device=h.device)
-            (jacobian,) = torch.autograd.grad(
-                h, seen, units[:, None, :].expand(-1, *h.shape), create_graph=True, is_grads_batched=True
-            )
-        return jacobian.square().sum((0, 2))
+            seen = step.seen.detach().clone()
+            last = chain.steps[-1]
+            if len(chain.steps) == 1 and isinstance(last, DenseModule) and last.norm is None:
+                return _one_layer(last, seen)
+            encode = chain.rowwise(seen, step.rng)
+            seen = seen.clone().requires_grad_()
+            h = encode(seen)
+            width, units = seen.shape[1], h.shape[1]
+            if units <= min(width, self.exact):
+                return _backward(seen, h, torch.eye(units, dtype=h.dtype, device=h.device)).sum(0)
+            if width <= self.exact:
+                return _forward(encode, seen).sum(0)
+            rng = Rng(0) if step.rng is None else step.rng
+            coin = torch.randint(2, (self.probes, units), generator=rng.generator("contraction"))
+            signs = (2 * coin - 1).to(h.device, h.dtype)
+            return _backward(seen, h, signs).mean(0)
+
+
+def _one_layer(layer: DenseModule, seen: Tensor) -> Tensor:
+    """Σⱼ φ'(aⱼ)² Σᵢ Wⱼᵢ² of each row."""
+    before = torch.nn.functional.linear(seen, layer.weight, layer.bias)
+    with_leaf = before if before.requires_grad else before.requires_grad_()
+    (slope,) = torch.autograd.grad(layer.activated(with_leaf).sum(), with_leaf, create_graph=True)
+    return slope.square() @ layer.weight.square().sum(1)
+
+
+def _backward(seen: Tensor, h: Tensor, directions: Tensor) -> Tensor:
+    """‖vᵀ ∂h/∂x̃‖² for each direction v of the code (m, units) and each row, (m, n)."""
+    along = directions[:, None, :].expand(-1, *h.shape)
+    (rows,) = torch.autograd.grad(h, seen, along, create_graph=True, is_grads_batched=True)
+    return rows.square().sum(2)
+
+
+def _forward(encode: RowFunction, seen: Tensor) -> Tensor:
+    """‖∂h/∂x̃ᵢ‖² for each value i of the input and each row, (width, n)."""
+
+    def column(direction: Tensor) -> Tensor:
+        moved: Tensor = torch.func.jvp(encode, (seen,), (direction.expand_as(seen),))[1]
+        return moved.square().sum(1)
+
+    directions = torch.eye(seen.shape[1], dtype=seen.dtype, device=seen.device)
+    return torch.as_tensor(torch.func.vmap(column)(directions))

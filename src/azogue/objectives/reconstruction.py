@@ -9,17 +9,20 @@ for booleans and categories, whose slots are summed: squared error then is Brier
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
+from torch import nn
 
 from azogue.objectives.algebra import Term
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from azogue.recipe import Step
+    from azogue.modules import Network
+    from azogue.recipe import Rng, Step
 
 
 class Reconstruction(Term):
@@ -28,11 +31,20 @@ class Reconstruction(Term):
     reconstructs: ClassVar[bool] = True
 
     def columns(self, step: Step) -> Tensor:
-        """The loss ℓ of each column, shape (n, columns) in the order of the heads."""
+        """The loss ℓ of each column, shape (n, columns) in the order of the heads; 0 at best."""
         raise NotImplementedError
 
-    def __call__(self, step: Step) -> Tensor:
+    def errors(self, step: Step) -> Tensor:
+        """The error of each row, (n,); 0 at best."""
         return weighted_mean(self.columns(step), step)
+
+    def __call__(self, step: Step) -> Tensor:
+        """The loss of each row: its error, and what may have to be added for the sake of training."""
+        return self.errors(step)
+
+    def likelihood(self, step: Step) -> Tensor:
+        """The log likelihood of each column given the code, (n, columns), in nats."""
+        raise TypeError(f"{self!r} is not a likelihood; leave objective=None, or use Likelihood(variance)")
 
 
 def observed(step: Step) -> Tensor | None:
@@ -62,6 +74,78 @@ class HeadLoss(Reconstruction):
         parts = [head.loss(raw[:, head.slots], step.x[:, head.slots]) for head in step.model.heads]
         return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
 
+    def likelihood(self, step: Step) -> Tensor:
+        return -self.columns(step) - 0.5 * math.log(math.pi) * _numeric(step)
+
+
+def _numeric(step: Step) -> Tensor:
+    """1 for columns of gaussian heads, 0 for others, (columns,)."""
+    flags = [float(head.kind == "gaussian") for head in step.model.heads for _ in head.columns]
+    return step.x.new_tensor(flags)
+
+
+#: Bounds of a learned variance, in scaled units.
+SMALLEST_VARIANCE, LARGEST_VARIANCE = 1e-6, 1e2
+
+
+@dataclass(frozen=True, repr=False)
+class Likelihood(HeadLoss):
+    """Minus the log likelihood: numeric columns are normal around the reconstruction, with a variance of their own.
+
+    `½ (x − out)²/σ² + ½ log 2πσ²` for numeric columns, each other head's natural loss, all in nats. The error of a
+    row or cell leaves the logarithm out, so that it is 0 at best.
+
+    Parameters
+    ----------
+    variance : float, "shared" or "column"
+        σ² in scaled units, or learned: one for all numeric columns, or one for each.
+
+    References
+    ----------
+    Rybkin, Daniilidis & Levine (2021), Simple and effective VAE training with calibrated decoders, ICML.
+    """
+
+    variance: float | str = "shared"
+
+    name = "reconstruction"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.variance, str):
+            if self.variance not in ("shared", "column"):
+                raise ValueError(f"Likelihood: variance must be a number, 'shared' or 'column', got {self.variance!r}")
+        elif isinstance(self.variance, bool) or not 0.0 < self.variance < math.inf:
+            raise ValueError(f"Likelihood: variance must be positive, got {self.variance!r}")
+
+    def build(self, network: Network, rng: Rng) -> nn.Module | None:
+        numeric = sum(len(head.columns) for head in network.heads if head.kind == "gaussian")
+        if not isinstance(self.variance, str) or not numeric:
+            return None
+        size = 1 if self.variance == "shared" else numeric
+        return nn.ParameterDict({"log_variance": nn.Parameter(torch.zeros(size))})
+
+    def log_variance(self, step: Step) -> Tensor:
+        """Log σ² of each numeric column, (columns,), and 0 for the others."""
+        flags = _numeric(step)
+        if not isinstance(self.variance, str):
+            return flags * math.log(self.variance)
+        result = torch.zeros_like(flags)
+        if bool(flags.any()):
+            bounds = math.log(SMALLEST_VARIANCE), math.log(LARGEST_VARIANCE)
+            (own,) = step.model.part(self).parameters()
+            result[flags.bool()] = own.to(flags.dtype).clamp(*bounds)
+        return result
+
+    def columns(self, step: Step) -> Tensor:
+        flags, log_variance = _numeric(step), self.log_variance(step)
+        return super().columns(step) * torch.where(flags.bool(), 0.5 * (-log_variance).exp(), 1.0)
+
+    def __call__(self, step: Step) -> Tensor:
+        return weighted_mean(-self.likelihood(step), step)
+
+    def likelihood(self, step: Step) -> Tensor:
+        flags, log_variance = _numeric(step), self.log_variance(step)
+        return -self.columns(step) - 0.5 * flags * (math.log(2 * math.pi) + log_variance)
+
 
 class Distance(Reconstruction):
     """One distance for all heads, slot by slot in the units of x."""
@@ -87,8 +171,8 @@ class MSE(Distance):
 class RMSE(MSE):
     """Root of a row's mean squared error; its columns are squared errors."""
 
-    def __call__(self, step: Step) -> Tensor:
-        return (super().__call__(step) + torch.finfo(step.x.dtype).eps ** 2).sqrt()
+    def errors(self, step: Step) -> Tensor:
+        return (super().errors(step) + torch.finfo(step.x.dtype).eps ** 2).sqrt()
 
 
 class MAE(Distance):
@@ -164,6 +248,8 @@ class Poisson(HeadLoss):
 #: Names that `objective=` takes as text.
 NAMED: dict[str, Term] = {
     "mse": MSE(),
+    "mean_squared_error": MSE(),
+    "mean_absolute_error": MAE(),
     "rmse": RMSE(),
     "mae": MAE(),
     "huber": Huber(),

@@ -13,7 +13,7 @@ from azogue.recipe import Batch, Recipe, Rng, Step
 from azogue.training.data import BLOCK
 
 if TYPE_CHECKING:
-    from azogue.build import Network
+    from azogue.modules import Network
     from azogue.training.state import State
 
 _AUTOCAST = {"bfloat16": torch.bfloat16}
@@ -73,8 +73,8 @@ class Autograd:
         return torch.autocast(device.type, dtype=kind, enabled=kind is not None)
 
     def evaluate(self, state: State, data: Batch) -> float:
-        """The mean objective over rows, without corruption or sampling."""
-        objective = next(iter(state.players.values())).objective
+        """The mean of what is comparable between epochs, over rows, without corruption or sampling."""
+        objective = next(iter(state.players.values())).objective.judged
         total = 0.0
         with torch.no_grad():
             for start in range(0, len(data), 16 * BLOCK):

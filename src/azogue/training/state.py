@@ -15,7 +15,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from azogue.build import Network
+    from azogue.modules import Network
     from azogue.objectives import Objective
     from azogue.recipe import Recipe
 
@@ -102,10 +102,20 @@ def _slots(tensors: Mapping[str, Tensor], prefix: str) -> list[str]:
 
 
 def start(network: Network, recipe: Recipe) -> State:
-    """The state before the first epoch: one player, weight decay on the weight matrices alone."""
-    parameters = {name: p for name, p in network.named_parameters() if p.requires_grad}
-    matrices = [p for p in parameters.values() if p.ndim > 1]
-    vectors = [p for p in parameters.values() if p.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    """The state before the first epoch: the autoencoder, and a player for each term that has an opponent."""
+    own = {name: p for name, p in network.named_parameters() if p.requires_grad}
+    opponents: dict[str, Player] = {}
+    for name, (_, term) in zip(recipe.objective.names(), recipe.objective.terms, strict=True):
+        if term.opponent is not None and name in network.parts:
+            theirs = {key: own.pop(key) for key in list(own) if key.startswith(f"parts.{name}.")}
+            opponents[name] = _player(theirs, term.opponent * 1.0, recipe)
+    return State(network, {"autoencoder": _player(own, recipe.objective, recipe), **opponents})
+
+
+def _player(parameters: dict[str, torch.nn.Parameter], objective: Objective, recipe: Recipe) -> Player:
+    """A player with its optimiser; weight decay is on the weight matrices of layers alone."""
+    matrices = [p for name, p in parameters.items() if p.ndim > 1 and not name.startswith("code.")]
+    others = [p for name, p in parameters.items() if p.ndim <= 1 or name.startswith("code.")]
+    groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
     optimizer = recipe.optimizer.make([group for group in groups if group["params"]], recipe.schedule(0.0))
-    return State(network, {"autoencoder": Player(parameters, optimizer, recipe.objective)})
+    return Player(parameters, optimizer, objective)

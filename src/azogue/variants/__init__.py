@@ -1,7 +1,24 @@
 """Variants: presets over the four axes. Scalars in, a choice on each axis out; no variant has a loop of its own."""
 
+from azogue.variants.adversarial import AdversarialAutoencoder, WassersteinAutoencoder
 from azogue.variants.denoising import DenoisingAutoencoder
-from azogue.variants.regularized import KSparseAutoencoder, SparseAutoencoder
+from azogue.variants.discrete import BinaryAutoencoder, FiniteScalarAutoencoder, VectorQuantizedAutoencoder
+from azogue.variants.regularized import ContractiveAutoencoder, KSparseAutoencoder, SparseAutoencoder
 from azogue.variants.robust import RobustAutoencoder
+from azogue.variants.stacked import StackedAutoencoder
+from azogue.variants.variational import VariationalAutoencoder
 
-__all__ = ["DenoisingAutoencoder", "KSparseAutoencoder", "RobustAutoencoder", "SparseAutoencoder"]
+__all__ = [
+    "AdversarialAutoencoder",
+    "BinaryAutoencoder",
+    "ContractiveAutoencoder",
+    "DenoisingAutoencoder",
+    "FiniteScalarAutoencoder",
+    "KSparseAutoencoder",
+    "RobustAutoencoder",
+    "SparseAutoencoder",
+    "StackedAutoencoder",
+    "VariationalAutoencoder",
+    "VectorQuantizedAutoencoder",
+    "WassersteinAutoencoder",
+]

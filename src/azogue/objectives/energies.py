@@ -1,0 +1,87 @@
+"""Restricted Boltzmann machines as tied networks of one layer: `p(v, h) ∝ exp(a·v + b·h + hᵀWv)`.
+
+The encoder's weight and bias are W and b, the decoder's bias is a. Hidden units are bits (a sigmoid layer) or normal
+with variance 1 (a linear layer); visible units are bits, or normal with variance 1 around a + Wᵀh.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn.functional import linear, softplus
+
+from azogue.modules import DenseModule
+from azogue.objectives.algebra import Term
+from azogue.recipe import Rng
+
+if TYPE_CHECKING:
+    from azogue.modules import Network
+    from azogue.recipe import Step
+
+HIDDEN_UNITS = ("sigmoid", "linear")
+
+
+def free_energy(network: Network, v: Tensor) -> Tensor:
+    """−log Σ_h exp(a·v + b·h + hᵀWv) of visible rows v (n, width), up to a constant, (n,).
+
+    `−a·v − Σⱼ log(1 + exp(bⱼ + Wⱼv))` for hidden bits, `−a·v − ½ Σⱼ (bⱼ + Wⱼv)²` for normal ones; normal visible units
+    add ½ ‖v‖².
+    """
+    layer, back = network.encoder.steps[0], network.decoder.steps[-1]
+    assert isinstance(layer, DenseModule)
+    assert isinstance(back, DenseModule)
+    field = linear(v, layer.weight, layer.bias)
+    hidden = softplus(field) if layer.activation == "sigmoid" else 0.5 * field.square()
+    numeric = [head.slots for head in network.heads if head.kind == "gaussian" and head.link_name == "linear"]
+    energy = -(v @ back.bias) - hidden.sum(1)
+    for slots in numeric:
+        energy = energy + 0.5 * v[:, slots].square().sum(1)
+    return energy
+
+
+@dataclass(frozen=True, repr=False)
+class ContrastiveDivergence(Term):
+    """F(x) − F(v), v what `steps` steps of Gibbs sampling make of x: its gradient is that of CD-k.
+
+    Hidden units are drawn; visible ones take their mean in the last step and are drawn in those before.
+
+    Parameters
+    ----------
+    steps : int
+
+    References
+    ----------
+    Hinton (2002), Training products of experts by minimizing contrastive divergence; Hinton (2010), A practical guide
+    to training restricted Boltzmann machines.
+    """
+
+    steps: int = 1
+
+    def __call__(self, step: Step) -> Tensor:
+        rng = Rng(0) if step.rng is None else step.rng
+        model = step.model
+        layer = model.encoder.steps[0]
+        with torch.no_grad():
+            v = step.x
+            for number in range(self.steps):
+                generator = rng.generator(f"gibbs/{number}", v.device)
+                h = layer(v, None)
+                if layer.activation == "sigmoid":
+                    h = (torch.rand(h.shape, generator=generator, device=h.device) < h).to(v.dtype)
+                else:
+                    h = h + torch.randn(h.shape, generator=generator, device=h.device, dtype=h.dtype)
+                v = model.decode(h)[0]
+                if number < self.steps - 1:
+                    v = _drawn(model, v, generator)
+        return free_energy(model, step.x) - free_energy(model, v)
+
+
+def _drawn(model: Network, mean: Tensor, generator: torch.Generator) -> Tensor:
+    """Visible units drawn around their mean: bits, or normal ones."""
+    bits = (torch.rand(mean.shape, generator=generator, device=mean.device) < mean).to(mean.dtype)
+    noisy = mean + torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
+    numeric = torch.cat([torch.full((h.stop - h.start,), h.link_name == "linear") for h in model.heads])
+    return torch.where(numeric.to(mean.device), noisy, bits)

@@ -1,0 +1,153 @@
+"""The contraction is the encoder's true Jacobian, however it is computed and whatever normalises the layers."""
+
+import numpy as np
+import pytest
+import torch
+
+import azogue as az
+from azogue.build import build, wrap_modules
+from azogue.codes import Point
+from azogue.heads import Gaussian
+from azogue.layers import as_network
+from azogue.objectives import Contraction
+from azogue.recipe import Batch, Rng
+from azogue.training.autograd import forward
+
+D = 7
+
+
+def model(stack, width=D):
+    heads = (Gaussian(0, width, tuple(range(width)), (1.0,) * width),)
+    return build(as_network(stack, 10, width), Point(), width, heads, 0).double()
+
+
+def rows(n=5, width=D):
+    return torch.randn(n, width, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+
+def finite_differences(encode, x, eps=1e-6):
+    """Σ of squared derivatives of each row's code, all rows moved at once."""
+    total = torch.zeros(len(x), dtype=torch.float64)
+    for i in range(x.shape[1]):
+        e = torch.zeros_like(x)
+        e[:, i] = eps
+        total += ((encode(x + e) - encode(x - e)) / (2 * eps)).square().sum(1)
+    return total.detach()
+
+
+NETWORKS = {
+    "sigmoid": az.Input() + az.Dense(3, "sigmoid") + az.Output(),
+    "relu": az.Input() + az.Dense(3, "relu") + az.Output(),
+    "deep": az.Input() + az.Dense(6, "tanh") + az.Dense(3, "sigmoid"),
+    "overcomplete": az.Input() + az.Dense(12, "silu") + az.Bottleneck(20, "tanh"),
+    "batch norm inside": az.Input() + az.Dense(6, "tanh", normalization="batch") + az.Dense(3),
+    "batch norm behind": az.Input() + az.Dense(6, "tanh") + az.BatchNorm() + az.Dense(3),
+    "one layer, normalised": az.Input() + az.Bottleneck(3, "sigmoid") + az.BatchNorm(),
+    "layer norm": az.Input() + az.Dense(6, "tanh", normalization="layer") + az.Dense(3),
+}
+
+
+@pytest.mark.parametrize("stack", NETWORKS.values(), ids=NETWORKS)
+@pytest.mark.parametrize("exact", [64, 0], ids=["exact", "estimated"])
+def test_at_inference_it_is_the_finite_difference(stack, exact):
+    net, x = model(stack), rows()
+    value = Contraction(exact=exact, probes=20_000 if exact == 0 else 4)(forward(net, Batch(x))).detach()
+    expected = finite_differences(lambda v: net.encoder(v), x)
+    assert torch.allclose(value, expected, rtol=1e-6 if exact else 0.05)
+
+
+@pytest.mark.parametrize("name", ["batch norm inside", "batch norm behind"])
+def test_batch_statistics_are_constants_of_what_is_differentiated(name):
+    net, x = model(NETWORKS[name]), rows()
+    value = Contraction()(forward(net, Batch(x), rng=Rng(0))).detach()
+    function = net.encoder.rowwise(x, Rng(0))
+    assert torch.allclose(function(x), net.encoder(x, Rng(0)))  # the same function, with the statistics of x
+    assert torch.allclose(function(x[:1]), function(x)[:1])  # of single rows
+    assert torch.allclose(value, finite_differences(function, x), rtol=1e-6)
+    norm = next(m for m in net.encoder.modules() if isinstance(m, torch.nn.BatchNorm1d))
+    before = norm.running_mean.clone()
+    step = forward(net, Batch(x), rng=Rng(0))
+    moved = norm.running_mean.clone()
+    Contraction()(step)
+    assert not torch.equal(before, moved)
+    assert torch.equal(norm.running_mean, moved)  # measuring does not count as seeing the rows again
+
+
+def test_dropout_keeps_its_pattern():
+    net, x = model(az.Input() + az.Dense(6, "tanh") + az.Dropout(0.5) + az.Dense(3)), rows()
+    value = Contraction()(forward(net, Batch(x), rng=Rng(3))).detach()
+    assert torch.allclose(value, finite_differences(lambda v: net.encoder(v, Rng(3)), x), rtol=1e-6)
+
+
+def test_closed_form_of_one_sigmoid_layer():
+    net, x = model(NETWORKS["sigmoid"]), rows()
+    (layer,) = net.encoder.steps
+    h = net.encoder(x)
+    expected = ((h * (1 - h)) ** 2 * (layer.weight**2).sum(1)).sum(1)
+    assert torch.allclose(Contraction()(forward(net, Batch(x))), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "deep", "overcomplete", "batch norm inside"])
+def test_its_gradient_is_the_finite_difference(name):
+    net, x = model(NETWORKS[name]), rows()
+    weight = next(net.encoder.parameters())
+
+    def value():
+        return Contraction()(forward(net, Batch(x), rng=Rng(0))).sum()
+
+    (gradient,) = torch.autograd.grad(value(), weight)
+    with torch.no_grad():
+        for at in ((0, 0), (2, 3)):
+            weight[at] += 1e-6
+            up = value()
+            weight[at] -= 2e-6
+            down = value()
+            weight[at] += 1e-6
+            assert ((up - down) / 2e-6).item() == pytest.approx(gradient[at].item(), rel=1e-4, abs=1e-7)
+
+
+def test_it_is_not_the_gradient_of_the_sum():
+    """Two opposite units cancel in the gradient of their sum, and not in the Jacobian."""
+    net = model(az.Input() + az.Dense(2) + az.Output(), 3)
+    with torch.no_grad():
+        net.encoder.steps[0].weight.copy_(torch.tensor([[1.0, 2.0, 0.0], [-1.0, -2.0, 0.0]]))
+    assert Contraction()(forward(net, Batch(rows(2, 3)))).tolist() == pytest.approx([10.0, 10.0])
+
+
+def test_modules_of_the_user_are_differentiated_too():
+    torch.manual_seed(0)
+    encoder = torch.nn.Sequential(torch.nn.Linear(D, 5), torch.nn.Tanh(), torch.nn.Linear(5, 2)).double()
+    heads = (Gaussian(0, D, tuple(range(D)), (1.0,) * D),)
+    net = wrap_modules((encoder.float(), torch.nn.Linear(2, D)), Point(), heads, D).double()
+    x = rows()
+    value = Contraction()(forward(net, Batch(x), rng=Rng(0))).detach()
+    assert torch.allclose(value, finite_differences(lambda v: net.encoder(v), x), rtol=1e-6)
+
+
+def test_more_contraction_makes_a_flatter_encoder(rows):
+    def flatness(weight):
+        ae = az.ContractiveAutoencoder(
+            az.Input() + az.Dense(4, "sigmoid") + az.Output(),
+            contraction=weight,
+            epochs=60,
+            learning_rate=1e-2,
+            random_state=0,
+        ).fit(rows)
+        return Contraction()(forward(ae.network_, ae.schema_.pack(rows))).mean().item()
+
+    assert flatness(1.0) < 0.5 * flatness(1e-6)
+
+
+def test_walks_start_near_their_rows_and_follow_what_the_encoder_reacts_to(rows):
+    ae = az.ContractiveAutoencoder(2, epochs=60, random_state=0).fit(rows)
+    still = ae.walk(rows[:20], steps=1, sd=0.0)
+    assert np.allclose(still, ae.reconstruct(rows[:20]), atol=1e-6)
+    near, far = (np.abs(ae.walk(rows[:20], steps=1, sd=sd) - still).mean() for sd in (0.05, 0.5))
+    assert 0 < near < far
+    walked = ae.walk(rows[:100], steps=5, sd=0.3)
+    assert np.array_equal(walked, ae.walk(rows[:100], steps=5, sd=0.3))
+    assert not np.array_equal(walked, ae.walk(rows[:100], steps=5, sd=0.3, random_state=1))
+    noise = rows[:100] + (walked - rows[:100])[np.random.default_rng(0).permutation(100)]
+    assert ae.errors(walked).mean() < 0.3 * ae.errors(noise).mean()  # they stay where the data are
+    with pytest.raises(ValueError, match="steps"):
+        ae.walk(rows, steps=0)
