@@ -189,6 +189,19 @@ def broken(folder):
         (("encode", "m.azogue", "other.csv"), "sepal"),
         (("encode", "m.azogue", "iris.csv", "-o", "iris.csv"), "also what is read"),
         (("report", "m.azogue", "iris.csv", "-o", "r.pdf"), ".html or .json"),
+        (("project", "iris.csv", "-o", "m.jpg"), "m.jpg: a map ends in .png, .svg or .pdf"),
+        (("project", "iris.csv", "-o", "-"), "needs a file"),
+        (
+            ("project", "iris.csv", "-o", "x.png", "--color", "colour"),
+            "has no column 'colour' to colour by; it has sepal",
+        ),
+        (
+            ("project", "m.azogue", "iris.csv", "-o", "x.png", "--color", "colour"),
+            "it has sepal length (cm), sepal width",
+        ),
+        (("project", "iris.npy", "-o", "x.png", "--color", "species"), "takes a number from 1 to 4, got 'species'"),
+        (("project", "iris.npy", "-o", "x.png", "--color", "5"), "takes a number from 1 to 4, got '5'"),
+        (("project", "m.azogue", "iris.csv", "-o", "x.png", "--network", "3"), "trained already"),
         (("encode", "iris.csv", "--network", "1000000000"), "GiB"),
         (("encode", "m.azogue", "text.csv"), "sepal length"),
         (("encode", "iris.csv", "iris.csv"), "no model file"),
@@ -223,7 +236,10 @@ def test_what_is_at_fault_is_named_in_one_line(folder, args, message):
     assert sorted(folder.iterdir()) == before, "something half-written was left"
 
 
-@pytest.mark.parametrize("args", [(), ("fly",), ("fit",), ("fit", "iris.csv"), ("encode", "iris.csv", "--epochs", "0")])
+@pytest.mark.parametrize(
+    "args",
+    [(), ("fly",), ("fit",), ("fit", "iris.csv"), ("project", "iris.csv"), ("encode", "iris.csv", "--epochs", "0")],
+)
 def test_usage_is_status_2(folder, args):
     assert azogue(*args, cwd=folder, ok=False).returncode == 2
 

@@ -45,13 +45,27 @@ class Reading:
 class Training:
     """What is trained, where a verb trains."""
 
-    variant: Annotated[str, typer.Option(help="basic, denoising, sparse, ksparse or robust.")] = "basic"
+    variant: Annotated[
+        str,
+        typer.Option(
+            help="A variant by its short name, such as basic, denoising or variational; a wrong name lists all."
+        ),
+    ] = "basic"
     network: Annotated[str, typer.Option(help="auto, a code size (2), widths (64,32,2) or fractions (0.5,0.1).")] = (
         "auto"
     )
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the rows, at most.")] = 100
     scaling: Annotated[str, typer.Option(help="auto, standard, minmax, robust or none.")] = "auto"
     seed: Annotated[int | None, typer.Option(help="Same seed, same result.")] = None
+
+
+@dataclass(frozen=True)
+class Mapping(Training):
+    """What is trained for a map: a code of two units."""
+
+    network: Annotated[
+        str, typer.Option(help="A code size (2 or 3 to see all of it), widths (64,32,2), fractions or auto.")
+    ] = "2"
 
 
 def taking(**groups: type) -> Callable[[Verb], Verb]:
@@ -233,6 +247,29 @@ def reconstruct(
     from azogue.cli import models
 
     _through(models.reconstructed, data, new, output, json_, training, reading)
+
+
+@app.command()
+@guarded
+@taking(training=Mapping, reading=Reading)
+def project(
+    data: Data,
+    output: Annotated[str, typer.Option("--output", "-o", help="Picture to write: .png, .svg or .pdf.")],
+    new: New = None,
+    color: Annotated[
+        str | None,
+        typer.Option(help="Column to colour by, left out of training; of a .npy or .npz file, its number from 1."),
+    ] = None,
+    json_: Json = False,
+    *,
+    training: Mapping,
+    reading: Reading,
+) -> None:
+    """Draw a map of the rows: the two units of a code, coloured by a column."""
+    from azogue.cli import projecting
+
+    told = projecting.project(data, new, output, color, training, reading, _say)
+    _emit(told, json_, "{output}: {rows:,} rows, code of {code_size}".format(**told))
 
 
 @app.command()

@@ -30,9 +30,12 @@ __all__ = [
     "decoded",
     "detected",
     "facts",
+    "found",
+    "known_columns",
     "opened",
     "quietly",
     "read",
+    "ready",
     "reconstructed",
     "report",
     "tables",
@@ -117,6 +120,12 @@ def opened(
     data: str, new: str | None, training: Training | None, reading: Reading, say: Callable[[str], None]
 ) -> tuple[Any, Any, str]:
     """The model and the rows of `MODEL DATA`, or of `DATA` alone; and where the rows came from."""
+    model, table, source = found(data, new, training, reading)
+    return *ready(model, table, source, training, say), source
+
+
+def found(data: str, new: str | None, training: Training | None, reading: Reading) -> tuple[Any, Any, str]:
+    """The model, None where one is to be fitted; the rows as they are in the file; and which file that is."""
     if data.endswith(ENDING):
         if new is None:
             raise ValueError(f"{data} is a model; name the data behind it")
@@ -127,17 +136,32 @@ def opened(
         model = load(data)
         columns = autoencoder_of(model).schema_.describe()
         texts = [column["name"] for column in columns if column["kind"].startswith("categorical")]
-        table = read(new, reading, [name for name in texts if isinstance(name, str)])
-        return model, _matched(table, [column["name"] for column in columns], say), new
+        return model, read(new, reading, [name for name in texts if isinstance(name, str)]), new
     if training is None:
         raise ValueError(f"{data}: a model file (*{ENDING}) must come first")
     if new is not None:
         raise ValueError(f"{data} is no model file (*{ENDING}); give one file to fit on the spot, or a model and data")
-    table = advised(read(data, reading), say)
-    model = quietly(unfitted(training).fit, table, about=data)
+    return None, read(data, reading), data
+
+
+def ready(
+    model: Any, table: Any, source: str, training: Training | None, say: Callable[[str], None]
+) -> tuple[Any, Any]:
+    """The model, fitted on the rows of `source` where there is none yet; and the rows as it takes them."""
+    if model is not None:
+        return model, _matched(table, known_columns(model), say)
+    if training is None:
+        raise ValueError(f"{source}: a model file (*{ENDING}) must come first")
+    table = advised(table, say)
+    model = quietly(unfitted(training).fit, table, about=source)
     if model.stopped_ == "interrupted":
         raise KeyboardInterrupt
-    return model, table, data
+    return model, table
+
+
+def known_columns(model: Any) -> list[Any]:
+    """The columns of a model, by name, or by number where they have none."""
+    return [column["name"] for column in autoencoder_of(model).schema_.describe()]
 
 
 def _matched(table: Any, names: list[Any], say: Callable[[str], None]) -> Any:

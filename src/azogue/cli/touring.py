@@ -15,7 +15,7 @@ import pyarrow as pa
 from azogue.applications import AnomalyDetector
 from azogue.autoencoder import Autoencoder
 from azogue.files import atomic_write
-from azogue.plots import new_axes, plot_codes, plot_history, plot_images
+from azogue.plots import new_axes, plot_codes, plot_history, plot_reconstructions
 from azogue.report.page import page
 from azogue.shortcuts import load
 from azogue.training.loop import TrainingWarning
@@ -91,9 +91,7 @@ def _section(stop: Stop, images: list[tuple[str, str]], folder: Path) -> dict[st
 
 def _picture(ax: Axes, folder: Path, name: str) -> str:
     buffer = io.BytesIO()
-    ax.get_figure(root=True).savefig(  # type: ignore[union-attr]
-        buffer, format="png", dpi=110
-    )
+    ax.figure.savefig(buffer, format="png", dpi=110)  # type: ignore[union-attr]
     atomic_write(folder / name, buffer.getvalue())
     return name
 
@@ -114,13 +112,15 @@ def reduce(folder: Path) -> Stop:
         knn = KNeighborsClassifier(5).fit(reducer.transform(train), y_train)
         return round(float(knn.score(reducer.transform(test), y_test)), 3)
 
-    originals, copies = test[:12], ae.reconstruct(test[:12])
     images = [
-        ("Test digits on the two code units", _picture(plot_codes(ae.encode(test), y_test), folder, "codes.png")),
+        (
+            "Test digits on the two code units",
+            _picture(plot_codes(ae.encode(test), y_test, label="digit"), folder, "codes.png"),
+        ),
         ("Loss while training", _picture(plot_history(ae.history_), folder, "history.png")),
         (
             "Digits and what two numbers keep of them",
-            _picture(plot_images([originals, copies], (8, 8)), folder, "digits.png"),
+            _picture(plot_reconstructions(ae, test, 12), folder, "digits.png"),
         ),
     ]
     return {

@@ -1,0 +1,125 @@
+"""`azogue project`: the codes of a table as a picture, coloured by one of its columns."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from azogue.cli import models
+from azogue.files import atomic_write
+from azogue.plots import plot_codes
+from azogue.report.sections import autoencoder_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from matplotlib.axes import Axes
+
+    from azogue.cli.app import Reading, Training
+
+#: Kinds of pictures, and what is left out of each so that the same run writes the same bytes.
+FORMATS: dict[str, dict[str, Any]] = {
+    ".png": {"dpi": 150},
+    ".svg": {"metadata": {"Date": None}},
+    ".pdf": {"metadata": {"CreationDate": None}, "dpi": 300},
+}
+
+
+def project(
+    data: str,
+    new: str | None,
+    output: str,
+    color: str | None,
+    training: Training,
+    reading: Reading,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Draw the map of a table's codes and write it.
+
+    Parameters
+    ----------
+    data, new : str
+        A model and a table, or a table to fit on the spot.
+    output : str
+        File ending in .png, .svg or .pdf.
+    color : str or None
+        Column to colour by: its name; in an array its number, from 1. A model that is fitted on the spot does not see
+        it.
+    training, reading : options of the command line
+    say : callable
+        Told what the user should know.
+
+    Returns
+    -------
+    dict
+        `output`, `rows`, `code_size`.
+    """
+    models.tables.check_output(output, data, new, stream=False)
+    ending = Path(output).suffix.lower()
+    if ending not in FORMATS:
+        raise ValueError(f"{output}: a map ends in .png, .svg or .pdf")
+    if color is not None and reading.drop:
+        reading = replace(reading, drop=[name for name in reading.drop if name != color])
+    model, table, source = models.found(data, new, training, reading)
+    label, shade = (None, None) if color is None else _column(table, color, source)
+    if color is not None and not _belongs(model, table, color):
+        table = _without(table, color)
+        say(f"azogue: {label} is used for colour only")
+    model, table = models.ready(model, table, source, training, say)
+    codes = models.quietly(autoencoder_of(model).encode, table, about=source)
+    if codes.shape[1] > 3:
+        say(f"azogue: the code has {codes.shape[1]} units; the map shows the first two")
+    ax = plot_codes(codes, shade, label=label)
+    ax.figure.set_size_inches(7.5, 5.6)  # type: ignore[union-attr]
+    atomic_write(output, _picture(ax, ending))
+    return {"output": output, "rows": len(codes), "code_size": codes.shape[1]}
+
+
+def _picture(ax: Axes, ending: str) -> bytes:
+    import matplotlib as mpl
+
+    buffer = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "azogue"}):
+        ax.figure.savefig(buffer, format=ending[1:], **FORMATS[ending])  # type: ignore[union-attr]
+    return buffer.getvalue()
+
+
+def _column(table: Any, color: str, source: str) -> tuple[str, Any]:
+    """What a column is called, and its values.
+
+    Raises
+    ------
+    ValueError
+        Naming the columns that there are.
+    """
+    if isinstance(table, np.ndarray):
+        count = table.shape[1] if table.ndim == 2 else 0
+        if not color.isdecimal() or not 1 <= int(color) <= count:
+            raise ValueError(
+                f"{source}: an array has no column names; --color takes a number from 1 to {count}, got {color!r}"
+            )
+        return f"column {color}", table[:, int(color) - 1]
+    if color not in table.column_names:
+        names = ", ".join(table.column_names[:20]) + ", …" * (len(table.column_names) > 20)
+        raise ValueError(f"{source}: has no column {color!r} to colour by; it has {names}")
+    return color, table.column(color)
+
+
+def _belongs(model: Any, table: Any, color: str) -> bool:
+    """Whether the model reads the column that colours the map."""
+    if model is None:
+        return False
+    if isinstance(table, np.ndarray):
+        return bool(table.shape[1] <= autoencoder_of(model).n_features_in_)
+    return color in models.known_columns(model)
+
+
+def _without(table: Any, color: str) -> Any:
+    if isinstance(table, pa.Table):
+        return table.drop_columns([color])
+    return np.delete(table, int(color) - 1, axis=1)

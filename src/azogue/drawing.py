@@ -1,0 +1,379 @@
+"""The drawing of a network: its layers as columns of units, or as a stack of boxes with shapes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from azogue.layers import SIZED, Dense, Dropout, Input, Layer, NetworkSpec, Stack, as_network, from_stack
+from azogue.recipe import Rng
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from matplotlib.axes import Axes
+
+INK, FAINT, WIRE = "#22272e", "#5f6b7a", "#8a96a3"
+#: Fill and edge of each part, told apart in every kind of colour vision (Okabe & Ito 2008).
+PARTS = {
+    "input": ("#ffffff", "#5f6b7a"),
+    "encoder": ("#a9d3ee", "#0072b2"),
+    "code": ("#f7c873", "#b35c00"),
+    "decoder": ("#a6dccb", "#007a5a"),
+    "output": ("#ffffff", "#5f6b7a"),
+}
+#: Circles that the widest layer is drawn with, and characters of the longest note below a column.
+MOST_UNITS, LONGEST_NOTE = 10, 16
+#: Inches a unit of length on a figure of our own, the size of text in units, and the smallest text in points.
+UNIT, EM, SMALLEST = 0.31, 0.44, 7.0
+#: Layers whose class is written in one word.
+_NAMES = {"BatchNorm": "batch norm", "LayerNorm": "layer norm"}
+_ACCEPTED = "an autoencoder, a NetworkSpec, a stack of layers, a tuple of widths, or a pair of modules"
+
+
+def new_axes(width: float = 5.0, height: float = 4.0, **kwargs: Any) -> Axes:
+    """Axes on a figure of their own, without pyplot: no window, no global state."""
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
+    axes: Axes = figure.add_subplot(**kwargs)
+    return axes
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A layer as it is drawn.
+
+    Parameters
+    ----------
+    part : str
+        A key of `PARTS`.
+    kind, activation : str
+    inputs, outputs, parameters : int or None
+        Units and trained numbers; None where they depend on data.
+    note : str
+        What is said of it below a column of units.
+    column : bool
+        Whether it is a column of units; otherwise it belongs to the one before.
+    """
+
+    part: str
+    kind: str
+    activation: str
+    inputs: int | None
+    outputs: int | None
+    parameters: int | None
+    note: str = ""
+    column: bool = True
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a network: its spec or else its modules, its width, its code, the activation of its output."""
+
+    spec: NetworkSpec | None
+    width: int | None = None
+    code: Any = None
+    output: str = ""
+    modules: tuple[Any, ...] = ()
+    size: int | None = None
+
+
+def plot_network(network: Any, ax: Axes | None = None, *, shapes: bool = False) -> Axes:
+    """The network of an autoencoder: encoder, code, decoder.
+
+    Each layer is a column of circles, a circle a unit; a wide layer is drawn with up to ten and an ellipsis. Below
+    stand its width, its kind, its activation, and dropout or normalisation. An (encoder, decoder) pair of modules,
+    whose layers are not known, is drawn as two blocks and the code between them.
+
+    Parameters
+    ----------
+    network : estimator, NetworkSpec, layers, tuple of int, or pair of modules
+        A fitted autoencoder, or whatever owns one; an unfitted one, a stack of layers or widths where the network
+        does not depend on the data. Widths that only the data tell are drawn as `?`.
+    ax : Axes, optional
+    shapes : bool
+        Draw a box a layer instead, with the shapes of its input and output and its number of parameters.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    TypeError
+        If `network` is none of these.
+    ValueError
+        If the network depends on data that the estimator has not seen.
+
+    Examples
+    --------
+    >>> import azogue as az
+    >>> ax = plot_network(az.Input(784) + az.Dense(256, "relu") + az.Dense(32) + az.Output("sigmoid"))
+    >>> [text.get_text() for text in ax.texts if text.get_text().isdigit()]
+    ['784', '256', '32', '256', '784']
+    """
+    known = resolve(network)
+    stages = list(_module_stages(known) if known.spec is None else _stages(known, known.spec))
+    if shapes:
+        return _draw_shapes(stages, ax)
+    return _draw_blocks(stages, ax) if known.spec is None else _draw_units(stages, ax)
+
+
+def resolve(network: Any) -> Known:
+    """What is known of a network, from whatever describes it."""
+    owner = getattr(network, "autoencoder_", network)
+    if hasattr(owner, "network_"):
+        links = dict.fromkeys(head.link_name for head in owner.schema_.heads)
+        spec, width, output = owner.network_spec_, owner.schema_.width, ", ".join(links)
+        parts = (owner.network_.encoder, owner.network_.decoder) if spec is None else ()
+        return Known(spec, width, owner.code_, output, parts, owner.code_size_)
+    axes, activation = None, "linear"
+    if hasattr(owner, "axes") and hasattr(owner, "network"):
+        axes, network = owner.axes(), owner.network
+        activation = axes.code_activation
+    code = None if axes is None else (owner.code if owner.code is not None else axes.code)
+    if isinstance(network, NetworkSpec):
+        return Known(network, None, code, _output(network))
+    if isinstance(network, (Layer, Stack)):
+        first = network.layers[0] if isinstance(network, Stack) else network
+        width = first.units if isinstance(first, Input) else None
+        spec = from_stack(network, width or 0)
+        return Known(spec, width, code, _output(spec))
+    if isinstance(network, (tuple, list)):
+        if len(network) == 2 and all(callable(module) for module in network):
+            return Known(None, None, code, modules=(network[0], network[1]))
+        if not any(isinstance(item, float) for item in network):
+            spec = as_network(tuple(network), 0, 0, code=activation)
+            return Known(spec, None, code, _output(spec))
+    if axes is None and not isinstance(network, (int, str, tuple, list)):
+        raise TypeError(f"plot_network: expected {_ACCEPTED}, got {type(network).__name__}")
+    raise ValueError(
+        f"plot_network: the layers of network={network!r} depend on the data; fit the autoencoder first, or state "
+        "widths or layers"
+    )
+
+
+def _output(spec: NetworkSpec) -> str:
+    """The activation of the output as far as the spec tells it: the data's heads settle the rest."""
+    return "" if spec.output.activation == "auto" else spec.output.activation
+
+
+def _stages(known: Known, spec: NetworkSpec) -> Iterator[Stage]:
+    """The layers in order, with the shapes and parameters that `build` gives them."""
+    size = spec.code_size
+    wide = size if known.code is None else known.code.width(size)
+    yield Stage("input", "Input", "", known.width, known.width, 0)
+    width = known.width
+    for layer in spec.encoder[:-1]:
+        yield (stage := _stage("encoder", layer, width))
+        width = stage.outputs
+    yield _stage("code", replace(spec.encoder[-1], units=wide), width)  # type: ignore[call-arg]
+    if known.code is not None and type(known.code).__name__ != "Point":
+        own = sum(initial.numel() for initial in known.code.parameters(size, Rng(0)).values())
+        text = repr(known.code)
+        name = text.removesuffix("()") if len(text) <= LONGEST_NOTE else type(known.code).__name__
+        yield Stage("code", name, "", wide, size, own, name, column=False)
+    width = size
+    for layer in spec.decoder:
+        yield (stage := _stage("decoder", layer, width, tied=spec.output.tied))
+        width = stage.outputs
+    yield Stage("output", "Output", known.output, width, known.width, _dense(width, known.width, spec.output.tied))
+
+
+def _dense(inputs: int | None, units: int | None, tied: bool = False) -> int | None:
+    """Weights and biases of a dense layer; with tied weights only the biases are its own."""
+    if tied or units is None:
+        return units
+    return None if inputs is None else (inputs + 1) * units
+
+
+def _stage(part: str, layer: Layer, inputs: int | None, *, tied: bool = False) -> Stage:
+    if isinstance(layer, SIZED):
+        count = _dense(inputs, layer.units, tied)
+        normalization = layer.normalization if isinstance(layer, Dense) else None
+        if normalization is not None and count is not None:
+            count += 2 * layer.units
+        note = "" if normalization is None else f"{normalization} norm"
+        return Stage(part, type(layer).__name__, layer.activation, inputs, layer.units, count, note)
+    kind = type(layer).__name__
+    if isinstance(layer, Dropout):
+        return Stage(part, f"{kind} {layer.rate:g}", "", inputs, inputs, 0, f"dropout {layer.rate:g}", column=False)
+    count = None if inputs is None else 2 * inputs
+    return Stage(part, kind, "", inputs, inputs, count, _NAMES.get(kind, kind.lower()), column=False)
+
+
+def _module_stages(known: Known) -> Iterator[Stage]:
+    """Two modules as they are, with a code between them; sizes are known once they are fitted."""
+    for part, module, sizes in zip(
+        ("encoder", "decoder"), known.modules, ((known.width, known.size), (known.size, known.width)), strict=True
+    ):
+        step = module.steps[0] if hasattr(module, "steps") else None
+        count = None if step is None else sum(weight.numel() for weight in step.parameters())
+        own = module if step is None else getattr(step, "module", getattr(step, "model", step))
+        yield Stage(part, type(own).__name__, "", *sizes, count)
+        if part == "encoder":
+            yield Stage("code", "Code", "", known.size, known.size, 0)
+
+
+def _columns(stages: Sequence[Stage]) -> list[tuple[Stage, list[str]]]:
+    """Columns of units, each with the notes on it; what follows a column settles how many units leave it."""
+    columns: list[tuple[Stage, list[str]]] = []
+    for stage in stages:
+        if stage.column:
+            columns.append((stage, [stage.note] if stage.note else []))
+        else:
+            before, notes = columns[-1]
+            columns[-1] = (replace(before, outputs=stage.outputs), [*notes, stage.note])
+    return columns
+
+
+def _circles(width: int | None, widest: int) -> int:
+    """How many circles stand for `width` units: all of a few, otherwise by the logarithm, so that order stays."""
+    if width is None:
+        return MOST_UNITS
+    if widest <= MOST_UNITS or width <= 4:
+        return width
+    drawn = 2 * round((4 + (MOST_UNITS - 4) * math.log(width / 4) / math.log(widest / 4)) / 2)
+    return width if drawn >= width - 1 else drawn
+
+
+def _places(width: int | None, drawn: int) -> tuple[list[float], bool]:
+    """Heights of a column's circles around 0, and whether an ellipsis takes the place in the middle."""
+    short = width is None or drawn < width
+    heights = [drawn / 2 - at if short else (drawn - 1) / 2 - at for at in range(drawn + short)]
+    if short:
+        del heights[drawn // 2]
+    return heights, short
+
+
+def _draw_units(stages: Sequence[Stage], ax: Axes | None) -> Axes:
+    from matplotlib.collections import LineCollection
+    from matplotlib.patches import Circle, FancyBboxPatch
+
+    columns = _columns(stages)
+    widest = max((stage.outputs or 0 for stage, _ in columns), default=0)
+    placed = [_places(stage.outputs, _circles(stage.outputs, widest)) for stage, _ in columns]
+    top = max(heights[0] for heights, _ in placed) + 0.5
+    lines = [_lines(stage, notes) for stage, notes in columns]
+    letters = max(len(line) for column in lines for line in column)
+    pitch = min(max((3.2 * top + 6) / max(len(columns) - 1, 1), 0.27 * letters + 0.5, 2.0), 6.0)
+    xs = [pitch * at for at in range(len(columns))]
+    sides = (-pitch / 2 - 0.4, xs[-1] + pitch / 2 + 0.4)
+    em, rows = EM, max(map(len, lines))
+    if ax is not None:  # on a small part of a figure the text takes what room there is
+        em = min(max(EM, SMALLEST / 72 / _inches(ax, sides, (-top - 3.5, top + 1.7))), (pitch - 0.3) / (0.6 * letters))
+    line = 1.4 * em
+    ax, size = _canvas(ax, sides, (-top - 0.75 - line * rows, top + 0.5 + 2.8 * em), em)
+    for (x, (left, _)), (x_next, (right, _)) in pairwise(zip(xs, placed, strict=True)):
+        wires = [((x, a), (x_next, b)) for a in left for b in right]
+        ax.add_collection(LineCollection(wires, colors=WIRE, linewidths=0.07 * size, alpha=0.45, zorder=1))
+    for x, (stage, _), (heights, short), texts in zip(xs, columns, placed, lines, strict=True):
+        fill, edge = PARTS[stage.part]
+        if stage.part == "code":
+            frame = FancyBboxPatch((x - 0.75, heights[-1] - 0.75), 1.5, heights[0] - heights[-1] + 1.5, zorder=0.5)
+            frame.set(facecolor="#fdf1dc", edgecolor=edge, linewidth=0.1 * size, linestyle="--")
+            frame.set_boxstyle("round", pad=0, rounding_size=0.5)
+            ax.add_patch(frame)
+        for y in heights:
+            ax.add_patch(Circle((x, y), 0.36, facecolor=fill, edgecolor=edge, linewidth=0.12 * size, zorder=2))
+        if short:
+            ax.text(x, 0, "⋮", ha="center", va="center", size=1.6 * size, color=edge, zorder=2)
+        for at, text in enumerate(texts):
+            style: dict[str, Any] = {"weight": "bold", "color": INK} if at == 0 else {"color": FAINT}
+            ax.text(x, -top - 0.3 - line * (at + 0.5), text, ha="center", va="center", size=size, **style)
+    _brackets(ax, [stage.part for stage, _ in columns], xs, top + 0.45, em, size)
+    return ax
+
+
+def _lines(stage: Stage, notes: Sequence[str]) -> list[str]:
+    """What stands below a column: width, kind, activation, notes."""
+    kind = "code" if stage.part == "code" else stage.kind.lower()
+    return [line for line in (_count(stage.outputs), kind, *stage.activation.split(", "), *notes) if line]
+
+
+def _inches(ax: Axes, x: tuple[float, float], y: tuple[float, float]) -> float:
+    """The length of a unit on Axes of these limits."""
+    box = ax.get_window_extent()
+    return float(min(box.width / (x[1] - x[0]), box.height / (y[1] - y[0])) / ax.figure.dpi)
+
+
+def _canvas(ax: Axes | None, x: tuple[float, float], y: tuple[float, float], em: float = EM) -> tuple[Axes, float]:
+    """Bare Axes of these limits, one unit as long as the other, and the size in points of text `em` units high."""
+    size = 72 * em * (UNIT if ax is None else _inches(ax, x, y))
+    ax = new_axes(UNIT * (x[1] - x[0]), UNIT * (y[1] - y[0])) if ax is None else ax
+    ax.set(xlim=x, ylim=y, aspect="equal")
+    ax.set_axis_off()
+    return ax, size
+
+
+def _spans(parts: Sequence[str]) -> list[tuple[str, int, int]]:
+    """Encoder, code and decoder, with the first and the last place of each."""
+    code = [at for at, part in enumerate(parts) if part == "code"]
+    ends = {"encoder": (0, code[0] - 1), "code": (code[0], code[-1]), "decoder": (code[-1] + 1, len(parts) - 1)}
+    return [(name, first, last) for name, (first, last) in ends.items()]
+
+
+def _brackets(ax: Axes, parts: Sequence[str], xs: Sequence[float], y: float, em: float, size: float) -> None:
+    """Encoder, code and decoder above the columns that they consist of."""
+    for name, first, last in _spans(parts):
+        left, right, color = xs[first] - 0.4, xs[last] + 0.4, PARTS[name][1]
+        ax.plot([left, left, right, right], [y - 0.2, y, y, y - 0.2], color=color, linewidth=0.13 * size)
+        ax.text((left + right) / 2, y + 1.2 * em, name, ha="center", va="center", size=1.1 * size, color=color)
+
+
+def _draw_blocks(stages: Sequence[Stage], ax: Axes | None) -> Axes:
+    """Two trapezia and the code between them."""
+    from matplotlib.patches import Polygon
+
+    ax, size = _canvas(ax, (-0.6, 13.6), (-4.0, 3.9))
+    ends = (((0.0, 2.8), (5.2, 1.2)), ((5.7, 1.0), (7.3, 1.0)), ((7.8, 1.2), (13.0, 2.8)))
+    for stage, ((left, a), (right, b)) in zip(stages, ends, strict=True):
+        fill, edge = PARTS[stage.part]
+        corners = [(left, -a), (left, a), (right, b), (right, -b)]
+        ax.add_patch(Polygon(corners, facecolor=fill, edgecolor=edge, linewidth=0.12 * size))
+        code, middle = stage.part == "code", (left + right) / 2
+        inside = _count(stage.outputs) if code else stage.kind
+        fitting = size * min(1.0, 14 / len(inside))
+        below = "" if code or stage.inputs is None else f"{stage.inputs} → {stage.outputs}"
+        ax.text(middle, 3.4, stage.part, ha="center", va="center", size=1.1 * size, color=edge)
+        ax.text(middle, 0, inside, ha="center", va="center", size=fitting, color=INK, weight="bold")
+        ax.text(middle, -3.4, below, ha="center", va="center", size=size, color=FAINT)
+    return ax
+
+
+def _draw_shapes(stages: Sequence[Stage], ax: Axes | None) -> Axes:
+    from matplotlib.patches import Rectangle
+
+    wide, high, gap = 16.5, 0.95, 0.7
+    step = 2 * high + gap
+    ax, size = _canvas(ax, (-1.3, wide + 0.3), (gap - step * len(stages) - 0.3, 0.3))
+    for at, stage in enumerate(stages):
+        fill, edge = PARTS[stage.part]
+        y, line = -step * at, 0.09 * size
+        for low, color in ((y - high, fill), (y - 2 * high, "#ffffff")):
+            ax.add_patch(Rectangle((0, low), wide, high, facecolor=color, edgecolor=edge, linewidth=line))
+        count = "?" if stage.parameters is None else f"{stage.parameters:,}"
+        details = ", ".join(text for text in (stage.activation, stage.note) if text and stage.column)
+        ax.text(0.35, y - high / 2, stage.kind, ha="left", va="center", size=size, color=INK, weight="bold")
+        ax.text(3.9, y - high / 2, details, ha="left", va="center", size=size, color=INK)
+        ax.text(wide - 0.35, y - high / 2, f"{count} parameters", ha="right", va="center", size=size, color=INK)
+        for x, text, units in ((wide / 4, "input", stage.inputs), (3 * wide / 4, "output", stage.outputs)):
+            shape = f"{text} (n, {_count(units)})"
+            ax.text(x, y - 1.5 * high, shape, ha="center", va="center", size=size, color=FAINT)
+        ax.plot([wide / 2, wide / 2], [y - 2 * high, y - high], color=edge, linewidth=line, alpha=0.4)
+        if at:
+            arrow = {"arrowstyle": "-|>", "color": FAINT, "linewidth": 0.12 * size, "shrinkA": 0, "shrinkB": 0}
+            ax.annotate("", (wide / 2, y), (wide / 2, y + gap), arrowprops=arrow)
+    for name, first, last in _spans([stage.part for stage in stages]):
+        low, up, color = gap - step * (last + 1), -step * first, PARTS[name][1]
+        ax.plot([-0.2, -0.4, -0.4, -0.2], [up, up, low, low], color=color, linewidth=0.13 * size)
+        ax.text(-0.85, (low + up) / 2, name, ha="center", va="center", size=size, color=color, rotation=90)
+    return ax
+
+
+def _count(units: int | None) -> str:
+    return "?" if units is None else str(units)
