@@ -112,6 +112,10 @@ def test_torch_modules():
     [
         ((nn.Linear(5, 2), nn.Linear(2, 6)), "encoder does not take rows of 6"),
         ((nn.Linear(6, 2), nn.Linear(3, 6)), "decoder does not take codes of 2"),
+        (
+            (nn.Sequential(nn.Linear(6, 4), nn.Tanh(), nn.Linear(5, 2)), nn.Linear(2, 6)),
+            r"layer 2, Linear\(in_features=5, .*got \(4,\)",
+        ),
         ((nn.Linear(6, 2), nn.Linear(2, 5)), r"expected \(6,\)"),
         ((nn.Unflatten(1, (2, 3)), nn.Linear(2, 6)), "encoder returned"),
     ],

@@ -74,6 +74,35 @@ def test_the_finite_scalar_codebook_is_the_product_of_its_levels(levels):
     assert all(torch.allclose(drawn[:, at].unique(), book[:, at].unique(), atol=1e-6) for at in range(4))
 
 
+def test_two_levels_part_at_zero():
+    h = torch.tensor([[-0.1], [0.1]], requires_grad=True)
+    z = codes.FiniteScalar(2)(h, Rng(0)).z
+    assert z.flatten().tolist() == pytest.approx([-1.0, 0.0], abs=1e-6)
+    z.sum().backward()
+    assert (h.grad > 0.4).all()
+
+
+@pytest.mark.parametrize("spec", [codes.Binary(), codes.FiniteScalar((2, 3, 4, 8)), codes.VectorQuantized(4)], ids=repr)
+def test_snapping_gives_codes_that_occur_and_leaves_them_alone(spec):
+    layer = CodeLayer(spec, 4, Rng(0))
+    z = layer.draw(200, Rng(0))
+    assert torch.allclose(layer.snapped(z), z, atol=1e-6)
+    moved = layer.snapped(z + 0.01)
+    assert torch.allclose(moved, z, atol=1e-6)
+    far = layer.snapped(torch.randn(200, 4, generator=torch.Generator().manual_seed(0)))
+    assert {tuple(row) for row in far[:, :1].tolist()} <= {
+        tuple(row) for row in layer.draw(5000, Rng(1))[:, :1].tolist()
+    }
+
+
+def test_parameters_of_other_kinds_become_plain_values():
+    assert codes.FiniteScalar(np.int64(5)) == codes.FiniteScalar(5)
+    assert codes.FiniteScalar([5, 3]) == codes.FiniteScalar((5, 3))
+    mixture = priors.Mixture(means=np.array([[0.0, 1.0], [2.0, 3.0]]))
+    assert mixture == priors.Mixture(means=((0.0, 1.0), (2.0, 3.0)))
+    assert "2.0, 3.0" in repr(mixture)
+
+
 def test_finite_scalar_trains_on_what_it_uses():
     assert torch.allclose(codes.FiniteScalar(5)(H, Rng(0)).z, codes.FiniteScalar(5)(H, None).z)
 
@@ -99,6 +128,9 @@ def test_vector_quantisation_takes_the_nearest_entry():
         (lambda: codes.Gaussian(noise=-1.0), "noise must be at least 0"),
         (lambda: codes.Binary(-1.0), "noise must be at least 0"),
         (lambda: priors.Mixture(0), "components"),
+        (lambda: priors.Mixture(2.5), "components"),
+        (lambda: priors.Mixture(means=()), "at least one tuple"),
+        (lambda: priors.Mixture(means=((1.0,), (1.0, 2.0))), "all as long"),
         (lambda: priors.Mixture(scale=0.0), "scale must be positive"),
         (lambda: priors.Mixture(means=((0.0, 1.0),)).draw(1, 3, Rng(0)), "must have 3 values each"),
     ],

@@ -73,8 +73,9 @@ def test_batch_statistics_are_constants_of_what_is_differentiated(name):
     assert torch.equal(norm.running_mean, moved)  # measuring does not count as seeing the rows again
 
 
-def test_dropout_keeps_its_pattern():
-    net, x = model(az.Input() + az.Dense(6, "tanh") + az.Dropout(0.5) + az.Dense(3)), rows()
+@pytest.mark.parametrize("units", [3, 20])
+def test_dropout_keeps_its_pattern(units):
+    net, x = model(az.Input() + az.Dense(6, "tanh") + az.Dropout(0.5) + az.Bottleneck(units)), rows()
     value = Contraction()(forward(net, Batch(x), rng=Rng(3))).detach()
     assert torch.allclose(value, finite_differences(lambda v: net.encoder(v, Rng(3)), x), rtol=1e-6)
 
@@ -85,6 +86,31 @@ def test_closed_form_of_one_sigmoid_layer():
     h = net.encoder(x)
     expected = ((h * (1 - h)) ** 2 * (layer.weight**2).sum(1)).sum(1)
     assert torch.allclose(Contraction()(forward(net, Batch(x))), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_of_a_gaussian_code_both_halves_count(layers):
+    """The activation is of the means alone; h, and so the Jacobian, holds means and log variances."""
+    stack = (
+        az.Input() + az.Dense(5, "tanh") + az.Bottleneck(2, "sigmoid") if layers == 2 else az.Bottleneck(2, "sigmoid")
+    )
+    heads = (Gaussian(0, D, tuple(range(D)), (1.0,) * D),)
+    net, x = build(as_network(stack, 10, D), az.codes.Gaussian(), D, heads, 0).double(), rows()
+    h = net.encoder(x)
+    before = torch.nn.functional.linear(_up_to_last(net, x), *_last(net))
+    assert torch.allclose(h, torch.cat([before[:, :2].sigmoid(), before[:, 2:]], 1))
+    value = Contraction()(forward(net, Batch(x))).detach()
+    assert torch.allclose(value, finite_differences(lambda v: net.encoder(v), x), rtol=1e-6)
+
+
+def _last(net):
+    return net.encoder.steps[-1].weight, net.encoder.steps[-1].bias
+
+
+def _up_to_last(net, x):
+    for step in list(net.encoder.steps)[:-1]:
+        x = step(x, None)
+    return x
 
 
 @pytest.mark.parametrize("name", ["sigmoid", "deep", "overcomplete", "batch norm inside"])
@@ -119,6 +145,18 @@ def test_modules_of_the_user_are_differentiated_too():
     encoder = torch.nn.Sequential(torch.nn.Linear(D, 5), torch.nn.Tanh(), torch.nn.Linear(5, 2)).double()
     heads = (Gaussian(0, D, tuple(range(D)), (1.0,) * D),)
     net = wrap_modules((encoder.float(), torch.nn.Linear(2, D)), Point(), heads, D).double()
+    x = rows()
+    value = Contraction()(forward(net, Batch(x), rng=Rng(0))).detach()
+    assert torch.allclose(value, finite_differences(lambda v: net.encoder(v), x), rtol=1e-6)
+
+
+def test_modules_that_normalise_are_differentiated_as_at_inference():
+    torch.manual_seed(0)
+    encoder = torch.nn.Sequential(
+        torch.nn.Linear(D, 9), torch.nn.BatchNorm1d(9), torch.nn.Dropout(0.5), torch.nn.Tanh()
+    )
+    heads = (Gaussian(0, D, tuple(range(D)), (1.0,) * D),)
+    net = wrap_modules((encoder, torch.nn.Linear(9, D)), Point(), heads, D).double()  # more units than inputs
     x = rows()
     value = Contraction()(forward(net, Batch(x), rng=Rng(0))).detach()
     assert torch.allclose(value, finite_differences(lambda v: net.encoder(v), x), rtol=1e-6)

@@ -48,6 +48,24 @@ def test_kl_is_divided_by_the_observed_columns():
     assert torch.allclose(holes[1:], whole[1:])  # a row without any observed cell counts as whole
 
 
+def test_kl_counts_columns_by_their_weights():
+    heads = (Normal(0, 6, tuple(range(6)), (3.0, 1.0, 1.0, 1.0, 1.0, 1.0)),)
+    plain = obj.KL()(forward(network(Gaussian()), Batch(rows())))
+    assert torch.allclose(obj.KL()(forward(network(Gaussian(), heads=heads), Batch(rows()))), plain * 6 / 8)
+
+
+def test_free_bits_are_of_the_batch_s_mean():
+    step = forward(network(Gaussian()), Batch(rows()))
+    units = StandardNormal().divergence(step.code.stats["mean"], step.code.stats["log_var"]).mean(0)
+    free = units.median().item()
+    expected = sum(max(value, free) for value in units.tolist()) / 6
+    assert obj.KL(free_bits=free)(step).item() == pytest.approx(expected)
+    half = torch.ones(8, 6, dtype=torch.bool)
+    half[:, :3] = False  # twice the nats a column, and twice the allowance
+    masked = forward(network(Gaussian()), Batch(rows(), half))
+    assert obj.KL(free_bits=free)(masked).item() == pytest.approx(2 * expected)
+
+
 def test_free_bits_are_free():
     step = forward(network(Gaussian()), Batch(rows()))
     assert obj.KL(free_bits=1e-12)(step).item() == pytest.approx(obj.KL()(step).mean().item(), rel=1e-6)
@@ -79,13 +97,14 @@ def test_likelihood_of_mixed_heads_and_its_errors():
             assert len(own) == (1 if variance == "shared" else 2)
         x = torch.tensor([[0.3, -1.0, 1.0]], dtype=torch.float64)
         step = forward(net, Batch(x))
-        square = (x - step.out)[0, :2].square() / 0.5
+        plain = (x - step.out)[0, :2].square()
+        square = plain / 0.5
         entropy = -step.out[0, 2].log()
         expected = [*(square + 0.5 * math.log(2 * math.pi * 0.25)).tolist(), entropy.item()]
         assert (-term.likelihood(step))[0].tolist() == pytest.approx(expected, rel=1e-9)
         assert term(step).item() == pytest.approx(sum(expected) / 3, rel=1e-9)
-        assert term.columns(step)[0].tolist() == pytest.approx([*square.tolist(), entropy.item()], rel=1e-9)
-        assert term.errors(step).item() == pytest.approx((square.sum().item() + entropy.item()) / 3, rel=1e-9)
+        assert term.columns(step)[0].tolist() == pytest.approx([*plain.tolist(), entropy.item()], rel=1e-9)
+        assert term.errors(step).item() == pytest.approx((plain.sum().item() + entropy.item()) / 3, rel=1e-9)
 
 
 def test_a_learned_variance_settles_at_the_mean_squared_error():

@@ -87,6 +87,9 @@ def widths(spec):
         (Input() + Dense(9) + Bottleneck(3) + Dense(5) + Dense(7) + Output(), ([9, 3], [5, 7])),
         (Input() + Dense(9) + Bottleneck(30), ([9, 30], [9])),
         (Input() + Dense(9) + Dense(5) + Dense(5) + Dense(9) + Output(), ([9, 5], [5, 9])),
+        (Input() + Dense(500) + Dense(500) + Dense(20) + Output(), ([500, 500, 20], [500, 500])),
+        (Input() + Dense(20) + Dense(500) + Dense(500) + Output(), ([20, 500, 500], [500, 20])),
+        (Input() + Dense(9) + Dense(9) + Dense(9) + Output(), ([9, 9], [9])),
     ],
 )
 def test_as_network(network, expected):

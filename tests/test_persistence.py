@@ -146,6 +146,8 @@ def test_any_consistent_nonsense_in_the_description_is_refused(tmp_path, frame):
         ('"units": 64', '"units": 60000000'),
         ('"stopped_"', '"encode"'),
         ('"libraries"', '"libraires"'),
+        ('"part": "all"', '"part": "decoder"'),
+        ('"part": "all"', '"part": "most"'),
     ]
     tried = 0
     for old, new in changes:
@@ -155,6 +157,23 @@ def test_any_consistent_nonsense_in_the_description_is_refused(tmp_path, frame):
                 az.load(tmp_path / "bad.azogue")
             tried += 1
     assert tried >= 8
+
+
+@pytest.mark.parametrize(
+    ("make", "old", "new"),
+    [
+        (az.VectorQuantizedAutoencoder, '"entries": 64', '"entries": 600000000000'),
+        (az.AdversarialAutoencoder, '"units": {"$tuple": [64, 64]}', '"units": {"$tuple": [6000000, 6000000]}'),
+    ],
+)
+def test_parts_that_the_file_does_not_hold_are_not_made(tmp_path, make, old, new):
+    make(2, epochs=1, random_state=0).fit(np.random.default_rng(0).normal(size=(40, 4))).save(tmp_path / "m.azogue")
+    manifest, tensors = files.read(tmp_path / "m.azogue", "model")
+    text = json.dumps(manifest)
+    assert old in text
+    files.write(tmp_path / "bad.azogue", "model", json.loads(text.replace(old, new)), tensors)
+    with pytest.raises(az.ModelFileError, match="weights, but the file holds"):
+        az.load(tmp_path / "bad.azogue")
 
 
 def test_a_failed_save_leaves_the_old_model(tmp_path, frame, monkeypatch):

@@ -84,6 +84,48 @@ def test_many_steps_reach_the_model():
     assert torch.allclose(a.grad, expected, atol=0.03)  # mean of v minus mean of zeros
 
 
+def test_normal_units_are_drawn():
+    """Linear hidden units have variance 1: many chains of one step spread by W W on the way back."""
+    net = machine(Gaussian, "linear")
+    w, b, a = (p.detach() for p in parameters(net))
+    x = torch.zeros(20_000, WIDTH, dtype=torch.float64)
+    step = forward(net, Batch(x), rng=Rng(0))
+    drop = (free_energy(net, x) - ContrastiveDivergence()(step)).detach().mean().item()  # mean free energy of v
+    v = b @ w + a + torch.randn(20_000, UNITS, generator=torch.Generator().manual_seed(1), dtype=torch.float64) @ w
+    assert drop == pytest.approx(free_energy(net, v).mean().item(), rel=0.05)
+
+
+def test_missing_cells_are_held_in_both_phases():
+    net = machine()
+    x = binary(WIDTH)[3:11]
+    mask = torch.ones_like(x, dtype=torch.bool)
+    mask[:, 2] = False
+    x = x * mask
+    ContrastiveDivergence(3)(forward(net, Batch(x, mask), rng=Rng(2))).sum().backward()
+    w, _, a = parameters(net)
+    assert a.grad[2] == 0
+    assert (w.grad[:, 2] == 0).all()
+    assert (a.grad[[0, 1, 3, 4]] != 0).all()
+
+
+@pytest.mark.parametrize(
+    "network",
+    [(8, 2), az.Input() + az.Dense(4, "relu") + az.Output(tied=True), (torch.nn.Linear(8, 2), torch.nn.Linear(2, 8))],
+)
+def test_divergence_of_what_is_no_machine_is_refused(network, rows):
+    with pytest.raises(TypeError, match="a Boltzmann machine is one sigmoid or linear layer with tied weights"):
+        az.Autoencoder(network, objective=ContrastiveDivergence(), epochs=1, random_state=0).fit(rows)
+    with pytest.raises(ValueError, match="steps"):
+        ContrastiveDivergence(0)
+
+
+def test_another_pretraining_is_another_run(rows, tmp_path):
+    make = {"network": (8, 2), "epochs": 2, "random_state": 0, "checkpoint": tmp_path / "c"}
+    az.StackedAutoencoder(**make, pretraining_epochs=1).fit(rows)
+    with pytest.raises(ValueError, match="other parameters"):
+        az.StackedAutoencoder(**make, pretraining_epochs=2, resume=True).fit(rows)
+
+
 def test_cd_learns_a_distribution():
     rng = np.random.default_rng(0)
     bits = rng.random((600, 2)) < 0.5

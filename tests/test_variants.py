@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 import azogue as az
 from azogue import files
 from azogue.contract import CHECKS
+from azogue.inference import elbo
 from azogue.objectives import mmd
 from azogue.recipe import Rng
 
@@ -36,7 +37,7 @@ def test_a_linear_variational_autoencoder_is_probabilistic_pca():
     assert PCA(1).fit(X).score(X) < likelihood - 0.5
 
 
-def test_the_bound_stays_below_the_likelihood_and_is_reproducible(iris):
+def test_the_bound_is_reproducible(iris):
     vae = az.VariationalAutoencoder(1, epochs=30, random_state=0).fit(iris)
     assert vae.code_size_ == 1
     bound = vae.elbo(iris)
@@ -48,6 +49,95 @@ def test_the_bound_stays_below_the_likelihood_and_is_reproducible(iris):
     other = az.VariationalAutoencoder(1, objective="mae", epochs=1, random_state=0).fit(iris)
     with pytest.raises(TypeError, match=r"MAE\(\) is not a likelihood"):
         other.elbo(iris)
+
+
+def test_a_short_training_stays_below_the_likelihood():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 2)) @ rng.normal(size=(2, 6)) + 0.5 * rng.normal(size=(300, 6))
+    X -= X.mean(0)
+    for epochs in (20, 100):
+        net = az.Input() + az.Dense(2) + az.Output()
+        vae = az.VariationalAutoencoder(net, epochs=epochs, learning_rate=0.02, **PLAIN).fit(X)
+        assert vae.elbo(X, samples=50).mean() < PCA(2).fit(X).score(X)
+
+
+def test_the_bound_counts_observed_cells_alone(iris):
+    holes = iris.copy()
+    holes[:, 2] = np.nan
+    vae = az.VariationalAutoencoder(2, epochs=3, random_state=0).fit(iris)
+    whole, part = vae.elbo(iris, samples=200), vae.elbo(holes, samples=200)
+    scaled = vae.schema_.pack(holes)
+    term = vae.recipe_.objective.terms[0][1]
+    filled = elbo(vae.network_, term, type(scaled)(scaled.x), Rng(0))
+    masked = elbo(vae.network_, term, scaled, Rng(0))
+    (log_variance,) = vae.network_.part(term).parameters()
+    assert not np.allclose(whole, part)
+    assert (masked - filled > 0.5 * (np.log(2 * np.pi) + log_variance.item()) - 1e-5).all()  # less one normal density
+
+
+def test_errors_compare_models(iris):
+    """A model that learned a larger variance for its worse fit must not score alike."""
+    open_, closed = (
+        az.VariationalAutoencoder(2, beta=beta, epochs=100, random_state=0).fit(iris) for beta in (0.1, 50.0)
+    )
+    assert open_.score(iris) > 0.5 * closed.score(iris)
+    assert open_.errors(iris).mean() == pytest.approx(open_.evaluate(iris, "mse")["mse"], rel=1e-4)
+
+
+def test_bits_need_both_signs(iris):
+    with pytest.raises(
+        ValueError, match=r"Binary\(noise=0.5\) tells values of both signs apart, but the code layer Dense\(4"
+    ):
+        az.BinaryAutoencoder(az.Input() + az.Dense(8, "relu") + az.Dense(4, "sigmoid"), epochs=1).fit(iris)
+    ae = az.SparseAutoencoder(4, code=az.codes.Binary(), distance="kl", epochs=20, random_state=0).fit(iris)
+    assert 0 < ae.encode(iris).mean() < 1
+    assert ae.recipe_.objective.names() == ["reconstruction", "sparsity"]
+
+
+def test_discrete_codes_are_met_on_paths_and_grids(iris):
+    for ae in (
+        az.BinaryAutoencoder(4, epochs=5, random_state=0),
+        az.VectorQuantizedAutoencoder(4, entries=4, epochs=5, random_state=0),
+    ):
+        ae.fit(iris)
+        codes = ae.network_.code.draw(4000, Rng(0))
+        possible = ae.decode(np.unique(codes.numpy(), axis=0))
+        for rows in (ae.generate(4), ae.interpolate(iris[:1], iris[100:101], 7)):
+            gaps = np.abs(rows[:, None] - possible[None]).max(2).min(1)
+            assert gaps.max() < 1e-5
+
+
+def test_partial_fit_keeps_the_codes_of_all_rows(iris):
+    ae = az.Autoencoder(2, random_state=0).partial_fit(iris)
+    before = ae.code_quantiles_.copy()
+    ae.partial_fit(iris[:1])
+    assert np.ptp(ae.code_quantiles_, axis=0).min() > 0.5 * np.ptp(before, axis=0).min()
+    assert ae.generate(3).std() > 0
+
+
+def test_equal_terms_share_their_part(iris, tmp_path):
+    ae = az.AdversarialAutoencoder((16, 4), objective=0.1 * az.objectives.Adversary(), epochs=1, random_state=0).fit(
+        iris
+    )
+    ae.save(tmp_path / "m.azogue")
+    assert np.array_equal(az.load(tmp_path / "m.azogue").encode(iris), ae.encode(iris))
+
+
+def test_indices_whatever_the_output(iris):
+    pytest.importorskip("pandas")
+    vq = az.VectorQuantizedAutoencoder(4, epochs=1, random_state=0).set_output(transform="pandas").fit(iris)
+    assert vq.indices(iris).shape == (150, 2)
+
+
+def test_a_last_batch_of_one_row_trains_a_users_batch_norm(iris):
+    torch.manual_seed(0)
+    pair = (
+        torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.BatchNorm1d(6), torch.nn.Linear(6, 2)),
+        torch.nn.Linear(2, 4),
+    )
+    az.Autoencoder(pair, epochs=1, batch_size=16, validation_fraction=0.0, random_state=0).fit(iris[:65])
+    with pytest.raises(ValueError, match=r"returned \(2, 5\).* a k that Gaussian\(\) can use, such as 4"):
+        az.VariationalAutoencoder((torch.nn.Linear(4, 5), torch.nn.Linear(5, 4)), epochs=1).fit(iris)
 
 
 def test_beta_trades_reconstruction_for_the_prior(iris):

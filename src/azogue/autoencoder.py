@@ -10,7 +10,7 @@ import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from azogue.inference import Profile, Reader, calibration_rows, column_weights, error_profile, merged
+from azogue.inference import Profile, Reader, calibration_rows, code_quantiles, column_weights, error_profile, merged
 from azogue.metrics import as_metrics, measurer
 from azogue.optimizers import Constant
 from azogue.persistence import Persistent
@@ -39,7 +39,7 @@ class Autoencoder(
 
     Parameters
     ----------
-    network : int, tuple, layers, pair of torch modules or "auto"
+    network : int, tuple, layers, pair of modules or "auto"
         The code's size; widths down to the code (mirrored); fractions of the input's width; a stack such as
         `Input() + Dense(64, "relu") + Dense(2) + Output()`; an (encoder, decoder) pair. `"auto"` takes a quarter of
         the columns, at most 32, as the code, behind two hidden layers (`layers.auto_hidden`).
@@ -258,7 +258,8 @@ class Autoencoder(
         weights = column_weights(self.schema_.heads, self.schema_.n_columns)
         found = error_profile(self._by_column(self._reader.cell_errors(part)), weights)
         self.error_profile_ = found if known is None else merged(known, found)
-        self.code_quantiles_ = np.quantile(self._reader.codes(part), np.linspace(0, 1, 101), axis=0)
+        share = len(part) / float(self.error_profile_["rows"])
+        self.code_quantiles_ = code_quantiles(self._reader.codes(part), getattr(self, "code_quantiles_", None), share)
 
     @property
     def _reader(self) -> Reader:

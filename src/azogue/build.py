@@ -141,7 +141,7 @@ def wrap_modules(
     from azogue.keras_module import KerasModule, is_keras, reason
 
     encoder, decoder = (
-        Chain([KerasModule(module, stream, seed) if is_keras(module) else Foreign(copy.deepcopy(module))])
+        Chain([KerasModule(module, stream, seed) if is_keras(module) else Foreign(copy.deepcopy(module), stream)])
         for module, stream in zip(pair, ("encoder", "decoder"), strict=True)
     )
     probe = torch.zeros(2, width)
@@ -149,22 +149,41 @@ def wrap_modules(
         with torch.no_grad():
             h = encoder(probe)
     except (RuntimeError, ValueError) as error:
-        raise ValueError(f"network: the encoder does not take rows of {width} values: {reason(error)}") from error
+        where = _blame(pair[0], probe)
+        raise ValueError(
+            f"network: the encoder does not take rows of {width} values{where}: {reason(error)}"
+        ) from error
     size = _code_size(code, h.shape[1]) if h.ndim == 2 else 0
     if not size:
         raise ValueError(
-            f"network: the encoder returned {tuple(h.shape)} for rows {tuple(probe.shape)}; (n, k) is needed"
+            f"network: the encoder returned {tuple(h.shape)} for rows {tuple(probe.shape)}; expected (n, k) with a k "
+            f"that {code!r} can use" + (f", such as {code.width(2)}" if h.ndim == 2 else "")
         )
-    layer = CodeLayer(code, size, Rng(0))
+    layer = CodeLayer(code, size, Rng(seed))
     try:
         with torch.no_grad():
             out = decoder(layer(h, None).z)
     except (RuntimeError, ValueError) as error:
-        raise ValueError(f"network: the decoder does not take codes of {size} values: {reason(error)}") from error
+        where = _blame(pair[1], probe[:, :1].expand(2, size))
+        raise ValueError(
+            f"network: the decoder does not take codes of {size} values{where}: {reason(error)}"
+        ) from error
     slots = heads[-1].stop if heads else width
     if tuple(out.shape) != (2, slots):
         raise ValueError(f"network: the decoder returned rows of {tuple(out.shape[1:])} values, expected ({slots},)")
     return Network(encoder, layer, decoder, heads)
+
+
+def _blame(module: nn.Module, x: torch.Tensor) -> str:
+    """Which layer of a sequence does not take what the one before it gives; nothing where that cannot be told."""
+    for name, layer in module.named_children() if isinstance(module, nn.Sequential) else ():
+        shape = tuple(x.shape[1:])
+        try:
+            with torch.no_grad():
+                x = copy.deepcopy(layer).eval()(x)
+        except (RuntimeError, ValueError):
+            return f" (layer {name}, {layer!r}, got {shape})"
+    return ""
 
 
 def _code_size(code: CodeSpec, width: int) -> int:

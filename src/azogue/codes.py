@@ -26,6 +26,8 @@ class CodeSpec(Spec):
 
     #: names of the statistics in `Code.stats`
     provides: ClassVar[frozenset[str]] = frozenset()
+    #: whether it tells values of both signs apart, so that a code layer without one of them makes no sense
+    signed: ClassVar[bool] = False
 
     @property
     def has_prior(self) -> bool:
@@ -45,9 +47,17 @@ class CodeSpec(Spec):
         """Initial values of the code's own parameters, by name; `__call__` and `draw` get them as keywords."""
         return {}
 
+    def count(self, size: int) -> int:
+        """How many numbers `parameters` holds, told without making them."""
+        return 0
+
     def __call__(self, h: Tensor, rng: Rng | None, **parameters: Tensor) -> Code:
         """Encoder's output h (n, width(size)) → code with z (n, size)."""
         raise NotImplementedError
+
+    def snapped(self, z: Tensor, **parameters: Tensor) -> Tensor:
+        """The codes nearest to z (n, size) that can occur."""
+        return z
 
     def draw(self, n: int, size: int, rng: Rng, **parameters: Tensor) -> Tensor:
         """Draw n codes of `size` units from the prior, where the code has one."""
@@ -193,6 +203,7 @@ class Binary(CodeSpec):
     noise: float = 0.0
 
     provides: ClassVar[frozenset[str]] = frozenset({"mean"})
+    signed: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not self.noise >= 0:
@@ -218,6 +229,9 @@ class Binary(CodeSpec):
 
         return (torch.rand((n, size), generator=rng.generator("prior")) < 0.5).float()
 
+    def snapped(self, z: Tensor, **parameters: Tensor) -> Tensor:
+        return (z > 0.5).to(z.dtype)
+
 
 @dataclass(frozen=True, repr=False)
 class FiniteScalar(CodeSpec):
@@ -239,9 +253,14 @@ class FiniteScalar(CodeSpec):
 
     levels: int | tuple[int, ...] = 8
 
+    signed: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
-        for level in self.levels if isinstance(self.levels, tuple) else (self.levels,):
+        each = tuple(self.levels) if isinstance(self.levels, (tuple, list)) else (self.levels,)
+        for level in each:
             _whole(level, 2, "FiniteScalar: levels")
+        whole = tuple(int(level) for level in each)
+        object.__setattr__(self, "levels", whole if isinstance(self.levels, (tuple, list)) else whole[0])
 
     @property
     def has_prior(self) -> bool:
@@ -264,10 +283,16 @@ class FiniteScalar(CodeSpec):
         counts = h.new_tensor(self._counts(h.shape[1]))
         half = (counts - 1) * (1 + 1e-3) / 2
         offset = (counts % 2 == 0) * 0.5
-        bounded = (h + (offset / half).atanh()).tanh() * half - offset
+        shift = (offset / half).atanh() * (counts > 2)  # so that h = 0 is a level; two levels part there
+        bounded = (h + shift).tanh() * half - offset
         steps = bounded if rng is None else bounded.detach()
         z = bounded + (steps.round() - steps) if rng is not None else steps.round()
         return Code(z / (counts // 2))
+
+    def snapped(self, z: Tensor, **parameters: Tensor) -> Tensor:
+        counts = z.new_tensor(self._counts(z.shape[1]))
+        half = counts // 2
+        return (z * half).round().clamp(-half, counts - 1 - half) / half
 
     def codebook(self, size: int) -> Tensor:
         """All codes of `size` units, (product of the levels, size)."""
@@ -298,12 +323,12 @@ class VectorQuantized(CodeSpec):
     entries : int
         Entries of each group's codebook.
     dimension : int or None
-        Units of a group. None: the largest divisor of the code's size that is at most 4.
+        Units of a group. None: 2 where the code's size is even, else 1.
 
     Examples
     --------
     >>> VectorQuantized(entries=16).parameters(8, Rng(0))["codebook"].shape
-    torch.Size([2, 16, 4])
+    torch.Size([4, 16, 2])
     """
 
     entries: int = 64
@@ -326,7 +351,7 @@ class VectorQuantized(CodeSpec):
 
     def _dimension(self, size: int) -> int:
         if self.dimension is None:
-            return next(d for d in (4, 3, 2, 1) if size % d == 0)
+            return 2 if size % 2 == 0 else 1
         if size % self.dimension:
             raise ValueError(f"{self!r}: a code of {size} units does not split into groups of {self.dimension}")
         return self.dimension
@@ -337,6 +362,9 @@ class VectorQuantized(CodeSpec):
         dimension = self._dimension(size)
         shape = (size // dimension, self.entries, dimension)
         return {"codebook": 0.5 * torch.randn(shape, generator=rng.generator("codebook"))}
+
+    def count(self, size: int) -> int:
+        return self.entries * size
 
     def nearest(self, h: Tensor, codebook: Tensor) -> tuple[Tensor, Tensor]:
         """The index of each group's nearest entry (n, groups), and all squared distances (n, groups, entries)."""
@@ -360,3 +388,6 @@ class VectorQuantized(CodeSpec):
         codebook = parameters["codebook"].detach().cpu()
         index = torch.randint(self.entries, (n, len(codebook)), generator=rng.generator("prior"))
         return codebook[torch.arange(len(codebook)), index].reshape(n, size)
+
+    def snapped(self, z: Tensor, **parameters: Tensor) -> Tensor:
+        return self(z, None, **parameters).z

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from azogue.layers import SIZED, Dense, Dropout, Input, Layer, NetworkSpec, Stack, as_network, from_stack
+from azogue.layers import HIDDEN, SIZED, Dense, Dropout, Input, Layer, NetworkSpec, Stack, as_network, from_stack
 from azogue.recipe import Rng
 
 if TYPE_CHECKING:
@@ -131,10 +131,10 @@ def resolve(network: Any) -> Known:
         spec, width, output = owner.network_spec_, owner.schema_.width, ", ".join(links)
         parts = (owner.network_.encoder, owner.network_.decoder) if spec is None else ()
         return Known(spec, width, owner.code_, output, parts, owner.code_size_)
-    axes, activation = None, "linear"
+    axes, activation, hidden = None, "linear", HIDDEN
     if hasattr(owner, "axes") and hasattr(owner, "network"):
         axes, network = owner.axes(), owner.network
-        activation = axes.code_activation
+        activation, hidden = axes.code_activation, axes.hidden_activation
     code = None if axes is None else (owner.code if owner.code is not None else axes.code)
     if isinstance(network, NetworkSpec):
         return Known(network, None, code, _output(network))
@@ -147,7 +147,7 @@ def resolve(network: Any) -> Known:
         if len(network) == 2 and all(callable(module) for module in network):
             return Known(None, None, code, modules=(network[0], network[1]))
         if not any(isinstance(item, float) for item in network):
-            spec = as_network(tuple(network), 0, 0, code=activation)
+            spec = as_network(tuple(network), 0, 0, code=activation, hidden=hidden)
             return Known(spec, None, code, _output(spec))
     if axes is None and not isinstance(network, (int, str, tuple, list)):
         raise TypeError(f"plot_network: expected {_ACCEPTED}, got {type(network).__name__}")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from azogue.objectives.reconstruction import Reconstruction, observed
-from azogue.recipe import Batch, Rng, Step
+from azogue.recipe import Batch, Code, Rng, Step
 from azogue.training.autograd import forward
 from azogue.training.data import BLOCK, in_blocks
 
@@ -137,14 +137,28 @@ def merged(old: Profile, new: Profile) -> Profile:
     """The profile of the rows of both, each counting by its number of rows."""
     rows = np.array([old["rows"], new["rows"]], dtype=np.float64)
     share = rows / rows.sum()
-    both = np.concatenate([old["quantiles"], new["quantiles"]])
-    order = np.argsort(both, kind="stable")
-    reached = np.cumsum(np.repeat(share / len(_LEVELS), len(_LEVELS))[order])
     return {
         "rows": np.array(int(rows.sum())),
         "column_scale": share[0] * old["column_scale"] + share[1] * new["column_scale"],
-        "quantiles": np.interp(_LEVELS, reached, both[order]),
+        "quantiles": joined_quantiles(old["quantiles"], new["quantiles"], share[1]),
     }
+
+
+def code_quantiles(codes: Tensor, known: np.ndarray | None, share: float) -> np.ndarray:
+    """Percentiles of each unit, (101, size), of codes (n, size) that are the part `share` of all seen so far."""
+    found = np.asarray(np.quantile(codes.numpy(), np.linspace(0, 1, 101), axis=0))
+    if share == 1.0 or known is None:
+        return found
+    return np.stack([joined_quantiles(*pair, share) for pair in zip(known.T, found.T, strict=True)], 1)
+
+
+def joined_quantiles(old: np.ndarray, new: np.ndarray, share: float) -> np.ndarray:
+    """Evenly spaced quantiles of two sets of rows together, of which the second is the part `share`."""
+    count = len(old)
+    both = np.concatenate([old, new])
+    order = np.argsort(both, kind="stable")
+    reached = np.cumsum(np.repeat([(1 - share) / count, share / count], count)[order])
+    return np.asarray(np.interp(np.linspace(0, 1, count), reached, both[order]))
 
 
 def observed_mean(cells: np.ndarray, axis: int, weights: np.ndarray | None = None) -> np.ndarray:
@@ -181,24 +195,30 @@ def elbo(network: Network, term: Any, batch: Batch, rng: Rng) -> Tensor:
             part = batch.take(slice(start, start + 16 * BLOCK))
             x = part.x.to(parameter.device, parameter.dtype)
             mask = None if part.mask is None else part.mask.to(parameter.device)
-            h = network.encoder(x)
-            code = network.code(h, rng.at(shard=number))
-            out, raw = network.decode(code.z)
-            step = Step(x, x, mask, h, code, out, network, None, raw)
-            cells = term.likelihood(step).double()
+            h, code = network.encode(x)
+            mean, log_var = code.stats["mean"], code.stats["log_var"]
+            draw = torch.randn(mean.shape, generator=rng.at(shard=number).generator("elbo")).to(mean)
+            z = mean + (0.5 * log_var).exp() * draw
+            out, raw = network.decode(z)
+            step = Step(x, x, mask, h, Code(z, code.stats), out, network, None, raw)
+            cells = term.likelihood(step)
             seen = observed(step)
-            fit = cells.sum(1) if seen is None else (cells * seen).sum(1)
-            units = network.code.prior.divergence(code.stats["mean"], code.stats["log_var"])
-            found.append((fit - units.double().sum(1)).cpu())
+            fit = cells.cpu().double().sum(1) if seen is None else (cells * seen).cpu().double().sum(1)
+            units = network.code.prior.divergence(mean, log_var)
+            found.append(fit - units.cpu().double().sum(1))
     return torch.cat(found)
 
 
 def encoder_jacobian(network: Network, x: Tensor) -> tuple[Tensor, Tensor]:
     """The encoder's output h (n, k) for scaled rows x (n, width), and its Jacobian ∂h/∂x (n, k, width)."""
     parameter = next(network.parameters())
-    seen = x.to(parameter.device, parameter.dtype).requires_grad_()
-    with torch.enable_grad():
-        h = network.encoder(seen)
-        units = torch.eye(h.shape[1], dtype=h.dtype, device=h.device)
-        (rows,) = torch.autograd.grad(h, seen, units[:, None, :].expand(-1, *h.shape), is_grads_batched=True)
-    return h.detach().cpu(), rows.transpose(0, 1).cpu()
+    found = []
+    for start in range(0, len(x), BLOCK):
+        seen = x[start : start + BLOCK].to(parameter.device, parameter.dtype).requires_grad_()
+        with torch.enable_grad():
+            h = network.encoder(seen)
+            units = torch.eye(h.shape[1], dtype=h.dtype, device=h.device)
+            (rows,) = torch.autograd.grad(h, seen, units[:, None, :].expand(-1, *h.shape), is_grads_batched=True)
+        found.append((h.detach().cpu(), rows.transpose(0, 1).cpu()))
+    h, jacobian = (torch.cat(parts) for parts in zip(*found, strict=True))
+    return h, jacobian

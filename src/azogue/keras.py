@@ -81,6 +81,8 @@ def to_keras(estimator: Any) -> KerasModels:
 
     check_is_fitted(estimator, "network_")
     network = estimator.network_
+    if network.held != "all":
+        raise ValueError(f"to_keras: this model was saved with its {network.held} alone; load the whole model")
     writer = _Writer(keras_on_torch(), network)
     with drawing(0):
         rows, codes = writer.input(estimator.schema_.width, "rows"), writer.input(network.size, "codes")

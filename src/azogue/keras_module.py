@@ -116,6 +116,10 @@ class KerasModule(nn.Module):
         """The Keras model; it shares its weights with this module."""
         return self._held[0]
 
+    def rowwise(self, x: Tensor, rng: Rng | None) -> Callable[[Tensor], Tensor]:
+        """As at inference, where any model treats rows one by one."""
+        return lambda row: self(row, None)
+
     def forward(self, x: Tensor, rng: Rng | None) -> Tensor:
         with keras_on_torch().device(str(x.device)):
             if self._dtypes is None:

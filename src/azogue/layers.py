@@ -255,7 +255,7 @@ def as_network(network: Any, rows: int, width: int, *, code: str = "linear", hid
         network = (*auto_hidden(rows, width, int(network)), int(network))
     widths = _widths(network, width)
     layers: list[Layer] = [Dense(units, hidden) for units in widths]
-    middle = len(widths) - 1 if _monotone(widths, strict=False) else (len(widths) - 1) // 2
+    middle = len(widths) - 1 if _monotone(widths) else (len(widths) - 1) // 2
     layers[middle] = Dense(widths[middle], code)
     stack = Stack((Input(), *layers, Output()))
     return _split(stack, middle, mirrored=middle == len(widths) - 1)
@@ -281,7 +281,7 @@ def _widths(network: Any, width: int) -> list[int]:
     if not isinstance(network, Sequence) or isinstance(network, (str, bytes)) or not network:
         raise TypeError(
             f"network: expected 'auto', a code size, a tuple of widths or fractions, layers, or an (encoder, decoder) "
-            f"pair of torch modules, got {network!r}"
+            f"pair of torch or Keras modules, got {network!r}"
         )
     if any(isinstance(item, bool) or not isinstance(item, Real) for item in network):
         raise TypeError(f"network: a tuple holds widths, fractions, or an (encoder, decoder) pair, got {network!r}")
@@ -297,18 +297,16 @@ def _widths(network: Any, width: int) -> list[int]:
     )
 
 
-def _monotone(widths: Sequence[int], *, strict: bool) -> bool:
-    falling = all(a > b if strict else a >= b for a, b in pairwise(widths))
-    rising = all(a < b if strict else a <= b for a, b in pairwise(widths))
-    return falling or rising
+def _monotone(widths: Sequence[int]) -> bool:
+    return all(a >= b for a, b in pairwise(widths)) or all(a <= b for a, b in pairwise(widths))
 
 
 def from_stack(network: Layer | Stack, width: int) -> NetworkSpec:
     """Settle which layer of a stack is the code and what leads back.
 
     1. A `Bottleneck` marks the code. Nothing sized behind it: the way in is mirrored.
-    2. Otherwise a stack whose widths only fall (or only rise) is the way to the code and is mirrored; a single layer
-       is the code.
+    2. Otherwise a stack whose widths only fall (or only rise), neighbours of one width allowed, is the way to the code
+       and is mirrored; a single layer is the code.
     3. Otherwise the middle layer is the code (of an even number, the first of the two in the middle).
 
     Mirroring repeats the hidden layers in reverse order, each with the dropout and normalisation that follow it.
@@ -327,7 +325,7 @@ def from_stack(network: Layer | Stack, width: int) -> NetworkSpec:
     widths = [layer.units for layer in sized]
     if marked:
         middle = marked[0]
-    elif _monotone(widths, strict=last % 2 == 0):
+    elif _monotone(widths) and (widths[0] != widths[-1] or last % 2 == 1):
         middle = last
     else:
         middle = last // 2

@@ -150,17 +150,27 @@ def rowwise(module: nn.Module, x: Tensor, rng: Rng | None) -> RowFunction:
 class Foreign(nn.Module):
     """A user's torch module: its own random layers draw from the step's randomness, and nobody else's is touched."""
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, stream: str) -> None:
         super().__init__()
-        self.module = module
+        self.module, self.stream = module, stream
+
+    def rowwise(self, x: Tensor, rng: Rng | None) -> RowFunction:
+        """As at inference, where any module treats rows one by one."""
+        return lambda row: self(row, None)
 
     def forward(self, x: Tensor, rng: Rng | None) -> Tensor:
-        self.module.train(rng is not None)
+        self.module.train(rng is not None and len(x) > 1)  # batch statistics need more than one row
         if rng is None:
             return cast("Tensor", self.module(x))
-        devices = [x.device] if x.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            torch.default_generator.manual_seed(rng.integer("module"))
+        kind, index = x.device.type, x.device.index or 0
+        devices = [index] if kind in ("cuda", "mps") else []
+        with torch.random.fork_rng(devices, device_type=kind if devices else "cuda"):
+            seed = rng.integer(self.stream)
+            torch.default_generator.manual_seed(seed)
+            if kind == "cuda":
+                torch.cuda.default_generators[index].manual_seed(seed)
+            elif kind == "mps":
+                torch.mps.manual_seed(seed)
             return cast("Tensor", self.module(x))
 
 
@@ -223,6 +233,10 @@ class CodeLayer(nn.Module):
     def draw(self, n: int, rng: Rng) -> Tensor:
         """Draw n codes from the prior, (n, size)."""
         return self.spec.draw(n, self.size, rng, **self.values()).detach()
+
+    def snapped(self, z: Tensor) -> Tensor:
+        """The codes nearest to z (n, size) that the code layer can produce."""
+        return self.spec.snapped(z, **self.values()).detach()
 
     def extra_repr(self) -> str:
         return repr(self.spec)
@@ -321,10 +335,10 @@ class Network(nn.Module):
         """The part that a term brought."""
         return self.parts[self._owners[term]]
 
-    def encode(self, x: Tensor, rng: Rng | None = None) -> tuple[Tensor, Code]:
-        """Rows (n, width) → encoder's output h and the code."""
+    def encode(self, x: Tensor, rng: Rng | None = None, code_rng: Rng | None = None) -> tuple[Tensor, Code]:
+        """Rows (n, width) → encoder's output h and the code, which draws from `code_rng` where that is given."""
         h = self.encoder(x, rng)
-        return h, self.code(h, rng)
+        return h, self.code(h, rng if code_rng is None else code_rng)
 
     def decode(self, z: Tensor, rng: Rng | None = None) -> tuple[Tensor, Tensor]:
         """Code z (n, size) → (out, raw): in the units of x, and before the links."""

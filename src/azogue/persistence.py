@@ -18,7 +18,7 @@ from azogue.files import ModelFileError
 from azogue.modalities import schema_from_dict
 from azogue.modalities.base import Schema
 from azogue.modules import Network
-from azogue.session import rebuild
+from azogue.session import part_sizes, rebuild
 from azogue.values import from_json, to_json
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ class Persistent:
 def save(estimator: Any, path: str | os.PathLike[str], *, part: str = "all") -> None:
     """Write a fitted estimator into one file, atomically; see `Persistent.save`.
 
-    Parameters that are code (functions, torch modules, generators) are not written: they take their default when the
-    file is loaded, and a network of torch modules has to be passed to `load` again.
+    Parameters that are code (functions, modules, generators) are not written: they take their default when the
+    file is loaded, and a network of such modules has to be passed to `load` again.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def load(path: str | os.PathLike[str], *, modules: tuple[nn.Module, nn.Module] |
     Parameters
     ----------
     path : path-like
-    modules : (encoder, decoder) pair of torch modules, optional
+    modules : (encoder, decoder) pair of torch or Keras modules, optional
         For models whose network was such a pair: the file holds their weights, not their code.
 
     Raises
@@ -210,7 +210,7 @@ def _decode_network(estimator: Any, item: dict[str, Any], tensors: Mapping[str, 
         raise ModelFileError(f"a network's description has unknown parts: {sorted(item)}, {part!r}")
     if estimator.network_spec_ is None and modules is None:
         raise ModelFileError(
-            "its network is a pair of torch modules, whose code no file holds; pass them: "
+            "its network is a pair of torch or Keras modules, whose code no file holds; pass them: "
             "az.load(path, modules=(encoder, decoder))"
         )
     weights = {name.removeprefix(f"{path}/"): value for name, value in tensors.items() if name.startswith(f"{path}/")}
@@ -219,6 +219,7 @@ def _decode_network(estimator: Any, item: dict[str, Any], tensors: Mapping[str, 
     else:
         there, back = matrix_sizes(estimator.network_spec_, estimator.code_, schema.width)
         needed = {"all": there + back, "encoder": there, "decoder": back}[part]
+        needed += part_sizes(estimator.code_, estimator.recipe_.objective, estimator.network_spec_.code_size)
         held = sum(value.numel() for value in weights.values())
         if needed > held:
             raise ModelFileError(f"its network needs {needed:,} weights, but the file holds {held:,}")

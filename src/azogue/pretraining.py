@@ -55,7 +55,7 @@ class Greedy(Spec):
     def __post_init__(self) -> None:
         if self.kind not in ("denoising", "rbm"):
             raise ValueError(f"pretraining: expected 'denoising' or 'rbm', got {self.kind!r}")
-        if isinstance(self.epochs, bool) or int(self.epochs) < 1:
+        if isinstance(self.epochs, bool) or int(self.epochs) != self.epochs or self.epochs < 1:
             raise ValueError(f"pretraining: epochs must be a whole number of at least 1, got {self.epochs!r}")
 
     def __call__(self, session: Session) -> list[list[dict[str, float]]]:
@@ -74,7 +74,7 @@ class Greedy(Spec):
         at = 0
         for number, (block, back) in enumerate(zip(blocks, ways_back, strict=True)):
             recipe = self._recipe(session.recipe, number)
-            network = self._network(block, data.x.shape[1], heads, recipe)
+            network = self._network(block, data.x.shape[1], heads, recipe).to(data.x.device)
             state = train(start(network, recipe), Autograd(recipe), recipe, data)
             if state.stopped == "interrupted":
                 raise KeyboardInterrupt

@@ -108,8 +108,14 @@ class Mixture(Prior):
     means: tuple[tuple[float, ...], ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.means is None and (isinstance(self.components, bool) or int(self.components) < 1):
+        whole = not isinstance(self.components, bool) and int(self.components) == self.components
+        if not whole or self.components < 1:
             raise ValueError(f"Mixture: components must be a whole number of at least 1, got {self.components!r}")
+        if self.means is not None:
+            means = tuple(tuple(float(value) for value in mean) for mean in self.means)
+            if not means or len({len(mean) for mean in means}) != 1 or not means[0]:
+                raise ValueError(f"Mixture: means must be at least one tuple of numbers, all as long, got {means!r}")
+            object.__setattr__(self, "means", means)
         if not self.scale > 0:
             raise ValueError(f"Mixture: scale must be positive, got {self.scale!r}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from sklearn.utils.validation import check_is_fitted
 
 from azogue.priors import Prior
@@ -55,6 +56,8 @@ class Sampling:
     def interpolate(self, a: Any, b: Any, steps: int = 10) -> Any:
         """Rows on the straight line between the codes of two rows `a` and `b`, ends included.
 
+        Where codes are discrete, each point of the line stands for the nearest code.
+
         Parameters
         ----------
         a, b : table of one row
@@ -64,7 +67,7 @@ class Sampling:
         start, end = (np.asarray(self.encode(row)) for row in (a, b))
         if len(start) != 1 or len(end) != 1:
             raise ValueError(f"interpolate: a and b are one row each, got {len(start)} and {len(end)}")
-        return self.decode(start + np.linspace(0, 1, steps, dtype=np.float32)[:, None] * (end - start))
+        return self._decode_near(start + np.linspace(0, 1, steps, dtype=np.float32)[:, None] * (end - start))
 
     def generate(
         self,
@@ -115,7 +118,13 @@ class Sampling:
         codes[:] = [self._code_quantile(unit, np.array([fixed]))[0] for unit in range(self.code_size_)]
         for unit, grid in zip(units, np.meshgrid(*[np.arange(len(levels))] * len(units)), strict=True):
             codes[:, unit] = self._code_quantile(unit, levels)[grid.reshape(-1)]
-        return self.decode(codes)
+        return self._decode_near(codes)
+
+    def _decode_near(self, codes: np.ndarray) -> Any:
+        """Decode the codes nearest to these that the code layer can produce."""
+        layer = self.network_.code
+        like = next(self.network_.parameters())
+        return self.decode(layer.snapped(torch.as_tensor(codes, dtype=like.dtype, device=like.device)).cpu().numpy())
 
     def _code_quantile(self, unit: int, p: np.ndarray) -> np.ndarray:
         prior = getattr(self.code_, "prior", None)

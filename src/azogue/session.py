@@ -19,7 +19,7 @@ from torch import nn
 from azogue import build
 from azogue.codes import CodeSpec, Point
 from azogue.corruptions import as_corruption
-from azogue.layers import HIDDEN, Dense, NetworkSpec, Output, as_network
+from azogue.layers import ACTIVATIONS, HIDDEN, Dense, NetworkSpec, Output, as_network
 from azogue.modalities import as_modality
 from azogue.modalities.base import Demand, Schema
 from azogue.objectives import HeadLoss, Objective, Term, as_objective
@@ -107,6 +107,7 @@ def open_session(estimator: Any, X: Any, validation_data: Any, seed: int) -> Ses
         deterministic=bool(estimator.deterministic),
     )
     spec, network = _network(estimator.network, code, axes, schema, len(data), seed)
+    _check_memory(part_sizes(code, objective, network.size))
     network.attach(objective, seed)
     recipe = replace(recipe, precision=_precision(estimator.precision, device, spec, schema.width))
     network.to(device, torch.float64 if recipe.precision == "float64" else torch.float32)
@@ -155,7 +156,7 @@ def rebuild(
         assert modules is not None
         network = build.wrap_modules(modules, code, schema.heads, schema.width)
     elif modules is not None:
-        raise ValueError("modules= is for models whose network was a pair of torch modules; this one needs none")
+        raise ValueError("modules= is for models whose network was a pair of modules; this one needs none")
     else:
         network = build.build(spec, code, schema.width, schema.heads, seed=0)
     network.attach(objective)
@@ -210,9 +211,22 @@ def _network(
         if not all(map(_is_module, network)):
             raise TypeError(f"network: (encoder, decoder) needs two torch modules or Keras models, got {network!r}")
         return None, build.wrap_modules(tuple(network), code, schema.heads, schema.width, seed)
-    spec = as_network(network, rows, schema.width, code=axes.code_activation, hidden=axes.hidden_activation)
-    _check_memory(sum(build.matrix_sizes(spec, code, schema.width)))
+    bounded = code.signed and ACTIVATIONS[axes.code_activation][0] >= 0
+    activation = "linear" if bounded else axes.code_activation
+    spec = as_network(network, rows, schema.width, code=activation, hidden=axes.hidden_activation)
+    layer = spec.encoder[-1]
+    if code.signed and ACTIVATIONS[getattr(layer, "activation", "linear")][0] >= 0:
+        raise ValueError(
+            f"network: {code!r} tells values of both signs apart, but the code layer {layer!r} gives none below 0; "
+            "make it linear"
+        )
+    _check_memory(sum(build.matrix_sizes(spec, code, schema.width)) + code.count(spec.code_size))
     return spec, build.build(spec, code, schema.width, schema.heads, seed)
+
+
+def part_sizes(code: CodeSpec, objective: Objective, size: int) -> int:
+    """How many weights a code of `size` units and the terms bring besides the network, told without making them."""
+    return code.count(size) + sum(term.count(size) for term in {term for _, term in objective.terms})
 
 
 def _check_memory(weights: int) -> None:

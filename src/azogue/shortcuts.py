@@ -57,7 +57,7 @@ def load(path: str | os.PathLike[str], *, modules: tuple[nn.Module, nn.Module] |
     Parameters
     ----------
     path : path-like
-    modules : (encoder, decoder) pair of torch modules, optional
+    modules : (encoder, decoder) pair of torch or Keras modules, optional
         For models whose network was such a pair: the file holds their weights, not their code.
 
     Returns

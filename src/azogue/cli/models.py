@@ -244,7 +244,7 @@ def facts(path: str) -> dict[str, Any]:
     return {
         "file": path,
         "estimator": type(model).__name__,
-        "network": repr(inner.network_spec_) if inner.network_spec_ is not None else "torch modules",
+        "network": repr(inner.network_spec_) if inner.network_spec_ is not None else "a pair of modules",
         "code": f"{inner.code_size_} units",
         "objective": repr(inner.recipe_.objective),
         "columns": inner.n_features_in_,

@@ -44,6 +44,10 @@ class Term(Spec):
         """What the term has to train itself, as a module that `step.model.part(self)` gives back; None: nothing."""
         return None
 
+    def count(self, size: int) -> int:
+        """How many numbers the part holds for a code of `size` units, told without making it; 0 where it is small."""
+        return 0
+
     @property
     def opponent(self) -> Term | None:
         """The term that the part minimises where it is a player of its own; None: it moves with the autoencoder."""

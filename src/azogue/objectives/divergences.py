@@ -31,6 +31,7 @@ class KL(Term):
     ----------
     free_bits : float
         Nats that each unit may use for free: its mean over the batch counts only beyond them (Kingma et al. 2016).
+        Under a prior whose units are not independent, nats of the whole code.
 
     References
     ----------
@@ -50,9 +51,9 @@ class KL(Term):
     def __call__(self, step: Step) -> Tensor:
         units = step.model.code.prior.divergence(step.code.stats["mean"], step.code.stats["log_var"])
         if self.free_bits > 0:
-            mean = (units / _columns(step)[:, None]).mean(0)
-            free = self.free_bits / step.model.column_weights.sum().to(mean)
-            return torch.maximum(mean, free).sum()
+            share = 1.0 / _columns(step)
+            free = self.free_bits * share.mean()
+            return torch.maximum((units * share[:, None]).mean(0), free).sum()
         total: Tensor = units.sum(1)
         return total / _columns(step)
 
@@ -103,7 +104,8 @@ def mmd(x: Tensor, y: Tensor, kernel: str = "imq") -> Tensor:
     kernel : {"imq", "rbf"}
     """
     both = torch.cat([x, y])
-    squares = torch.cdist(both, both, compute_mode="donot_use_mm_for_euclid_dist").square()
+    lengths = both.square().sum(1)
+    squares = (lengths[:, None] + lengths - 2 * both @ both.T).clamp(min=0.0)
     total = torch.zeros_like(squares)
     for scale in (0.2, 0.5, 1.0, 2.0, 5.0, 10.0):
         width = scale * x.shape[1]
@@ -169,6 +171,7 @@ class Commitment(Term):
     revival: float = 0.1
 
     needs: ClassVar[frozenset[str]] = frozenset({"quantized", "distances", "codebook"})
+    judges: ClassVar[bool] = False  # it grows while the code learns to say more
 
     def __post_init__(self) -> None:
         if not (self.beta >= 0 and self.revival >= 0):
@@ -232,6 +235,9 @@ class Adversary(Term):
 
     def build(self, network: Network, rng: Rng) -> nn.Module:
         return Judge((network.size, *self.units, 1), rng)
+
+    def count(self, size: int) -> int:
+        return sum(inputs * units for inputs, units in itertools.pairwise((size, *self.units, 1)))
 
     @property
     def opponent(self) -> Term:

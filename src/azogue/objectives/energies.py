@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear, softplus
 
-from azogue.modules import DenseModule
+from azogue.modules import DenseModule, TiedModule
 from azogue.objectives.algebra import Term
 from azogue.recipe import Rng
 
@@ -24,15 +24,26 @@ if TYPE_CHECKING:
 HIDDEN_UNITS = ("sigmoid", "linear")
 
 
+def _machine(network: Network) -> tuple[DenseModule, TiedModule]:
+    """The one layer of a Boltzmann machine, in and back."""
+    layers = [*network.encoder.steps, *network.decoder.steps]
+    if len(layers) == 2:
+        layer, back = layers
+        if isinstance(layer, DenseModule) and layer.activation in HIDDEN_UNITS and isinstance(back, TiedModule):
+            return layer, back
+    raise TypeError(
+        "a Boltzmann machine is one sigmoid or linear layer with tied weights, such as "
+        f"Input() + Dense(8, 'sigmoid') + Output(tied=True), got {layers!r}"
+    )
+
+
 def free_energy(network: Network, v: Tensor) -> Tensor:
     """−log Σ_h exp(a·v + b·h + hᵀWv) of visible rows v (n, width), up to a constant, (n,).
 
     `−a·v − Σⱼ log(1 + exp(bⱼ + Wⱼv))` for hidden bits, `−a·v − ½ Σⱼ (bⱼ + Wⱼv)²` for normal ones; normal visible units
     add ½ ‖v‖².
     """
-    layer, back = network.encoder.steps[0], network.decoder.steps[-1]
-    assert isinstance(layer, DenseModule)
-    assert isinstance(back, DenseModule)
+    layer, back = _machine(network)
     field = linear(v, layer.weight, layer.bias)
     hidden = softplus(field) if layer.activation == "sigmoid" else 0.5 * field.square()
     numeric = [head.slots for head in network.heads if head.kind == "gaussian" and head.link_name == "linear"]
@@ -60,10 +71,14 @@ class ContrastiveDivergence(Term):
 
     steps: int = 1
 
+    def __post_init__(self) -> None:
+        if isinstance(self.steps, bool) or int(self.steps) != self.steps or self.steps < 1:
+            raise ValueError(f"ContrastiveDivergence: steps must be a whole number of at least 1, got {self.steps!r}")
+
     def __call__(self, step: Step) -> Tensor:
         rng = Rng(0) if step.rng is None else step.rng
         model = step.model
-        layer = model.encoder.steps[0]
+        layer, _ = _machine(model)
         with torch.no_grad():
             v = step.x
             for number in range(self.steps):
@@ -76,6 +91,8 @@ class ContrastiveDivergence(Term):
                 v = model.decode(h)[0]
                 if number < self.steps - 1:
                     v = _drawn(model, v, generator)
+                if step.mask is not None:  # a missing cell is held at 0 in both phases, and so learns nothing
+                    v = torch.where(step.mask, v, step.x)
         return free_energy(model, step.x) - free_energy(model, v)
 
 

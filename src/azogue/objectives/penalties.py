@@ -61,6 +61,8 @@ class Sparsity(Term):
         return (target * (target / mean).log() + (1 - target) * ((1 - target) / (1 - mean)).log()).sum()
 
     def _range(self, step: Step) -> tuple[float, float]:
+        if "mean" in step.code.stats and "log_var" not in step.code.stats:
+            return 0.0, 1.0  # the probability of a bit
         name = step.model.code_activation
         low, high = ACTIVATIONS[name] if name is not None else (0.0, float("inf"))
         if high - low == float("inf"):
@@ -101,8 +103,9 @@ class WeightDecay(Term):
             raise ValueError(f"WeightDecay: on must be 'all' or 'code', got {self.on!r}")
 
     def __call__(self, step: Step) -> Tensor:
-        module = step.model if self.on == "all" else step.model.encoder.steps[-1]
-        squares = [p.square().sum() for p in module.parameters() if p.ndim > 1]
+        encoder, decoder = step.model.encoder, step.model.decoder
+        modules = (encoder, decoder) if self.on == "all" else (encoder.steps[-1],)
+        squares = [p.square().sum() for module in modules for p in module.parameters() if p.ndim > 1]
         return torch.stack(squares).sum()
 
 
@@ -116,7 +119,7 @@ class Contraction(Term):
     - More than `exact` of both: Hutchinson's estimate, the mean of `‖vᵀ ∂h/∂x̃‖²` over random signs v, unbiased.
 
     Batch statistics of normalisation layers count as constants of the function that is differentiated, since a row at
-    inference does not move them; dropout's pattern likewise.
+    inference does not move them; dropout's pattern likewise. A user's own module is differentiated as at inference.
 
     Parameters
     ----------
@@ -182,4 +185,4 @@ def _forward(encode: RowFunction, seen: Tensor) -> Tensor:
         return moved.square().sum(1)
 
     directions = torch.eye(seen.shape[1], dtype=seen.dtype, device=seen.device)
-    return torch.as_tensor(torch.func.vmap(column)(directions))
+    return torch.as_tensor(torch.func.vmap(column, randomness="same")(directions))

@@ -92,8 +92,8 @@ SMALLEST_VARIANCE, LARGEST_VARIANCE = 1e-6, 1e2
 class Likelihood(HeadLoss):
     """Minus the log likelihood: numeric columns are normal around the reconstruction, with a variance of their own.
 
-    `½ (x − out)²/σ² + ½ log 2πσ²` for numeric columns, each other head's natural loss, all in nats. The error of a
-    row or cell leaves the logarithm out, so that it is 0 at best.
+    `½ (x − out)²/σ² + ½ log 2πσ²` for numeric columns, each other head's natural loss, all in nats. That is the loss;
+    the *error* of a row or cell is its head's natural loss, so that models with different σ² compare.
 
     Parameters
     ----------
@@ -135,16 +135,13 @@ class Likelihood(HeadLoss):
             result[flags.bool()] = own.to(flags.dtype).clamp(*bounds)
         return result
 
-    def columns(self, step: Step) -> Tensor:
-        flags, log_variance = _numeric(step), self.log_variance(step)
-        return super().columns(step) * torch.where(flags.bool(), 0.5 * (-log_variance).exp(), 1.0)
-
     def __call__(self, step: Step) -> Tensor:
         return weighted_mean(-self.likelihood(step), step)
 
     def likelihood(self, step: Step) -> Tensor:
         flags, log_variance = _numeric(step), self.log_variance(step)
-        return -self.columns(step) - 0.5 * flags * (math.log(2 * math.pi) + log_variance)
+        scaled = self.columns(step) * torch.where(flags.bool(), 0.5 * (-log_variance).exp(), 1.0)
+        return -scaled - 0.5 * flags * (math.log(2 * math.pi) + log_variance)
 
 
 class Distance(Reconstruction):

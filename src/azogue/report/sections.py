@@ -35,7 +35,7 @@ def model_section(model: Any, X: Any) -> Section:
     inner = autoencoder_of(model)
     facts = {
         "estimator": type(model).__name__,
-        "network": repr(inner.network_spec_) if inner.network_spec_ is not None else "torch modules",
+        "network": repr(inner.network_spec_) if inner.network_spec_ is not None else "a pair of modules",
         "code": f"{inner.code_size_} units, {inner.code_!r}",
         "objective": repr(inner.recipe_.objective),
         "corruption": repr(inner.recipe_.corruption),

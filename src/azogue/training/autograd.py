@@ -19,15 +19,20 @@ if TYPE_CHECKING:
 _AUTOCAST = {"bfloat16": torch.bfloat16}
 
 
-def forward(network: Network, batch: Batch, corruption: Any = None, rng: Rng | None = None) -> Step:
-    """One pass: corrupt, encode, decode. With `rng=None` nothing is drawn and nothing corrupted."""
+def forward(
+    network: Network, batch: Batch, corruption: Any = None, rng: Rng | None = None, code_rng: Rng | None = None
+) -> Step:
+    """One pass: corrupt, encode, decode. With `rng=None` nothing is drawn and nothing corrupted.
+
+    `code_rng` is what the code alone draws from where nothing else is to be drawn.
+    """
     x, mask, seen = batch.x, batch.mask, batch.x
     if corruption is not None and rng is not None:
         if corruption.whole_cells and network.columns is not None:
             seen, _ = corruption(x, rng, network.columns)
         else:
             seen, _ = corruption(x, rng)
-    h, code = network.encode(seen, rng)
+    h, code = network.encode(seen, rng, code_rng)
     out, raw = network.decode(code.z, rng)
     return Step(x, seen, mask, h, code, out, network, rng, raw)
 
@@ -73,13 +78,14 @@ class Autograd:
         return torch.autocast(device.type, dtype=kind, enabled=kind is not None)
 
     def evaluate(self, state: State, data: Batch) -> float:
-        """The mean of what is comparable between epochs, over rows, without corruption or sampling."""
+        """The mean of what is comparable between epochs, over rows: uncorrupted, and always with the same draws."""
         objective = next(iter(state.players.values())).objective.judged
-        total = 0.0
+        total, size = 0.0, max(self.recipe.batch_size, BLOCK)  # terms over a batch mean the same as in training
         with torch.no_grad():
-            for start in range(0, len(data), 16 * BLOCK):
-                part = data.take(slice(start, start + 16 * BLOCK))
-                total += float(evaluate(objective, forward(state.network, part))[0]) * len(part)
+            for number, start in enumerate(range(0, len(data), size)):
+                part = data.take(slice(start, start + size))
+                step = forward(state.network, part, code_rng=Rng(self.recipe.seed, shard=number))
+                total += float(evaluate(objective, step)[0]) * len(part)
         return total / len(data)
 
 

@@ -57,11 +57,10 @@ class Checkpoint:
             If it belongs to other data or parameters, naming which.
         """
         self._seed = session.recipe.seed
+        settings = [session.recipe, session.spec, session.code, session.pretraining]
         self._mark = {
             "data": digest(session.data, session.validation, json.dumps(session.schema.to_dict(), sort_keys=True)),
-            "parameters": digest(
-                json.dumps(to_json([session.recipe, session.spec, session.code])), str(session.network)
-            ),
+            "parameters": digest(json.dumps(to_json(settings)), str(session.network)),
         }
         if not resume or not self.path.exists():
             return

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 
 from azogue.autoencoder import Autoencoder
 from azogue.codes import Binary, FiniteScalar, VectorQuantized
@@ -85,7 +84,7 @@ class VectorQuantizedAutoencoder(Autoencoder):
     entries : int
         Entries of each codebook.
     dimension : int or None
-        Units of a group. None: the largest divisor of the code's size that is at most 4.
+        Units of a group. None: 2 where the code's size is even, else 1.
     commitment : float
         Weight of what keeps the encoder near its entries; see `objectives.Commitment`.
 
@@ -99,11 +98,11 @@ class VectorQuantizedAutoencoder(Autoencoder):
     >>> from sklearn.datasets import load_iris
     >>> vq = az.VectorQuantizedAutoencoder(4, entries=16, epochs=5, random_state=0).fit(load_iris().data)
     >>> vq.indices(load_iris().data).shape
-    (150, 1)
+    (150, 2)
     """
 
     entries: int = 64
-    dimension: int | None = field(default=None, metadata={"try": 2})
+    dimension: int | None = field(default=None, metadata={"try": 4})
     commitment: float = 0.25
 
     def axes(self) -> Axes:
@@ -125,7 +124,7 @@ class VectorQuantizedAutoencoder(Autoencoder):
         TypeError
             If another code was put in place of the codebooks.
         """
-        codes = torch.as_tensor(self.encode(X))
+        codes = self._reader.codes(self._pack(X))
         if not isinstance(self.code_, VectorQuantized):
             raise TypeError(f"indices: {self.code_!r} has no codebook")
         codebook = self.network_.code.values()["codebook"].detach().float().cpu()

@@ -105,7 +105,7 @@ class ContractiveAutoencoder(Autoencoder):
     (3, 4)
     """
 
-    contraction: float = 1e-4
+    contraction: float = 2e-4
 
     def axes(self) -> Axes:
         return Axes(penalties=self.contraction * Contraction())
@@ -113,7 +113,7 @@ class ContractiveAutoencoder(Autoencoder):
     def walk(self, X: Any, steps: int = 10, sd: float = 0.1, random_state: Any = None) -> Any:
         """New rows near given ones: a random walk of their codes along the directions to which the encoder reacts.
 
-        Each step moves a code by `J Jᵀ ε`, with the encoder's Jacobian J scaled to norm 1 and ε normal of standard
+        Each step moves a code by `J Jᵀ ε`, J Jᵀ of the encoder's Jacobian scaled to norm 1 and ε normal of standard
         deviation `sd` times the training codes' own, and takes the code of what the decoder makes of it.
 
         Parameters

@@ -28,7 +28,7 @@ class StackedAutoencoder(Autoencoder):
     Attributes
     ----------
     pretraining_ : list of list of dict
-        Each layer's history.
+        Each layer's history; empty after `resume`, where the pretraining is in the checkpoint.
 
     References
     ----------
