@@ -26,6 +26,7 @@ mutants: $(VENV)/.dev
 
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/foundation.py
+	$(BIN)/python benchmarks/variants.py
 
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -W -b html docs docs/_build

@@ -15,6 +15,7 @@ from azogue.heads import Bernoulli
 from azogue.heads import Gaussian as Normal
 from azogue.layers import Dense, Input, Output, as_network
 from azogue.objectives import Objective, as_objective, evaluate, mmd
+from azogue.objectives.reconstruction import PACE
 from azogue.priors import StandardNormal
 from azogue.recipe import Batch, Rng, Step
 from azogue.training.autograd import forward
@@ -93,7 +94,7 @@ def test_likelihood_of_mixed_heads_and_its_errors():
         net = network(Point(), width=3, size=2, heads=heads, objective=as_objective(term))
         if not isinstance(variance, float):
             (own,) = net.part(term).parameters()
-            own.data.fill_(math.log(0.25))
+            own.data.fill_(math.log(0.25) / PACE)
             assert len(own) == (1 if variance == "shared" else 2)
         x = torch.tensor([[0.3, -1.0, 1.0]], dtype=torch.float64)
         step = forward(net, Batch(x))
@@ -113,7 +114,7 @@ def test_a_learned_variance_settles_at_the_mean_squared_error():
                                     validation_fraction=0.0, random_state=0).fit(X)  # fmt: skip
     (log_variance,) = vae.network_.part(vae.recipe_.objective.terms[0][1]).parameters()
     spread = ((X - vae.reconstruct(X)) ** 2).mean(0)
-    assert np.exp(log_variance.detach().numpy()) == pytest.approx(spread, rel=0.1)
+    assert np.exp(PACE * log_variance.detach().numpy()) == pytest.approx(spread, rel=0.1)
 
 
 def test_mmd_of_equal_samples_is_zero_and_of_others_positive():

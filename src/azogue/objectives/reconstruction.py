@@ -86,6 +86,9 @@ def _numeric(step: Step) -> Tensor:
 
 #: Bounds of a learned variance, in scaled units.
 SMALLEST_VARIANCE, LARGEST_VARIANCE = 1e-6, 1e2
+#: log σ² is so many times its parameter: an optimiser that moves parameters by its rate a step would need all of a
+#: short training to bring σ² down to the errors.
+PACE = 10.0
 
 
 @dataclass(frozen=True, repr=False)
@@ -132,7 +135,7 @@ class Likelihood(HeadLoss):
         if bool(flags.any()):
             bounds = math.log(SMALLEST_VARIANCE), math.log(LARGEST_VARIANCE)
             (own,) = step.model.part(self).parameters()
-            result[flags.bool()] = own.to(flags.dtype).clamp(*bounds)
+            result[flags.bool()] = (PACE * own).to(flags.dtype).clamp(*bounds)
         return result
 
     def __call__(self, step: Step) -> Tensor:
