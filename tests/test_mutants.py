@@ -57,8 +57,8 @@ MUTANTS = [
     Mutant(
         "a variance that is not learned",
         "objectives/reconstruction.py",
-        "result[flags.bool()] = own.to(",
-        "result[flags.bool()] = own.detach().to(",
+        "(PACE * own).to(flags.dtype)",
+        "(PACE * own.detach()).to(flags.dtype)",
         f"{CONTRACT}[VariationalAutoencoder-check_gradients]",
     ),
     Mutant(
