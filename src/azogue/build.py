@@ -149,7 +149,7 @@ def wrap_modules(
         with torch.no_grad():
             h = encoder(probe)
     except (RuntimeError, ValueError) as error:
-        where = _blame(pair[0], probe)
+        where = _blame(encoder, probe)
         raise ValueError(
             f"network: the encoder does not take rows of {width} values{where}: {reason(error)}"
         ) from error
@@ -164,7 +164,7 @@ def wrap_modules(
         with torch.no_grad():
             out = decoder(layer(h, None).z)
     except (RuntimeError, ValueError) as error:
-        where = _blame(pair[1], probe[:, :1].expand(2, size))
+        where = _blame(decoder, torch.zeros(2, size))
         raise ValueError(
             f"network: the decoder does not take codes of {size} values{where}: {reason(error)}"
         ) from error
@@ -174,13 +174,14 @@ def wrap_modules(
     return Network(encoder, layer, decoder, heads)
 
 
-def _blame(module: nn.Module, x: torch.Tensor) -> str:
-    """Which layer of a sequence does not take what the one before it gives; nothing where that cannot be told."""
+def _blame(chain: Chain, x: torch.Tensor) -> str:
+    """Which layer of a user's sequence does not take what the one before it gives; "" where that cannot be told."""
+    module = getattr(chain.steps[0], "module", None)
     for name, layer in module.named_children() if isinstance(module, nn.Sequential) else ():
         shape = tuple(x.shape[1:])
         try:
             with torch.no_grad():
-                x = copy.deepcopy(layer).eval()(x)
+                x = layer(x)
         except (RuntimeError, ValueError):
             return f" (layer {name}, {layer!r}, got {shape})"
     return ""
