@@ -57,8 +57,8 @@ MUTANTS = [
     Mutant(
         "a variance that is not learned",
         "objectives/reconstruction.py",
-        "(PACE * own).to(flags.dtype)",
-        "(PACE * own.detach()).to(flags.dtype)",
+        "(PACE * own).to(result.dtype)",
+        "(PACE * own.detach()).to(result.dtype)",
         f"{CONTRACT}[VariationalAutoencoder-check_gradients]",
     ),
     Mutant(

@@ -271,6 +271,7 @@ class Network(nn.Module):
     """
 
     column_weights: Tensor
+    numeric: Tensor
     columns: Tensor | None
     first_slots: Tensor
 
@@ -282,6 +283,8 @@ class Network(nn.Module):
         self._owners: dict[Any, str] = {}
         self._identity = all(head.link_name == "linear" for head in self.heads)
         self.register_buffer("column_weights", torch.tensor([w for h in self.heads for w in h.weights]), False)
+        numeric = [h.kind == "gaussian" for h in self.heads for _ in h.columns]
+        self.register_buffer("numeric", torch.tensor(numeric, dtype=torch.bool), False)
         cells = [i for i, h in enumerate(self.cells()) for _ in range(h)]
         plain = max(self.cells(), default=1) == 1
         self.register_buffer("columns", None if plain else torch.tensor(cells), False)

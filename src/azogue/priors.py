@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
 from azogue.recipe import Rng, Spec
@@ -119,8 +120,9 @@ class Mixture(Prior):
         if not self.scale > 0:
             raise ValueError(f"Mixture: scale must be positive, got {self.scale!r}")
 
+    @lru_cache(maxsize=64)  # noqa: B019 (a prior is a value, and a step asks for the same places each time)
     def places(self, size: int) -> Tensor:
-        """The components' means, (components, size)."""
+        """The components' means, (components, size); not to be written to."""
         import torch
 
         if self.means is not None:

@@ -75,13 +75,7 @@ class HeadLoss(Reconstruction):
         return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
 
     def likelihood(self, step: Step) -> Tensor:
-        return -self.columns(step) - 0.5 * math.log(math.pi) * _numeric(step)
-
-
-def _numeric(step: Step) -> Tensor:
-    """1 for columns of gaussian heads, 0 for others, (columns,)."""
-    flags = [float(head.kind == "gaussian") for head in step.model.heads for _ in head.columns]
-    return step.x.new_tensor(flags)
+        return -self.columns(step) - 0.5 * math.log(math.pi) * step.model.numeric.to(step.x.dtype)
 
 
 #: Bounds of a learned variance, in scaled units.
@@ -128,23 +122,23 @@ class Likelihood(HeadLoss):
 
     def log_variance(self, step: Step) -> Tensor:
         """Log σ² of each numeric column, (columns,), and 0 for the others."""
-        flags = _numeric(step)
+        numeric = step.model.numeric
         if not isinstance(self.variance, str):
-            return flags * math.log(self.variance)
-        result = torch.zeros_like(flags)
-        if bool(flags.any()):
+            return numeric.to(step.x.dtype) * math.log(self.variance)
+        result = torch.zeros_like(step.model.column_weights)
+        if bool(numeric.any()):
             bounds = math.log(SMALLEST_VARIANCE), math.log(LARGEST_VARIANCE)
             (own,) = step.model.part(self).parameters()
-            result[flags.bool()] = (PACE * own).to(flags.dtype).clamp(*bounds)
+            result[numeric] = (PACE * own).to(result.dtype).clamp(*bounds)
         return result
 
     def __call__(self, step: Step) -> Tensor:
         return weighted_mean(-self.likelihood(step), step)
 
     def likelihood(self, step: Step) -> Tensor:
-        flags, log_variance = _numeric(step), self.log_variance(step)
-        scaled = self.columns(step) * torch.where(flags.bool(), 0.5 * (-log_variance).exp(), 1.0)
-        return -scaled - 0.5 * flags * (math.log(2 * math.pi) + log_variance)
+        numeric, log_variance = step.model.numeric, self.log_variance(step)
+        scaled = self.columns(step) * torch.where(numeric, 0.5 * (-log_variance).exp(), 1.0)
+        return -scaled - 0.5 * numeric * (math.log(2 * math.pi) + log_variance)
 
 
 class Distance(Reconstruction):
