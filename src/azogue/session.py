@@ -106,8 +106,7 @@ def open_session(estimator: Any, X: Any, validation_data: Any, seed: int) -> Ses
         weight_decay=float(estimator.weight_decay),
         deterministic=bool(estimator.deterministic),
     )
-    spec, network = _network(estimator.network, code, axes, schema, len(data), seed)
-    _check_memory(part_sizes(code, objective, network.size))
+    spec, network = _network(estimator.network, code, objective, axes, schema, len(data), seed)
     network.attach(objective, seed)
     recipe = replace(recipe, precision=_precision(estimator.precision, device, spec, schema.width))
     network.to(device, torch.float64 if recipe.precision == "float64" else torch.float32)
@@ -203,7 +202,7 @@ def _is_module(value: Any) -> bool:
 
 
 def _network(
-    network: Any, code: CodeSpec, axes: Axes, schema: Schema, rows: int, seed: int
+    network: Any, code: CodeSpec, objective: Objective, axes: Axes, schema: Schema, rows: int, seed: int
 ) -> tuple[NetworkSpec | None, Network]:
     if _is_module(network):
         raise TypeError(f"network: one module was given, {network!r}; give the pair (encoder, decoder)")
@@ -220,7 +219,7 @@ def _network(
             f"network: {code!r} tells values of both signs apart, but the code layer {layer!r} gives none below 0; "
             "make it linear"
         )
-    _check_memory(sum(build.matrix_sizes(spec, code, schema.width)) + code.count(spec.code_size))
+    _check_memory(sum(build.matrix_sizes(spec, code, schema.width)) + part_sizes(code, objective, spec.code_size))
     return spec, build.build(spec, code, schema.width, schema.heads, seed)
 
 
