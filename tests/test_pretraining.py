@@ -134,8 +134,8 @@ def test_cd_learns_a_distribution():
                                validation_fraction=0.0, random_state=0)  # fmt: skip
     session = open_session(ae, X, None, 0)
     Greedy("rbm", 60)(session)
-    code = session.network.encoder(session.data.x).detach().numpy()
-    out = session.network(session.data.x).detach().numpy()
+    code = session.network.encoder(session.data.all().x).detach().numpy()
+    out = session.network(session.data.all().x).detach().numpy()
     assert (np.abs(out - X) < 0.5).mean() > 0.95  # unrolled, before any fine-tuning
     assert code.std(0).min() > 0.1
 
@@ -147,7 +147,7 @@ def test_pretraining_beats_the_random_start(kind, rows):
 
     def error():
         with torch.no_grad():
-            return (session.network(session.data.x) - session.data.x).square().mean().item()
+            return (session.network(session.data.all().x) - session.data.all().x).square().mean().item()
 
     before = error()
     histories = Greedy(kind, 40)(session)

@@ -10,7 +10,7 @@ import azogue as az
 from azogue.optimizers import SGD, Adam, Constant, Cosine, RMSprop, as_schedule
 from azogue.recipe import Batch, Rng
 from azogue.session import open_session
-from azogue.training.data import batches, hold_out, order
+from azogue.training.data import Rows, alone, batches, hold_out, order
 from azogue.training.state import start
 
 
@@ -25,18 +25,18 @@ def test_order_is_a_permutation_at_two_levels():
 
 
 def test_every_row_is_seen_once_an_epoch_and_the_last_batch_is_kept():
-    data = Batch(torch.arange(103.0)[:, None])
-    seen = list(batches(data, 25, Rng(0)))
-    assert [len(batch) for batch in seen] == [25, 25, 25, 25, 3]
-    assert sorted(torch.cat([batch.x for batch in seen]).flatten().tolist()) == list(range(103))
+    data = Rows(Batch(torch.arange(103.0)[:, None]))
+    seen = list(batches([data], 25, [Rng(0)]))
+    assert [batch.x.shape for batch in seen] == [(1, rows, 1) for rows in (25, 25, 25, 25, 3)]
+    assert sorted(torch.cat([batch.x for batch in seen], 1).flatten().tolist()) == list(range(103))
 
 
 def test_hold_out_is_seeded_and_disjoint():
-    data = Batch(torch.arange(50.0)[:, None])
+    data = Rows(Batch(torch.arange(50.0)[:, None]))
     train, held = hold_out(data, 0.2, 3)
     assert len(held) == 10
-    assert not set(train.x.flatten().tolist()) & set(held.x.flatten().tolist())
-    assert torch.equal(held.x, hold_out(data, 0.2, 3)[1].x)
+    assert not set(train.all().x.flatten().tolist()) & set(held.all().x.flatten().tolist())
+    assert torch.equal(held.index, hold_out(data, 0.2, 3)[1].index)
     assert hold_out(data, 0.01, 3)[1] is None
 
 
@@ -52,7 +52,7 @@ def test_gradients_over_virtual_shards_add_up(rows):
     parts.recipe = replace(parts.recipe, shards=4)
     for one in (whole, parts):
         state = start(one.network, one.recipe)
-        values = one.backend.step(state, one.data)["autoencoder"]
+        values = one.backend.step([state], alone(one.data.all()))["autoencoder"]
         one.loss = values[0].item()
     assert whole.loss == pytest.approx(parts.loss, rel=1e-12)
     for (name, p), q in zip(whole.network.named_parameters(), parts.network.parameters(), strict=True):
@@ -83,7 +83,7 @@ def test_clipping_bounds_the_step(rows):
     one = session(rows, optimizer=SGD(clip=1e-3, momentum=0.0), learning_rate=Constant(1.0))
     before = one.network.state_dict()["encoder.steps.0.weight"].clone()
     state = start(one.network, one.recipe)
-    one.backend.step(state, one.data)
+    one.backend.step([state], alone(one.data.all()))
     moved = (one.network.state_dict()["encoder.steps.0.weight"] - before).norm().item()
     assert 0 < moved <= 1e-3
 
@@ -102,7 +102,7 @@ def test_early_stopping_restores_the_best_weights(rows):
     assert len(losses) - 1 - int(np.argmin(losses)) == 3
     one = open_session(ae, rows, None, 0)
     one.network.load_state_dict(ae.network_.state_dict())
-    again = one.backend.evaluate(start(one.network, one.recipe), one.validation)
+    again = one.backend.evaluate([start(one.network, one.recipe)], [one.validation])[0]
     assert again == pytest.approx(min(losses), rel=1e-6)
 
 
@@ -257,10 +257,10 @@ def test_nothing_is_drawn_at_inference(rows):
     from azogue.training.autograd import forward
 
     one = session(rows, corruption=az.corruptions.Zeros(0.5))
-    step = forward(one.network, one.data, one.recipe.corruption, None)
+    step = forward(one.network, one.data.all(), one.recipe.corruption, None)
     assert torch.equal(step.seen, step.x)
     state = start(one.network, one.recipe)
-    assert one.backend.evaluate(state, one.data) == one.backend.evaluate(state, one.data)
+    assert one.backend.evaluate([state], [one.data.all()]) == one.backend.evaluate([state], [one.data.all()])
 
 
 def test_deterministic_asks_torch_and_gives_the_setting_back(rows):

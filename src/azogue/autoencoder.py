@@ -21,7 +21,8 @@ from azogue.session import Axes, Session, as_seed, open_session, place
 from azogue.training.autograd import Autograd
 from azogue.training.callbacks import CallbackSupportMixin, as_callbacks, progress, sklearn_callbacks, with_callbacks
 from azogue.training.checkpoint import Checkpoint, locked
-from azogue.training.loop import train
+from azogue.training.data import Rows
+from azogue.training.loop import Run, train
 from azogue.training.state import State, start
 from azogue.validation import remember_columns
 
@@ -193,16 +194,11 @@ class Autoencoder(
         self._pretrain(session, state.epoch == 0)
         epochs, title = session.recipe.epochs, type(self).__name__
         with sklearn_callbacks(self, epochs) as theirs, progress(epochs, self.verbose, title) as bars:
-            train(
-                state,
-                session.backend,
-                session.recipe,
-                session.data,
-                session.validation,
-                callbacks=[*bars, *as_callbacks(self.callbacks), *theirs],
-                measure=measurer(session, as_metrics(self.metrics)),
-                save=None if file is None else file.save,
-            )
+            run = Run(state, session.recipe, session.data, session.validation)
+            run.callbacks = [*bars, *as_callbacks(self.callbacks), *theirs]
+            run.measure = measurer(session, as_metrics(self.metrics))
+            run.save = None if file is None else file.save
+            train(run, session.backend)
         self._adopt(session, state)
         self._calibrate(session.data)
 
@@ -235,7 +231,7 @@ class Autoencoder(
         state.kept, state.stopped = None, ""
         rate = max(self.recipe_.schedule(part / 100) for part in range(101))
         recipe = replace(self.recipe_, epochs=state.epoch + 1, schedule=Constant(rate))
-        train(state, Autograd(recipe), recipe, data, callbacks=as_callbacks(self.callbacks))
+        train(Run(state, recipe, data, callbacks=as_callbacks(self.callbacks)), Autograd(recipe))
         self._calibrate(data, getattr(self, "error_profile_", None))
         return self
 
@@ -252,7 +248,7 @@ class Autoencoder(
         self.seed_ = session.recipe.seed
         self._state = state
 
-    def _calibrate(self, data: Batch, known: Profile | None = None) -> None:
+    def _calibrate(self, data: Rows, known: Profile | None = None) -> None:
         """Keep the distribution of the training rows' errors: what is usual, for whoever judges new rows."""
         part = data.take(calibration_rows(len(data), self.schema_.n_columns))
         weights = column_weights(self.schema_.heads, self.schema_.n_columns)

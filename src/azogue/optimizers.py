@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from azogue.recipe import Spec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    import torch
+    from torch import Tensor
 
 
 class Schedule(Spec):
@@ -83,7 +81,7 @@ def as_schedule(rate: Any) -> Schedule:
 
 @dataclass(frozen=True, repr=False)
 class Optimizer(Spec):
-    """Base of the optimisers.
+    """Base of the optimisers: what moves parameters, given their gradients, in place.
 
     Parameters
     ----------
@@ -93,49 +91,133 @@ class Optimizer(Spec):
 
     clip: float | None = None
 
-    def make(self, groups: Iterable[dict[str, Any]], rate: float) -> torch.optim.Optimizer:
-        """The torch optimiser over parameter groups."""
+    #: what is remembered of each parameter from one move to the next, zeros at first
+    memory: ClassVar[tuple[str, ...]] = ()
+
+    def move(
+        self,
+        parameters: list[Tensor],
+        gradients: list[Tensor],
+        memory: dict[str, list[Tensor]],
+        count: Tensor,
+        rate: float,
+    ) -> None:
+        """Move the parameters once.
+
+        Parameters
+        ----------
+        parameters, gradients : list of Tensor
+        memory : dict of lists of Tensor
+            For each name in `memory`, a tensor like each parameter.
+        count : Tensor of float32, shape ()
+            Moves so far, this one included.
+        rate : float
+            Learning rate.
+        """
         raise NotImplementedError
+
+    def limit(self, gradients: list[Tensor]) -> None:
+        """Scale gradients down to a norm of `clip`, in place."""
+        if self.clip is not None:
+            import torch
+
+            norm = torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients]).norm()
+            torch._foreach_mul_(gradients, (self.clip / (norm + 1e-6)).clamp(max=1.0))
 
 
 @dataclass(frozen=True, repr=False)
 class Adam(Optimizer):
-    """Adam with decoupled weight decay (Kingma & Ba 2015; Loshchilov & Hutter 2019)."""
+    """Adam (Kingma & Ba 2015), with the weight decay decoupled (Loshchilov & Hutter 2019).
+
+    `m ← β₁m + (1 − β₁)g`, `v ← β₂v + (1 − β₂)g²`, `p ← p − rate · m̂ / (√v̂ + ε)`, where m̂ = m/(1 − β₁ᵗ) and
+    v̂ = v/(1 − β₂ᵗ) at move t.
+    """
 
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
 
-    def make(self, groups: Iterable[dict[str, Any]], rate: float) -> torch.optim.Optimizer:
+    memory: ClassVar[tuple[str, ...]] = ("exp_avg", "exp_avg_sq")
+
+    def move(
+        self,
+        parameters: list[Tensor],
+        gradients: list[Tensor],
+        memory: dict[str, list[Tensor]],
+        count: Tensor,
+        rate: float,
+    ) -> None:
         import torch
 
-        return torch.optim.AdamW(list(groups), lr=rate, betas=(self.beta1, self.beta2), eps=self.epsilon, fused=True)
+        torch._fused_adamw_(
+            parameters,
+            gradients,
+            memory["exp_avg"],
+            memory["exp_avg_sq"],
+            [],
+            [count] * len(parameters),
+            lr=rate,
+            beta1=self.beta1,
+            beta2=self.beta2,
+            weight_decay=0.0,
+            eps=self.epsilon,
+            amsgrad=False,
+            maximize=False,
+        )
 
 
 @dataclass(frozen=True, repr=False)
 class SGD(Optimizer):
-    """Stochastic gradient descent with momentum."""
+    """Stochastic gradient descent with momentum: `b ← momentum · b + g`, `p ← p − rate · b`."""
 
     momentum: float = 0.9
     nesterov: bool = False
 
-    def make(self, groups: Iterable[dict[str, Any]], rate: float) -> torch.optim.Optimizer:
+    memory: ClassVar[tuple[str, ...]] = ("momentum_buffer",)
+
+    def move(
+        self,
+        parameters: list[Tensor],
+        gradients: list[Tensor],
+        memory: dict[str, list[Tensor]],
+        count: Tensor,
+        rate: float,
+    ) -> None:
         import torch
 
-        return torch.optim.SGD(list(groups), lr=rate, momentum=self.momentum, nesterov=self.nesterov, fused=True)
+        buffers = memory["momentum_buffer"]
+        torch._foreach_mul_(buffers, self.momentum)
+        torch._foreach_add_(buffers, gradients)
+        if self.nesterov:
+            torch._foreach_add_(parameters, gradients, alpha=-rate)
+        torch._foreach_add_(parameters, buffers, alpha=-rate * (self.momentum if self.nesterov else 1.0))
 
 
 @dataclass(frozen=True, repr=False)
 class RMSprop(Optimizer):
-    """RMSprop (Hinton 2012), Keras' and ruta's default."""
+    """RMSprop (Hinton 2012), Keras' and ruta's default: `v ← ρv + (1 − ρ)g²`, `p ← p − rate · g / (√v + ε)`."""
 
     rho: float = 0.9
     epsilon: float = 1e-7
 
-    def make(self, groups: Iterable[dict[str, Any]], rate: float) -> torch.optim.Optimizer:
+    memory: ClassVar[tuple[str, ...]] = ("square_avg",)
+
+    def move(
+        self,
+        parameters: list[Tensor],
+        gradients: list[Tensor],
+        memory: dict[str, list[Tensor]],
+        count: Tensor,
+        rate: float,
+    ) -> None:
         import torch
 
-        return torch.optim.RMSprop(list(groups), lr=rate, alpha=self.rho, eps=self.epsilon)
+        squares = memory["square_avg"]
+        torch._foreach_mul_(squares, self.rho)
+        torch._foreach_addcmul_(squares, gradients, gradients, value=1.0 - self.rho)
+        roots = torch._foreach_sqrt(squares)
+        torch._foreach_add_(roots, self.epsilon)
+        torch._foreach_addcdiv_(parameters, gradients, roots, value=-rate)
 
 
 NAMED: dict[str, Optimizer] = {"adam": Adam(), "adamw": Adam(), "sgd": SGD(), "rmsprop": RMSprop()}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from azogue.inference import calibration_rows
-from azogue.recipe import Batch, Rng
+from azogue.recipe import Rng
 from azogue.training.data import BLOCK, batches
 from azogue.training.state import start
 
@@ -109,25 +110,21 @@ def make_plan(session: Session, budget: float = 0.3) -> Plan:
 def _epoch_seconds(session: Session, steps: int, budget: float) -> float:
     """Median time of a step, times the steps, plus what an epoch does once."""
     recipe = session.recipe
-    state = start(copy.deepcopy(session.network), recipe)
-    rows: list[Batch] = []
+    state, backend = start(copy.deepcopy(session.network), recipe), session.backend
     begun = time.perf_counter()
-    for batch in batches(session.data, recipe.batch_size, Rng(recipe.seed)):
-        rows.append(batch)
-        if len(rows) == 64:
-            break
+    rows = list(itertools.islice(batches([session.data], recipe.batch_size, [Rng(recipe.seed)]), 64))
     gather = (time.perf_counter() - begun) / len(rows) if len(rows) < 64 else 0.0
     times: list[float] = []
     deadline = time.perf_counter() + budget
     while len(times) < 8 or (time.perf_counter() < deadline and len(times) < 200):
         begun = time.perf_counter()
-        session.backend.step(state, rows[len(times) % len(rows)])
+        backend.step([state], rows[len(times) % len(rows)])
         times.append(time.perf_counter() - begun)
     usual = sorted(times[3:])[len(times[3:]) // 2]
     once = 0.0
     if session.validation is not None:
         begun = time.perf_counter()
-        session.backend.evaluate(state, session.validation)
+        backend.evaluate([state], [session.validation])
         once = time.perf_counter() - begun
     begun = time.perf_counter()
     state.weights()
@@ -138,7 +135,7 @@ def _memory(session: Session, parameters: int) -> int:
     """Packed rows, copies of the parameters, and the values between layers of one step."""
     held = sum(
         tensor.element_size() * tensor.nelement()
-        for batch in (session.data, session.validation)
+        for batch in (session.data.batch, session.validation)
         if batch is not None
         for tensor in (batch.x, batch.mask)
         if tensor is not None
@@ -148,8 +145,8 @@ def _memory(session: Session, parameters: int) -> int:
     together = max(min(session.recipe.batch_size, rows), BLOCK, min(16 * BLOCK, len(session.validation or ())))
     profiled = len(calibration_rows(rows, session.schema.n_columns)) * session.schema.n_columns
     training = 4 * (_COPIES * parameters + 2 * units * together) + 8 * rows
-    # the packed rows exist twice while they are split; each cell of the profile is a handful of float64
-    return held + max(held, training, 4 * parameters + 36 * profiled)
+    # each cell of the profile is a handful of float64
+    return held + max(training, 4 * parameters + 36 * profiled)
 
 
 def describe(network: Network, title: str) -> str:

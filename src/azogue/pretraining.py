@@ -24,7 +24,8 @@ from azogue.objectives import HeadLoss, Objective
 from azogue.objectives.energies import HIDDEN_UNITS, ContrastiveDivergence
 from azogue.recipe import Batch, Rng, Spec
 from azogue.training.autograd import Autograd
-from azogue.training.loop import train
+from azogue.training.data import Rows
+from azogue.training.loop import Run, train
 from azogue.training.state import start
 
 if TYPE_CHECKING:
@@ -70,12 +71,12 @@ class Greedy(Spec):
             raise ValueError("pretraining: a pair of modules has no layers to train one by one; give layers or widths")
         blocks = _blocks(session.spec.encoder)
         ways_back = _ways_back(session.network, blocks)
-        data, heads, found = session.data, session.schema.heads, []
+        data, heads, found = session.data.all(), session.schema.heads, []
         at = 0
         for number, (block, back) in enumerate(zip(blocks, ways_back, strict=True)):
             recipe = self._recipe(session.recipe, number)
             network = self._network(block, data.x.shape[1], heads, recipe).to(data.x.device)
-            state = train(start(network, recipe), Autograd(recipe), recipe, data)
+            state = train(Run(start(network, recipe), recipe, Rows(data)), Autograd(recipe))
             if state.stopped == "interrupted":
                 raise KeyboardInterrupt
             found.append(state.history)

@@ -26,7 +26,7 @@ from azogue.objectives import HeadLoss, Objective, Term, as_objective
 from azogue.optimizers import as_optimizer, as_schedule
 from azogue.recipe import Batch, Recipe, Spec
 from azogue.training.autograd import Autograd
-from azogue.training.data import hold_out
+from azogue.training.data import Rows, hold_out
 
 if TYPE_CHECKING:
     from azogue.modules import Network
@@ -67,7 +67,7 @@ class Session:
     spec: NetworkSpec | None
     code: CodeSpec
     network: Network
-    data: Batch
+    data: Rows
     validation: Batch | None
     pretraining: Any = None
 
@@ -110,19 +110,21 @@ def open_session(estimator: Any, X: Any, validation_data: Any, seed: int) -> Ses
     network.attach(objective, seed)
     recipe = replace(recipe, precision=_precision(estimator.precision, device, spec, schema.width))
     network.to(device, torch.float64 if recipe.precision == "float64" else torch.float32)
-    if validation_data is None:
-        train, held = hold_out(data, recipe.validation_fraction, seed)
+    train = place(data, network)
+    held: Rows | None
+    if validation_data is not None:
+        held = place(schema.pack(validation_data), network)
     else:
-        train, held = data, schema.pack(validation_data)
-    held = None if held is None else place(held, network)
-    return Session(schema, recipe, spec, code, network, place(train, network), held, axes.pretraining)
+        train, held = hold_out(train, recipe.validation_fraction, seed)
+    validation = None if held is None else held.all()
+    return Session(schema, recipe, spec, code, network, train, validation, axes.pretraining)
 
 
-def place(data: Batch, network: Network) -> Batch:
+def place(data: Batch, network: Network) -> Rows:
     """Rows where the network is, in its precision; row labels stay behind."""
     like = next(network.parameters())
     mask = None if data.mask is None else data.mask.to(like.device)
-    return Batch(data.x.to(like.device, like.dtype), mask)
+    return Rows(Batch(data.x.to(like.device, like.dtype), mask))
 
 
 def as_seed(random_state: Any) -> int:

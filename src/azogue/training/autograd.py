@@ -13,8 +13,10 @@ from azogue.recipe import Batch, Recipe, Rng, Step
 from azogue.training.data import BLOCK
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from azogue.modules import Network
-    from azogue.training.state import State
+    from azogue.training.state import Player, State
 
 _AUTOCAST = {"bfloat16": torch.bfloat16}
 
@@ -50,14 +52,24 @@ class Autograd:
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
 
-    def step(self, state: State, batch: Batch) -> dict[str, list[Tensor]]:
-        """Move every player once and return, for each, its loss and the means of its terms."""
+    def step(self, states: Sequence[State], batch: Batch) -> dict[str, list[Tensor]]:
+        """Move every player of every state once; see `loop.Backend`."""
+        found = []
+        for member, state in enumerate(states):
+            mask = None if batch.mask is None else batch.mask[member]
+            found.append(self._step(state, Batch(batch.x[member], mask)))
+        return {
+            key: [torch.stack(values) for values in zip(*(one[key] for one in found), strict=True)] for key in found[0]
+        }
+
+    def _step(self, state: State, batch: Batch) -> dict[str, list[Tensor]]:
         recipe = self.recipe
         rng = Rng(recipe.seed, epoch=state.epoch, step=state.step)
         rate = recipe.schedule(state.progress)
         seen: dict[str, list[Tensor]] = {}
         for key, player in state.players.items():
-            player.optimizer.zero_grad(set_to_none=True)
+            for parameter in player.parameters.values():
+                parameter.grad = None
             for shard, part in enumerate(_shards(batch, recipe.shards)):
                 with self._precision(part.x.device):
                     step = forward(state.network, part, recipe.corruption, rng.at(shard=shard))
@@ -66,19 +78,21 @@ class Autograd:
                 (loss * share).backward()  # type: ignore[no-untyped-call]
                 values = [value.detach() * share for value in (loss, *means)]
                 seen[key] = values if shard == 0 else [a + b for a, b in zip(seen[key], values, strict=True)]
-            for group in player.optimizer.param_groups:
-                group["lr"] = rate
-            if recipe.optimizer.clip is not None:
-                torch.nn.utils.clip_grad_norm_(player.parameters.values(), recipe.optimizer.clip)
-            player.optimizer.step()
+            _move(player, recipe, rate)
         return seen
 
     def _precision(self, device: torch.device) -> Any:
         kind = _AUTOCAST.get(self.recipe.precision)
         return torch.autocast(device.type, dtype=kind, enabled=kind is not None)
 
-    def evaluate(self, state: State, data: Batch) -> float:
+    def evaluate(self, states: Sequence[State], data: Sequence[Batch]) -> list[float]:
         """The mean of what is comparable between epochs, over rows: uncorrupted, and always with the same draws."""
+        return [self._evaluate(state, part) for state, part in zip(states, data, strict=True)]
+
+    def close(self, states: Sequence[State]) -> None:
+        """Nothing was borrowed."""
+
+    def _evaluate(self, state: State, data: Batch) -> float:
         objective = next(iter(state.players.values())).objective.judged
         total, size = 0.0, max(self.recipe.batch_size, BLOCK)  # terms over a batch mean the same as in training
         with torch.no_grad():
@@ -87,6 +101,22 @@ class Autograd:
                 step = forward(state.network, part, code_rng=Rng(self.recipe.seed, shard=number))
                 total += float(evaluate(objective, step)[0]) * len(part)
         return total / len(data)
+
+
+def _move(player: Player, recipe: Recipe, rate: float) -> None:
+    """One move along the gradients that there are; weight decay first, as it is decoupled."""
+    names = [name for name, parameter in player.parameters.items() if parameter.grad is not None]
+    parameters = [player.parameters[name].detach() for name in names]
+    gradients = [player.parameters[name].grad.detach() for name in names]  # type: ignore[union-attr]
+    recipe.optimizer.limit(gradients)
+    if recipe.weight_decay:
+        decayed = set(player.decayed)
+        matrices = [p for name, p in zip(names, parameters, strict=True) if name in decayed]
+        torch._foreach_mul_(matrices, 1.0 - rate * recipe.weight_decay)
+    memory = {slot: [values[name] for name in names] for slot, values in player.memory.items()}
+    player.count.add_(1)
+    with torch.no_grad():
+        recipe.optimizer.move(parameters, gradients, memory, player.count, rate)
 
 
 def _shards(batch: Batch, count: int) -> list[Batch]:

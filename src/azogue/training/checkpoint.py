@@ -57,9 +57,10 @@ class Checkpoint:
             If it belongs to other data or parameters, naming which.
         """
         self._seed = session.recipe.seed
+        schema = json.dumps(session.schema.to_dict(), sort_keys=True)
         settings = [session.recipe, session.spec, session.code, session.pretraining]
         self._mark = {
-            "data": digest(session.data, session.validation, json.dumps(session.schema.to_dict(), sort_keys=True)),
+            "data": digest(session.data.all(), session.validation, schema),
             "parameters": digest(json.dumps(to_json(settings)), str(session.network)),
         }
         if not resume or not self.path.exists():

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import itertools
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -10,11 +13,14 @@ from torch import Tensor
 from azogue.recipe import Batch, Rng
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 #: Rows of a group, the unit that is read at once, and groups of a buffer, the unit within which rows are shuffled.
 GROUP_ROWS = 8192
 BUFFER_GROUPS = 64
+
+#: Cells that are gathered at once: enough for many steps, few enough to stay near the processor.
+CHUNK = 1 << 20
 
 #: Rows of an inference block. Every block is padded to this size, so that a row's result never depends on how many
 #: rows came with it.
@@ -49,20 +55,81 @@ def order(rows: int, rng: Rng, group: int = GROUP_ROWS, buffer: int = BUFFER_GRO
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-def hold_out(data: Batch, fraction: float, seed: int) -> tuple[Batch, Batch | None]:
+@dataclass(frozen=True)
+class Rows:
+    """Packed rows, or some of them: nothing is copied until a step takes them.
+
+    Parameters
+    ----------
+    batch : Batch
+    index : Tensor of int64, shape (n,), or None
+        Which rows of the batch; None: all.
+    """
+
+    batch: Batch
+    index: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.batch) if self.index is None else len(self.index)
+
+    def take(self, where: Any) -> Batch:
+        """The rows at the places of an index tensor or slice."""
+        return self.batch.take(where if self.index is None else self.index[where])
+
+    def all(self) -> Batch:
+        """All rows, in order."""
+        return self.batch if self.index is None else self.batch.take(self.index)
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> Rows:
+        """The same rows elsewhere, in another precision."""
+        mask = None if self.batch.mask is None else self.batch.mask.to(device)
+        return Rows(Batch(self.batch.x.to(device, dtype), mask), None if self.index is None else self.index.to(device))
+
+
+def hold_out(data: Rows, fraction: float, seed: int) -> tuple[Rows, Rows | None]:
     """Split off the validation rows: (training rows, held-out rows or None where they would be fewer than one)."""
     count = int(fraction * len(data))
     if count < 1:
         return data, None
     shuffled = torch.randperm(len(data), generator=Rng(seed).generator("hold-out"))
-    return data.take(shuffled[count:].sort().values), data.take(shuffled[:count].sort().values)
+    train, held = shuffled[count:].sort().values, shuffled[:count].sort().values
+    if data.index is not None:
+        train, held = data.index[train], data.index[held]
+    return Rows(data.batch, train), Rows(data.batch, held)
 
 
-def batches(data: Batch, size: int, rng: Rng) -> Iterator[Batch]:
-    """The batches of one epoch, the last one as small as it comes."""
-    sequence = order(len(data), rng)
-    for start in range(0, len(data), size):
-        yield data.take(sequence[start : start + size])
+def alone(batch: Batch) -> Batch:
+    """Rows (n, width) as the batch of a population of one, (1, n, width)."""
+    return Batch(batch.x[None], None if batch.mask is None else batch.mask[None])
+
+
+def batches(members: Sequence[Rows], size: int, rngs: Sequence[Rng]) -> Iterator[Batch]:
+    """The batches of one epoch of one or more members, x (members, n, width), the last one as small as it comes.
+
+    Parameters
+    ----------
+    members : sequence of Rows
+        The rows of each, all as many.
+    size : int
+        Rows of a batch.
+    rngs : sequence of Rng
+        Where the order of each member's rows comes from.
+    """
+    orders = [order(len(rows), rng) for rows, rng in zip(members, rngs, strict=True)]
+    width = math.prod(members[0].batch.x.shape[1:])
+    gathered = size * max(1, CHUNK // max(size * width * len(members), 1))
+    for start in range(0, len(members[0]), gathered):
+        parts = [rows.take(where[start : start + gathered]) for rows, where in zip(members, orders, strict=True)]
+        x = torch.stack([part.x for part in parts]) if len(parts) > 1 else parts[0].x[None]
+        masks = _joined([part.mask for part in parts])
+        seen = torch.split(x, size, 1)
+        yield from map(Batch, seen, itertools.repeat(None) if masks is None else torch.split(masks, size, 1))
+
+
+def _joined(masks: list[Tensor | None]) -> Tensor | None:
+    """The members' masks as one; they have none or all have one, since they share their table."""
+    there = [mask for mask in masks if mask is not None]
+    return torch.stack(there) if there else None
 
 
 def in_blocks(function: Callable[..., tuple[Tensor, ...]], *inputs: Tensor | None) -> tuple[Tensor, ...]:

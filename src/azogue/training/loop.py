@@ -1,4 +1,7 @@
-"""The one loop: epochs of steps, early stopping, callbacks, and what to do when a run goes wrong."""
+"""The one loop: epochs of steps, early stopping, callbacks, and what to do when a run goes wrong.
+
+It trains one run or several in step with one another: a population shares the back end's work and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +9,27 @@ import logging
 import math
 import time
 import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
 from azogue.recipe import Batch, Recipe, Rng
-from azogue.training.data import batches
+from azogue.training.data import Rows, batches
+from azogue.training.threads import threads_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from torch import Tensor
 
     from azogue.training.state import State
 
-    Callback = Callable[[dict[str, float]], object]
+Callback = Callable[[dict[str, float]], object]
 
 log = logging.getLogger("azogue")
+
+#: Steps between two looks at whether the losses are still finite.
+WATCHED = 32
 
 
 class TrainingWarning(UserWarning):
@@ -30,132 +37,211 @@ class TrainingWarning(UserWarning):
 
 
 class Backend(Protocol):
-    """What moves the state by one batch."""
+    """What moves states by one batch."""
 
     name: str
 
-    def step(self, state: State, batch: Batch) -> dict[str, list[Tensor]]:
-        """Each player's loss and the means of its terms, before the move."""
+    def step(self, states: Sequence[State], batch: Batch) -> dict[str, list[Tensor]]:
+        """Move every player of every state once.
 
-    def evaluate(self, state: State, data: Batch) -> float:
-        """The mean objective over rows, at inference."""
+        Parameters
+        ----------
+        states : sequence of State
+            The members of a population; a network on its own is one of one.
+        batch : Batch
+            With x (members, n, width), and a mask like it or none.
+
+        Returns
+        -------
+        dict of lists of Tensor
+            For each player its loss and the means of its terms before the move, (members,) each.
+        """
+
+    def evaluate(self, states: Sequence[State], data: Sequence[Batch]) -> list[float]:
+        """For each state the mean objective over its rows, at inference; all have as many rows."""
+
+    def close(self, states: Sequence[State]) -> None:
+        """Leave the states as if nothing but their values had ever changed."""
 
 
-def train(
-    state: State,
-    backend: Backend,
-    recipe: Recipe,
-    data: Batch,
-    validation: Batch | None = None,
-    callbacks: Sequence[Callback] = (),
-    measure: Callable[[], dict[str, float]] | None = None,
-    save: Callable[[State], None] | None = None,
-) -> State:
-    """Train from `state.epoch` to `recipe.epochs`, or until something says stop.
+@dataclass
+class Run:
+    """One training, from `state.epoch` to `recipe.epochs`, or until something says stop.
 
     Parameters
     ----------
     state : State
-        Moved in place and returned.
-    backend : Backend
+        Moved in place.
     recipe : Recipe
-    data, validation : Batch
-        Training rows and, for early stopping, held-out rows.
+    data : Rows
+    validation : Batch, optional
+        Held-out rows for early stopping.
     callbacks : sequence of callable
         Called with each epoch's record; `True` stops training.
     measure : callable, optional
         Further entries of the record.
     save : callable, optional
         Called with the state after each epoch.
+    """
 
-    Warns
-    -----
-    TrainingWarning
-        If the run was interrupted by the keyboard, or a term turned NaN or infinite: the weights of the best epoch so
-        far are kept, and the model works.
+    state: State
+    recipe: Recipe
+    data: Rows
+    validation: Batch | None = None
+    callbacks: Sequence[Callback] = ()
+    measure: Callable[[], dict[str, float]] | None = None
+    save: Callable[[State], None] | None = None
+    #: the weights of the last epoch whose record was finite
+    finite: dict[str, Any] = field(default_factory=dict)
+    error: FloatingPointError | None = None
+
+    @property
+    def going(self) -> bool:
+        """Whether there is an epoch to come."""
+        return self.state.epoch < self.recipe.epochs and not self.state.stopped
+
+
+def train(run: Run, backend: Backend) -> State:
+    """Train one run; see `train_together`.
 
     Raises
     ------
     FloatingPointError
-        If that happens before the first epoch is complete.
+        If the loss turns NaN or infinite before the first epoch is complete.
     """
-    finite = state.weights()
+    train_together([run], backend)
+    if run.error is not None:
+        raise run.error
+    return run.state
+
+
+def train_together(runs: Sequence[Run], backend: Backend) -> None:
+    """Train runs in step with one another; whoever is done leaves the others.
+
+    They have as many rows and held-out rows each, one batch size and one shape of network. A run whose first epoch
+    ends in NaN is left with its `error`.
+
+    Warns
+    -----
+    TrainingWarning
+        If a run was interrupted by the keyboard, or a term turned NaN or infinite: the weights of the best epoch so
+        far are kept, and the model works.
+    """
+    for run in runs:
+        run.finite = run.state.weights()
     algorithms = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(algorithms or recipe.deterministic)
+    torch.use_deterministic_algorithms(algorithms or any(run.recipe.deterministic for run in runs))
     try:
-        while state.epoch < recipe.epochs and not state.stopped:
-            record = _epoch(state, backend, recipe, data)
-            if validation is not None:
-                record["val_loss"] = backend.evaluate(state, validation)
-            else:
-                record["loss after the last step"] = backend.evaluate(state, data.take(slice(0, recipe.batch_size)))
-            if bad := [name for name, value in record.items() if not math.isfinite(value)]:
-                _give_up(state, bad[0], finite)
-                break
-            record.pop("loss after the last step", None)  # only asked whether the last step went astray
-            finite = state.weights()
-            if measure is not None:
-                record |= measure()
-            _watch(state, recipe, record, finite)
-            verdicts = [callback(dict(record)) for callback in callbacks]
-            if any(verdict is True for verdict in verdicts):
-                state.stopped = "callback"
-            if save is not None:
-                save(state)
+        with threads_for(runs[0].state.network, runs[0].recipe.batch_size):
+            while going := [run for run in runs if run.going]:
+                _round(going, backend)
     except KeyboardInterrupt:
-        state.stopped = "interrupted"
-        kept = "its best epoch so far" if state.kept else "that moment"
-        warnings.warn(
-            f"training was interrupted in epoch {state.epoch + 1} of {recipe.epochs}; the model keeps the "
-            f"weights of {kept}",
-            TrainingWarning,
-            stacklevel=3,
-        )
+        for run in runs:
+            if run.going:
+                _interrupted(run)
     finally:
+        backend.close([run.state for run in runs])
         torch.use_deterministic_algorithms(algorithms)
-    if state.kept is not None:
-        state.load_weights(state.kept)
-    log.debug("trained %d epochs with %s, stopped by %s", state.epoch, backend.name, state.stopped or "the last epoch")
-    return state
+    for run in runs:
+        state = run.state
+        if state.kept is not None:
+            state.load_weights(state.kept)
+        stopped = state.stopped or "the last epoch"
+        log.debug("trained %d epochs with %s, stopped by %s", state.epoch, backend.name, stopped)
 
 
-def _epoch(state: State, backend: Backend, recipe: Recipe, data: Batch) -> dict[str, float]:
-    """One pass over the rows; the record holds means over rows. Ends at the first step that is not finite."""
+def _round(runs: list[Run], backend: Backend) -> None:
+    """One epoch of each run, and what follows from it."""
+    records = _epoch(runs, backend)
+    if runs[0].validation is not None:
+        held = [run.validation for run in runs if run.validation is not None]
+        name = "val_loss"
+    else:  # only asked whether the last step went astray
+        held = [run.data.take(slice(0, run.recipe.batch_size)) for run in runs]
+        name = "loss after the last step"
+    for run, record, value in zip(runs, records, backend.evaluate([run.state for run in runs], held), strict=True):
+        record[name] = value
+        _settle(run, record)
+
+
+def _settle(run: Run, record: dict[str, float]) -> None:
+    if bad := [name for name, value in record.items() if not math.isfinite(value)]:
+        _give_up(run, bad[0])
+        return
+    record.pop("loss after the last step", None)
+    run.finite = run.state.weights()
+    if run.measure is not None:
+        record |= run.measure()
+    _watch(run.state, run.recipe, record, run.finite)
+    verdicts = [callback(dict(record)) for callback in run.callbacks]
+    if any(verdict is True for verdict in verdicts):
+        run.state.stopped = "callback"
+    if run.save is not None:
+        run.save(run.state)
+
+
+def _epoch(runs: list[Run], backend: Backend) -> list[dict[str, float]]:
+    """One pass over the rows; the records hold means over rows. Ends early where no loss is finite any more."""
     begun = time.perf_counter()
-    steps = -(-len(data) // recipe.batch_size)
+    states, size, rows = [run.state for run in runs], runs[0].recipe.batch_size, len(runs[0].data)
+    rngs = [Rng(run.recipe.seed, epoch=run.state.epoch) for run in runs]
+    steps = -(-rows // size)
     sums: dict[str, list[Tensor]] = {}
-    for number, batch in enumerate(batches(data, recipe.batch_size, Rng(recipe.seed, epoch=state.epoch))):
-        state.step = number
-        state.progress = (state.epoch + number / steps) / recipe.epochs
-        share = len(batch) / len(data)
-        for key, values in backend.step(state, batch).items():
-            scaled = [value * share for value in values]
-            sums[key] = [a + b for a, b in zip(sums[key], scaled, strict=True)] if key in sums else scaled
-        if not all(math.isfinite(values[0]) for values in sums.values()):
+    for number, batch in enumerate(batches([run.data for run in runs], size, rngs)):
+        for run in runs:
+            run.state.step = number
+            run.state.progress = (run.state.epoch + number / steps) / run.recipe.epochs
+        share = batch.x.shape[1] / rows
+        for key, values in backend.step(states, batch).items():
+            if key in sums:
+                for total, value in zip(sums[key], values, strict=True):
+                    total.add_(value, alpha=share)
+            else:
+                sums[key] = [value * share for value in values]
+        if number % WATCHED == 0 and not any(bool(values[0].isfinite().any()) for values in sums.values()):
             break
-    record: dict[str, float] = {"epoch": state.epoch + 1}
-    for key, player in state.players.items():
+    seconds = time.perf_counter() - begun
+    means = {key: torch.stack(values, 1).tolist() for key, values in sums.items()}
+    return [_record(run, {key: means[key][member] for key in means}, seconds) for member, run in enumerate(runs)]
+
+
+def _record(run: Run, sums: dict[str, list[float]], seconds: float) -> dict[str, float]:
+    record: dict[str, float] = {"epoch": run.state.epoch + 1}
+    for key, player in run.state.players.items():
         prefix = "" if key == "autoencoder" else f"{key}_"
-        loss, *terms = map(float, sums[key])
+        loss, *terms = sums[key]
         record |= {prefix + name: value for name, value in zip(player.objective.names(), terms, strict=True)}
         record[f"{prefix}loss"] = loss
-    record["learning_rate"] = recipe.schedule(state.progress)
-    record["seconds"] = time.perf_counter() - begun
+    record["learning_rate"] = run.recipe.schedule(run.state.progress)
+    record["seconds"] = seconds
     return record
 
 
-def _give_up(state: State, name: str, finite: dict[str, Any]) -> None:
-    epoch = state.epoch + 1
+def _give_up(run: Run, name: str) -> None:
+    state, epoch = run.state, run.state.epoch + 1
     state.stopped = f"{name} is not finite"
-    state.load_weights(finite)
+    state.load_weights(run.finite)
     remedy = "lower learning_rate, set optimizer=Adam(clip=1.0), or look for extreme values in the data"
     if epoch == 1:
-        raise FloatingPointError(f"{name} turned NaN or infinite in epoch 1: nothing was learned; {remedy}")
+        run.error = FloatingPointError(f"{name} turned NaN or infinite in epoch 1: nothing was learned; {remedy}")
+        return
     warnings.warn(
         f"{name} turned NaN or infinite in epoch {epoch}; training stopped and the last finite weights are kept; "
         f"{remedy}",
         TrainingWarning,
-        stacklevel=4,
+        stacklevel=6,
+    )
+
+
+def _interrupted(run: Run) -> None:
+    state = run.state
+    state.stopped = "interrupted"
+    kept = "its best epoch so far" if state.kept else "that moment"
+    warnings.warn(
+        f"training was interrupted in epoch {state.epoch + 1} of {run.recipe.epochs}; the model keeps the "
+        f"weights of {kept}",
+        TrainingWarning,
+        stacklevel=5,
     )
 
 

@@ -24,14 +24,22 @@ Weights = dict[str, Tensor]
 
 @dataclass
 class Player:
-    """One side of the game: parameters, their optimiser, and the objective that it minimises.
+    """One side of the game: parameters, the objective that it minimises, and what its optimiser remembers.
 
     A plain autoencoder has one player; an adversary is a second one in the same loop.
     """
 
     parameters: dict[str, torch.nn.Parameter]
-    optimizer: torch.optim.Optimizer
     objective: Objective
+    #: what the optimiser remembers of each parameter, by its name for it
+    memory: dict[str, Weights]
+    #: how often the player has moved, (): a tensor, since that is what fused optimisers read
+    count: Tensor
+
+    @property
+    def decayed(self) -> list[str]:
+        """The parameters that weight decay is for: the weight matrices of layers."""
+        return [name for name, p in self.parameters.items() if p.ndim > 1 and not name.startswith("code.")]
 
 
 @dataclass
@@ -62,11 +70,10 @@ class State:
         tensors = {f"network/{name}": value for name, value in self.weights().items()}
         tensors |= {f"kept/{name}": value for name, value in (self.kept or {}).items()}
         for key, player in self.players.items():
-            for name, parameter in player.parameters.items():
-                for slot, value in player.optimizer.state.get(parameter, {}).items():
-                    if value is not None:
-                        tensors[f"optimizer/{key}/{slot}/{name}"] = torch.as_tensor(value).detach().clone()
+            for slot, values in player.memory.items():
+                tensors |= {f"optimizer/{key}/{slot}/{name}": value.clone() for name, value in values.items()}
         counters = {
+            "moves": {key: int(player.count) for key, player in self.players.items()},
             "epoch": self.epoch,
             "best": self.best if math.isfinite(self.best) else None,
             "waited": self.waited,
@@ -80,12 +87,10 @@ class State:
         self.load_weights(_under(tensors, "network/"))
         self.kept = _under(tensors, "kept/") or None
         for key, player in self.players.items():
-            for name, parameter in player.parameters.items():
-                for group in _slots(tensors, f"optimizer/{key}/"):
-                    value = tensors.get(f"optimizer/{key}/{group}/{name}")
-                    if value is not None:
-                        place = "cpu" if value.ndim == 0 and group == "step" else parameter.device
-                        player.optimizer.state[parameter][group] = value.clone().to(place)
+            player.count.fill_(counters["moves"][key])
+            for slot, values in player.memory.items():
+                for name, value in values.items():
+                    value.copy_(tensors[f"optimizer/{key}/{slot}/{name}"])
         self.epoch = int(counters["epoch"])
         self.best = math.inf if counters["best"] is None else float(counters["best"])
         self.waited = int(counters["waited"])
@@ -97,25 +102,23 @@ def _under(tensors: Mapping[str, Tensor], prefix: str) -> Weights:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
-def _slots(tensors: Mapping[str, Tensor], prefix: str) -> list[str]:
-    return sorted({name.removeprefix(prefix).split("/")[0] for name in tensors if name.startswith(prefix)})
-
-
 def start(network: Network, recipe: Recipe) -> State:
     """The state before the first epoch: the autoencoder, and a player for each term that has an opponent."""
     own = {name: p for name, p in network.named_parameters() if p.requires_grad}
+    device = next(network.parameters()).device
     opponents: dict[str, Player] = {}
     for name, (_, term) in zip(recipe.objective.names(), recipe.objective.terms, strict=True):
         if term.opponent is not None and name in network.parts:
             theirs = {key: own.pop(key) for key in list(own) if key.startswith(f"parts.{name}.")}
-            opponents[name] = _player(theirs, term.opponent * 1.0, recipe)
-    return State(network, {"autoencoder": _player(own, recipe.objective, recipe), **opponents})
+            opponents[name] = _player(theirs, term.opponent * 1.0, recipe, device)
+    return State(network, {"autoencoder": _player(own, recipe.objective, recipe, device), **opponents})
 
 
-def _player(parameters: dict[str, torch.nn.Parameter], objective: Objective, recipe: Recipe) -> Player:
-    """A player with its optimiser; weight decay is on the weight matrices of layers alone."""
-    matrices = [p for name, p in parameters.items() if p.ndim > 1 and not name.startswith("code.")]
-    others = [p for name, p in parameters.items() if p.ndim <= 1 or name.startswith("code.")]
-    groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    optimizer = recipe.optimizer.make([group for group in groups if group["params"]], recipe.schedule(0.0))
-    return Player(parameters, optimizer, objective)
+def _player(
+    parameters: dict[str, torch.nn.Parameter], objective: Objective, recipe: Recipe, device: torch.device
+) -> Player:
+    memory = {
+        slot: {name: torch.zeros_like(p, requires_grad=False) for name, p in parameters.items()}
+        for slot in recipe.optimizer.memory
+    }
+    return Player(parameters, objective, memory, torch.zeros((), device=device))
