@@ -9,7 +9,8 @@ import logging
 import math
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -129,10 +130,9 @@ def train_together(runs: Sequence[Run], backend: Backend) -> None:
     """
     for run in runs:
         run.finite = run.state.weights()
-    algorithms = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(algorithms or any(run.recipe.deterministic for run in runs))
+    wanted = any(run.recipe.deterministic for run in runs)
     try:
-        with threads_for(runs[0].state.network, runs[0].recipe.batch_size):
+        with _deterministic(wanted), threads_for(runs[0].state.network, runs[0].recipe.batch_size):
             while going := [run for run in runs if run.going]:
                 _round(going, backend)
     except KeyboardInterrupt:
@@ -141,13 +141,25 @@ def train_together(runs: Sequence[Run], backend: Backend) -> None:
                 _interrupted(run)
     finally:
         backend.close([run.state for run in runs])
-        torch.use_deterministic_algorithms(algorithms)
     for run in runs:
         state = run.state
         if state.kept is not None:
             state.load_weights(state.kept)
         stopped = state.stopped or "the last epoch"
         log.debug("trained %d epochs with %s, stopped by %s", state.epoch, backend.name, stopped)
+
+
+@contextmanager
+def _deterministic(wanted: bool) -> Iterator[None]:
+    """Have torch take deterministic algorithms, and give the setting back; asking costs a second of imports."""
+    if not wanted or torch.are_deterministic_algorithms_enabled():
+        yield
+        return
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(False)
 
 
 def _round(runs: list[Run], backend: Backend) -> None:
