@@ -8,7 +8,7 @@ import torch
 from scipy.stats import norm
 
 from azogue import codes, priors
-from azogue.modules import CodeLayer
+from azogue.network import CodeLayer
 from azogue.recipe import Rng
 
 H = torch.tensor([[0.5, -1.0, 2.0, 0.1], [3.0, 0.2, -0.4, -0.3]], dtype=torch.float64)

@@ -43,15 +43,15 @@ MUTANTS = [
     Mutant(
         "a sparsity that is clamped to nothing",
         "objectives/penalties.py",
-        "return (target * (target / mean).log()",
-        "return 0 * (target * (target / mean).log()",
+        "return target * (target / mean).log()",
+        "return 0 * target * (target / mean).log()",
         "tests/test_objectives.py::test_sparsity",
     ),
     Mutant(
         "sampling left on at inference",
-        "codes.py",
-        "if rng is None:\n            return Code(mean, stats)",
-        "if rng is None:\n            rng = Rng(int(torch.randint(9**9, (1,))))",
+        "codes/base.py",
+        "return Code(mean, stats)\n        return Code(mean + self.noise",
+        "import os\n            rng = Rng(os.getrandom(4)[0])\n        return Code(mean + self.noise",
         "tests/test_codes.py::test_nothing_is_drawn_at_inference_and_gradients_pass",
     ),
     Mutant(
@@ -113,8 +113,8 @@ MUTANTS = [
     Mutant(
         "drop_last with few rows",
         "training/data.py",
-        "for start in range(0, len(data), size):\n        yield",
-        "for start in range(0, len(data) - size + 1, size):\n        yield",
+        "for start in range(0, len(members[0]), gathered):",
+        "for start in range(0, len(members[0]) - size + 1, gathered):",
         f"{CONTRACT}[Autoencoder-check_few_rows]",
     ),
     Mutant(
@@ -141,8 +141,8 @@ MUTANTS = [
     Mutant(
         "dropout left on at inference",
         "modules.py",
-        "if rng is None or self.rate == 0.0:",
-        "rng = rng or Rng(int(torch.randint(9**9, (1,))))\n        if self.rate == 0.0:",
+        "if rng is None or self.rate == 0.0:\n            return x\n",
+        "rng = rng or Rng(int(torch.randint(9**9, (1,))))\n        if self.rate == 0.0:\n            return x\n",
         "tests/test_build.py::test_dropout_draws_from_the_step_alone",
     ),
     Mutant(
@@ -155,8 +155,8 @@ MUTANTS = [
     Mutant(
         "one weight a slot in place of a column",
         "heads.py",
-        "return -(x * raw.log_softmax(1)).sum(1, keepdim=True)",
-        "return -(x * raw.log_softmax(1)).mean(1, keepdim=True)",
+        "return -(x * raw.log_softmax(-1)).sum(-1, keepdim=True)",
+        "return -(x * raw.log_softmax(-1)).mean(-1, keepdim=True)",
         "tests/test_objectives.py::test_each_head_has_its_own_loss_and_a_category_counts_once",
     ),
     Mutant(
@@ -183,15 +183,15 @@ MUTANTS = [
     Mutant(
         "early stopping that forgets the best weights",
         "training/loop.py",
-        "if state.kept is not None:\n        state.load_weights(state.kept)",
-        "if state.kept is not None:\n        pass",
+        "if state.kept is not None:\n            state.load_weights(state.kept)",
+        "if state.kept is not None:\n            pass",
         "tests/test_training.py::test_early_stopping_restores_the_best_weights",
     ),
     Mutant(
         "optimiser left out of the checkpoint",
         "training/state.py",
-        '                    if value is not None:\n                        tensors[f"optimizer',
-        '                    if False:\n                        tensors[f"optimizer',
+        "for slot, values in player.memory.items():\n                tensors |=",
+        "for slot, values in ():\n                tensors |=",
         "tests/test_checkpoint.py::test_resumed_in_the_same_process",
     ),
     Mutant(
@@ -200,6 +200,34 @@ MUTANTS = [
         "    mask = observed(step)\n    if mask is None:",
         "    mask = None\n    if mask is None:",
         "tests/test_objectives.py::test_mask_and_weights_are_of_columns",
+    ),
+    Mutant(
+        "a tied layer whose share of the gradient is lost",
+        "training/layerwise.py",
+        "first=first, adds=self.tied",
+        "first=first, adds=False",
+        "tests/test_dense.py::test_gradients_are_autograd_s[tied]",
+    ),
+    Mutant(
+        "a corruption that never advances",
+        "training/dense.py",
+        "Rng(s.recipe.seed, epoch=s.epoch, step=s.step)",
+        "Rng(s.recipe.seed)",
+        "tests/test_dense.py::test_gradients_are_autograd_s[corruption zeros]",
+    ),
+    Mutant(
+        "weight decay on biases",
+        "training/flat.py",
+        "for name in first.decayed:",
+        "for name in first.parameters:",
+        "tests/test_dense.py::test_gradients_are_autograd_s[weight decay]",
+    ),
+    Mutant(
+        "a derivative that outlives its formula",
+        "recipe.py",
+        "all(own <= place for place in at.values())",
+        "True",
+        "tests/test_dense.py::test_a_changed_formula_is_left_to_autograd",
     ),
 ]
 

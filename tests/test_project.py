@@ -13,11 +13,12 @@ FILES = sorted(SOURCE.rglob("*.py"))
 #: From the bottom up: a file may import from its own layer and from those below.
 LAYERS = [
     ("recipe", "disk"),
-    ("layers", "values", "files", "optimizers"),
+    ("layers", "activations", "values", "files", "optimizers"),
     ("heads",),
     ("priors",),
     ("codes", "corruptions"),
     ("modules",),
+    ("network",),
     ("keras_module",),
     ("build",),
     ("objectives", "modalities"),

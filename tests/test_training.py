@@ -10,7 +10,7 @@ import azogue as az
 from azogue.optimizers import SGD, Adam, Constant, Cosine, RMSprop, as_schedule
 from azogue.recipe import Batch, Rng
 from azogue.session import open_session
-from azogue.training.data import Rows, alone, batches, hold_out, order
+from azogue.training.data import Rows, batches, hold_out, order, together
 from azogue.training.state import start
 
 
@@ -52,7 +52,7 @@ def test_gradients_over_virtual_shards_add_up(rows):
     parts.recipe = replace(parts.recipe, shards=4)
     for one in (whole, parts):
         state = start(one.network, one.recipe)
-        values = one.backend.step([state], alone(one.data.all()))["autoencoder"]
+        values = one.backend.step([state], together([one.data.all()]))["autoencoder"]
         one.loss = values[0].item()
     assert whole.loss == pytest.approx(parts.loss, rel=1e-12)
     for (name, p), q in zip(whole.network.named_parameters(), parts.network.parameters(), strict=True):
@@ -83,7 +83,7 @@ def test_clipping_bounds_the_step(rows):
     one = session(rows, optimizer=SGD(clip=1e-3, momentum=0.0), learning_rate=Constant(1.0))
     before = one.network.state_dict()["encoder.steps.0.weight"].clone()
     state = start(one.network, one.recipe)
-    one.backend.step([state], alone(one.data.all()))
+    one.backend.step([state], together([one.data.all()]))
     moved = (one.network.state_dict()["encoder.steps.0.weight"] - before).norm().item()
     assert 0 < moved <= 1e-3
 
@@ -218,7 +218,7 @@ def test_scikit_learn_callbacks(rows):
 def test_logging_is_a_library_s(rows, caplog):
     with caplog.at_level(logging.DEBUG, logger="azogue"):
         az.Autoencoder(2, epochs=1, random_state=0).fit(rows)
-    assert "trained 1 epochs with autograd" in caplog.text
+    assert "trained 1 epochs with dense" in caplog.text
     assert not logging.getLogger("azogue").handlers
 
 

@@ -18,7 +18,7 @@ from azogue.planning import Plan, describe, make_plan
 from azogue.recipe import Batch
 from azogue.sampling import Sampling
 from azogue.session import Axes, Session, as_seed, open_session, place
-from azogue.training.autograd import Autograd
+from azogue.training.backends import backend_for
 from azogue.training.callbacks import CallbackSupportMixin, as_callbacks, progress, sklearn_callbacks, with_callbacks
 from azogue.training.checkpoint import Checkpoint, locked
 from azogue.training.data import Rows
@@ -194,7 +194,7 @@ class Autoencoder(
         self._pretrain(session, state.epoch == 0)
         epochs, title = session.recipe.epochs, type(self).__name__
         with sklearn_callbacks(self, epochs) as theirs, progress(epochs, self.verbose, title) as bars:
-            run = Run(state, session.recipe, session.data, session.validation)
+            run = Run(state, session.data, session.validation)
             run.callbacks = [*bars, *as_callbacks(self.callbacks), *theirs]
             run.measure = measurer(session, as_metrics(self.metrics))
             run.save = None if file is None else file.save
@@ -230,8 +230,8 @@ class Autoencoder(
         state: State = self._state
         state.kept, state.stopped = None, ""
         rate = max(self.recipe_.schedule(part / 100) for part in range(101))
-        recipe = replace(self.recipe_, epochs=state.epoch + 1, schedule=Constant(rate))
-        train(Run(state, recipe, data, callbacks=as_callbacks(self.callbacks)), Autograd(recipe))
+        state.recipe = replace(self.recipe_, epochs=state.epoch + 1, schedule=Constant(rate))
+        train(Run(state, data, callbacks=as_callbacks(self.callbacks)), backend_for(self.network_, state.recipe))
         self._calibrate(data, getattr(self, "error_profile_", None))
         return self
 

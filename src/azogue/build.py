@@ -23,17 +23,8 @@ from azogue.layers import (
     NetworkSpec,
     Stack,
 )
-from azogue.modules import (
-    BatchNormModule,
-    Chain,
-    CodeLayer,
-    DenseModule,
-    DropoutModule,
-    Foreign,
-    LayerNormModule,
-    Network,
-    TiedModule,
-)
+from azogue.modules import BatchNormModule, Chain, DenseModule, DropoutModule, Foreign, LayerNormModule, TiedModule
+from azogue.network import CodeLayer, Network
 from azogue.recipe import Rng
 
 if TYPE_CHECKING:

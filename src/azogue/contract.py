@@ -23,7 +23,7 @@ from sklearn.base import clone
 from azogue.autoencoder import Autoencoder
 from azogue.persistence import load
 from azogue.session import open_session
-from azogue.training.data import alone
+from azogue.training.data import together
 from azogue.training.state import start
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def check_gradients(prototype: Autoencoder) -> None:
     session = open_session(_make(prototype, batch_size=64), _rows(), None, seed=0)
     state = start(session.network, session.recipe)
     for _ in range(3):  # the output layer may start too small for anything to arrive at once
-        session.backend.step([state], alone(session.data.all()))
+        session.backend.step([state], together([session.data.all()]))
     for name, parameter in session.network.named_parameters():
         assert parameter.grad is not None, f"{name} got no gradient"
         assert bool((parameter.grad != 0).any()), f"the gradient of {name} is zero"

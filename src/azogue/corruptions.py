@@ -27,10 +27,7 @@ def _check_probability(value: float, owner: str) -> None:
 
 def _uniform(x: Tensor, rng: Rng, stream: str = STREAM, columns: Tensor | None = None) -> Tensor:
     """Uniform numbers in [0, 1) of x's shape; one draw a column where `columns` (width,) names each slot's column."""
-    import torch
-
-    shape = x.shape if columns is None else (len(x), int(columns[-1]) + 1)
-    draw = torch.rand(shape, generator=rng.generator(stream, x.device), device=x.device, dtype=x.dtype)
+    draw = rng.uniform(stream, x.shape if columns is None else (len(x), int(columns[-1]) + 1), x)
     return draw if columns is None else draw[:, columns]
 
 
@@ -160,8 +157,7 @@ class Gaussian(Corruption):
     def __call__(self, x: Tensor, rng: Rng, columns: Tensor | None = None) -> tuple[Tensor, Tensor]:
         import torch
 
-        noise = torch.randn(x.shape, generator=rng.generator(STREAM, x.device), device=x.device, dtype=x.dtype)
-        return x + self.sd * noise, torch.ones_like(x, dtype=torch.bool)
+        return x + self.sd * rng.normal(STREAM, x.shape, x), torch.ones_like(x, dtype=torch.bool)
 
 
 @dataclass(frozen=True, repr=False)

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+#: Logarithms of rates beyond this are cut off.
+LARGEST_LOG = 30.0
+#: Probabilities and rates of links that reach 0 are kept so far from it.
+EPS = 1e-7
+
+
 @dataclass(frozen=True, repr=False)
 class Head(Spec):
     """A slice `start:stop` of the output and the columns it stands for.
@@ -55,17 +61,39 @@ class Head(Spec):
         """Decoder's output `raw` (n, slots) → values in the units of `x` (n, slots)."""
         import torch
 
-        from azogue.layers import activate
+        from azogue.activations import activate
 
         name = self.link_name
-        return torch.exp(raw.clamp(max=30.0)) if name == "exp" else activate(name, raw)
+        return torch.exp(raw.clamp(max=LARGEST_LOG)) if name == "exp" else activate(name, raw)
 
     def loss(self, raw: Tensor, x: Tensor) -> Tensor:
         """The natural loss of each column, (n, columns), from the decoder's output before the link."""
         raise NotImplementedError
 
+    def gradient(self, raw: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss of each column (…, n, columns), and its derivative by each slot of `raw`, (…, n, slots)."""
+        raise NotImplementedError
+
+    def pull(self, delta: Tensor, raw: Tensor, out: Tensor) -> Tensor:
+        """A derivative by `out = link(raw)` → the derivative by `raw`; `delta` may be overwritten."""
+        from azogue.activations import FORMULAS
+
+        name = self.link_name
+        if name == "linear":
+            return delta
+        if name == "exp":
+            return delta * out * (raw <= LARGEST_LOG)
+        formula = FORMULAS[name]
+        formula.pull(delta, raw if formula.keeps == "input" else out)
+        return delta
+
+    @property
+    def analytic(self) -> bool:
+        """Whether the derivatives belong to the loss and the link."""
+        return self.states("gradient", "loss", "link") and self.states("pull", "link")
+
     def per_column(self, cells: Tensor) -> Tensor:
-        """Bring a distance per slot (n, slots) to one per column (n, columns)."""
+        """Bring a distance per slot (…, n, slots) to one per column (…, n, columns)."""
         return cells
 
 
@@ -76,6 +104,11 @@ class Gaussian(Head):
 
     def loss(self, raw: Tensor, x: Tensor) -> Tensor:
         return (x - self.link(raw)).square()
+
+    def gradient(self, raw: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        out = self.link(raw)
+        error = out - x
+        return error.square(), self.pull(error + error, raw, out)
 
 
 class Bernoulli(Head):
@@ -95,8 +128,15 @@ class Bernoulli(Head):
         beyond = (x - inside).square()
         if self.link_name == "sigmoid":
             return binary_cross_entropy_with_logits(raw, inside, reduction="none") + beyond
-        eps = 1e-7
-        return binary_cross_entropy(self.link(raw).clamp(eps, 1 - eps), inside, reduction="none") + beyond
+        return binary_cross_entropy(self.link(raw).clamp(EPS, 1 - EPS), inside, reduction="none") + beyond
+
+    def gradient(self, raw: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        inside = x.clamp(0.0, 1.0)
+        if self.link_name == "sigmoid":
+            return self.loss(raw, x), raw.sigmoid() - inside
+        out = self.link(raw)
+        p = out.clamp(EPS, 1 - EPS)
+        return self.loss(raw, x), self.pull((p - inside) / (p * (1 - p)) * (p == out), raw, out)
 
 
 class Categorical(Head):
@@ -106,13 +146,20 @@ class Categorical(Head):
     default_link = "softmax"
 
     def link(self, raw: Tensor) -> Tensor:
-        return raw.softmax(1)
+        return raw.softmax(-1)
 
     def loss(self, raw: Tensor, x: Tensor) -> Tensor:
-        return -(x * raw.log_softmax(1)).sum(1, keepdim=True)
+        return -(x * raw.log_softmax(-1)).sum(-1, keepdim=True)
+
+    def gradient(self, raw: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        logs = raw.log_softmax(-1)
+        return -(x * logs).sum(-1, keepdim=True), logs.exp() * x.sum(-1, keepdim=True) - x
+
+    def pull(self, delta: Tensor, raw: Tensor, out: Tensor) -> Tensor:
+        return out * (delta - (delta * out).sum(-1, keepdim=True))
 
     def per_column(self, cells: Tensor) -> Tensor:
-        return cells.sum(1, keepdim=True)
+        return cells.sum(-1, keepdim=True)
 
 
 class Poisson(Head):
@@ -126,7 +173,13 @@ class Poisson(Head):
 
         constant = torch.lgamma(x + 1)
         if self.link_name == "exp":
-            log_rate = raw.clamp(max=30.0)
+            log_rate = raw.clamp(max=LARGEST_LOG)
             return torch.exp(log_rate) - x * log_rate + constant
-        rate = self.link(raw).clamp(min=1e-7)
+        rate = self.link(raw).clamp(min=EPS)
         return rate - x * rate.log() + constant
+
+    def gradient(self, raw: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        out = self.link(raw)
+        if self.link_name == "exp":
+            return self.loss(raw, x), (out - x) * (raw <= LARGEST_LOG)
+        return self.loss(raw, x), self.pull((1 - x / out.clamp(min=EPS)) * (out >= EPS), raw, out)

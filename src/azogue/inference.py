@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from azogue.heads import Head
-    from azogue.modules import Network
+    from azogue.network import Network
     from azogue.objectives import Objective
 
 

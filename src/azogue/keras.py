@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from azogue.heads import Head
-    from azogue.modules import CodeLayer, Network
+    from azogue.network import CodeLayer, Network
 
 
 class KerasModels(NamedTuple):

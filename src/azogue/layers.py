@@ -13,16 +13,13 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from itertools import pairwise
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from azogue.recipe import Spec
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
 INF = float("inf")
 
-#: Activations and the interval that each can produce. The formulas are torch's functions of the same names.
+#: Activations and the interval that each can produce. `activations.FORMULAS` has the formulas.
 ACTIVATIONS: dict[str, tuple[float, float]] = {
     "linear": (-INF, INF),
     "relu": (0.0, INF),
@@ -47,13 +44,6 @@ def check_activation(name: object, owner: str) -> str:
 def _check_units(units: object, owner: str) -> None:
     if type(units) is bool or not isinstance(units, Integral) or int(units) < 1:
         raise ValueError(f"{owner}: units must be a whole number of at least 1, got {units!r}")
-
-
-def activate(name: str, x: Tensor) -> Tensor:
-    """Apply the activation called `name`, element by element."""
-    from torch.nn import functional
-
-    return x if name == "linear" else cast("Tensor", getattr(functional, name)(x))
 
 
 class Layer(Spec):

@@ -6,8 +6,6 @@ They differ from torch's own in one thing: whatever draws, draws from the step's
 
 from __future__ import annotations
 
-import copy
-import itertools
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
@@ -16,14 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from azogue.codes import CodeSpec
-from azogue.layers import Bottleneck, Dense, activate
-from azogue.recipe import Code, Rng
+from azogue.activations import activate
+from azogue.layers import Bottleneck, Dense
+from azogue.recipe import Rng, Rngs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from azogue.heads import Head
+    from collections.abc import Iterable
 
 
 def initial_weights(shape: tuple[int, int], activation: str, rng: Rng, gain: float = 1.0) -> Tensor:
@@ -94,8 +90,13 @@ class TiedModule(DenseModule):
         self.norm = None if spec.normalization is None else _NORMS[spec.normalization](spec.units)
 
     @property
+    def source(self) -> DenseModule:
+        """The layer whose weight it is."""
+        return self._source[0]
+
+    @property
     def weight(self) -> Tensor:  # type: ignore[override]
-        return self._source[0].weight.t()
+        return self.source.weight.t()
 
 
 class DropoutModule(nn.Module):
@@ -108,8 +109,18 @@ class DropoutModule(nn.Module):
     def forward(self, x: Tensor, rng: Rng | None) -> Tensor:
         if rng is None or self.rate == 0.0:
             return x
-        keep = torch.rand(x.shape, generator=rng.generator(self.stream, x.device), device=x.device) >= self.rate
-        return x * keep / (1.0 - self.rate)
+        return x * self._factor(x, rng)
+
+    def traced(self, x: Tensor, rng: Rng | Rngs | None) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        """The same for x (…, n, width), and how a gradient passes back through it."""
+        if rng is None or self.rate == 0.0:
+            return x, lambda delta: delta
+        factor = self._factor(x, rng)
+        return x * factor, lambda delta: delta * factor
+
+    def _factor(self, x: Tensor, rng: Rng | Rngs) -> Tensor:
+        """0 or 1/(1 − rate) for each value."""
+        return (rng.uniform(self.stream, x.shape, x) >= self.rate).to(x.dtype) / (1.0 - self.rate)
 
 
 class LayerNormModule(nn.LayerNorm):
@@ -207,163 +218,3 @@ class Chain(nn.Module):
             return row
 
         return run
-
-
-class CodeLayer(nn.Module):
-    """A code spec with its parameters.
-
-    Parameters
-    ----------
-    spec : CodeSpec
-    size : int
-        Units of the code.
-    """
-
-    def __init__(self, spec: CodeSpec, size: int, rng: Rng) -> None:
-        super().__init__()
-        self.spec, self.size = spec, size
-        for name, value in spec.parameters(size, rng).items():
-            self.register_parameter(name, nn.Parameter(value))
-
-    @property
-    def prior(self) -> Any:
-        """The spec's prior."""
-        return getattr(self.spec, "prior", None)
-
-    def values(self) -> dict[str, Tensor]:
-        """The code's own parameters by name."""
-        return dict(self.named_parameters())
-
-    def forward(self, h: Tensor, rng: Rng | None) -> Code:
-        exact = h.float() if h.dtype in (torch.bfloat16, torch.float16) else h
-        return self.spec(exact, rng, **self.values())
-
-    def draw(self, n: int, rng: Rng) -> Tensor:
-        """Draw n codes from the prior, (n, size)."""
-        return self.spec.draw(n, self.size, rng, **self.values()).detach()
-
-    def snapped(self, z: Tensor) -> Tensor:
-        """The codes nearest to z (n, size) that the code layer can produce."""
-        return self.spec.snapped(z, **self.values()).detach()
-
-    def extra_repr(self) -> str:
-        return repr(self.spec)
-
-
-class Absent(nn.Module):
-    """Stands where a model file left a half of the network out."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.name = name
-
-    def forward(self, *_: Any) -> Any:
-        raise ValueError(f"this model was saved without its {self.name}; load the whole model for that")
-
-    rowwise = forward
-
-
-class Network(nn.Module):
-    """Encoder, code, decoder and heads.
-
-    Parameters
-    ----------
-    encoder, decoder : Chain
-        x (n, width) → h (n, k) and z (n, size) → raw output (n, width).
-    code : CodeLayer
-        What turns h into the code.
-    heads : sequence of Head
-        They cover the output's slots in order.
-    size : int
-        Units of the code.
-    """
-
-    column_weights: Tensor
-    numeric: Tensor
-    columns: Tensor | None
-    first_slots: Tensor
-
-    def __init__(self, encoder: Chain, code: CodeLayer, decoder: Chain, heads: Sequence[Head]) -> None:
-        super().__init__()
-        self.encoder, self.code, self.decoder = encoder, code, decoder
-        self.heads, self.size = tuple(heads), code.size
-        self.parts = nn.ModuleDict()
-        self._owners: dict[Any, str] = {}
-        self._identity = all(head.link_name == "linear" for head in self.heads)
-        self.register_buffer("column_weights", torch.tensor([w for h in self.heads for w in h.weights]), False)
-        numeric = [h.kind == "gaussian" for h in self.heads for _ in h.columns]
-        self.register_buffer("numeric", torch.tensor(numeric, dtype=torch.bool), False)
-        cells = [i for i, h in enumerate(self.cells()) for _ in range(h)]
-        plain = max(self.cells(), default=1) == 1
-        self.register_buffer("columns", None if plain else torch.tensor(cells), False)
-        starts = [0, *itertools.accumulate(self.cells())][:-1]
-        self.register_buffer("first_slots", torch.tensor(starts, dtype=torch.long), False)
-
-    @property
-    def held(self) -> str:
-        """What there is of the network: `"all"`, `"encoder"` or `"decoder"`."""
-        if isinstance(self.encoder, Absent):
-            return "decoder"
-        return "encoder" if isinstance(self.decoder, Absent) else "all"
-
-    def only(self, part: str) -> Network:
-        """A copy that shares the weights of the `part` asked for and lacks the other.
-
-        Raises
-        ------
-        ValueError
-            If the part is not there, or both share their matrices.
-        """
-        if any(isinstance(module, TiedModule) for module in self.decoder.modules()):
-            raise ValueError("the network's weights are tied: either half holds both; train it with tied=False")
-        if self.held != "all":
-            raise ValueError(f"of this network there is only its {self.held}")
-        other = copy.copy(self)
-        other._modules = dict(self._modules)
-        other.add_module(
-            "decoder" if part == "encoder" else "encoder", Absent("decoder" if part == "encoder" else "encoder")
-        )
-        return other
-
-    @property
-    def code_activation(self) -> str | None:
-        """The activation of the code layer; None where the encoder is a foreign module."""
-        return getattr(self.encoder.steps[-1], "activation", None)
-
-    def cells(self) -> list[int]:
-        """How many slots each column of the output takes, in the order of the heads."""
-        return [
-            width for h in self.heads for width in ([h.stop - h.start] if len(h.columns) == 1 else [1] * len(h.columns))
-        ]
-
-    def attach(self, objective: Any, seed: int = 0) -> None:
-        """Make the parts that terms of the objective bring: learned variances, adversaries. Equal terms share one."""
-        for name, (_, term) in zip(objective.names(), objective.terms, strict=True):
-            if term not in self._owners and (part := term.build(self, Rng(seed).at(shard=1))) is not None:
-                self.parts[name], self._owners[term] = part, name
-
-    def part(self, term: Any) -> nn.Module:
-        """The part that a term brought."""
-        return self.parts[self._owners[term]]
-
-    def encode(self, x: Tensor, rng: Rng | None = None, code_rng: Rng | None = None) -> tuple[Tensor, Code]:
-        """Rows (n, width) → encoder's output h and the code, which draws from `code_rng` where that is given."""
-        h = self.encoder(x, rng)
-        return h, self.code(h, rng if code_rng is None else code_rng)
-
-    def decode(self, z: Tensor, rng: Rng | None = None) -> tuple[Tensor, Tensor]:
-        """Code z (n, size) → (out, raw): in the units of x, and before the links."""
-        raw = self.decoder(z, rng)
-        return self.link(raw), raw
-
-    def link(self, raw: Tensor) -> Tensor:
-        """The heads' links over the decoder's raw output."""
-        if self._identity:
-            return raw
-        if len(self.heads) == 1:
-            return self.heads[0].link(raw)
-        return torch.cat([head.link(raw[:, head.slots]) for head in self.heads], 1)
-
-    def forward(self, x: Tensor, rng: Rng | None = None) -> Tensor:
-        """Rows → their reconstruction."""
-        return self.decode(self.encode(x, rng)[1].z, rng)[0]

@@ -17,7 +17,7 @@ from azogue.build import matrix_sizes
 from azogue.files import ModelFileError
 from azogue.modalities import schema_from_dict
 from azogue.modalities.base import Schema
-from azogue.modules import Network
+from azogue.network import Network
 from azogue.session import part_sizes, rebuild
 from azogue.values import from_json, to_json
 

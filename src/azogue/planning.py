@@ -14,7 +14,7 @@ from azogue.training.data import BLOCK, batches
 from azogue.training.state import start
 
 if TYPE_CHECKING:
-    from azogue.modules import Network
+    from azogue.network import Network
     from azogue.session import Session
 
 #: Copies of the parameters that training holds: weights, gradient, two moments, last finite and best weights.

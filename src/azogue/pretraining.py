@@ -19,11 +19,12 @@ from azogue.corruptions import Zeros
 from azogue.heads import Bernoulli, Gaussian, Head
 from azogue.inference import Reader
 from azogue.layers import SIZED, Dense, NetworkSpec, Output
-from azogue.modules import DenseModule, Network, TiedModule
+from azogue.modules import DenseModule, TiedModule
+from azogue.network import Network
 from azogue.objectives import HeadLoss, Objective
 from azogue.objectives.energies import HIDDEN_UNITS, ContrastiveDivergence
 from azogue.recipe import Batch, Rng, Spec
-from azogue.training.autograd import Autograd
+from azogue.training.backends import backend_for
 from azogue.training.data import Rows
 from azogue.training.loop import Run, train
 from azogue.training.state import start
@@ -76,7 +77,7 @@ class Greedy(Spec):
         for number, (block, back) in enumerate(zip(blocks, ways_back, strict=True)):
             recipe = self._recipe(session.recipe, number)
             network = self._network(block, data.x.shape[1], heads, recipe).to(data.x.device)
-            state = train(Run(start(network, recipe), recipe, Rows(data)), Autograd(recipe))
+            state = train(Run(start(network, recipe), Rows(data)), backend_for(network, recipe))
             if state.stopped == "interrupted":
                 raise KeyboardInterrupt
             found.append(state.history)

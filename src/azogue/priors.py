@@ -35,6 +35,13 @@ class Prior(Spec):
         """
         raise NotImplementedError
 
+    def gradient(self, mean: Tensor, log_var: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The divergence as `divergence` has it, and what Σ units of it is by `mean` and `log_var`, (…, n, size) each.
+
+        For codes (…, n, size).
+        """
+        raise NotImplementedError
+
     def draw(self, n: int, size: int, rng: Rng) -> Tensor:
         """Draw n codes of `size` units, (n, size)."""
         raise NotImplementedError
@@ -63,6 +70,12 @@ class StandardNormal(Prior):
         import torch
 
         return 0.5 * (mean.square() + torch.expm1(log_var) - log_var)
+
+    def gradient(self, mean: Tensor, log_var: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        import torch
+
+        excess = torch.expm1(log_var)
+        return 0.5 * (mean.square() + excess - log_var), mean, 0.5 * excess
 
     def draw(self, n: int, size: int, rng: Rng) -> Tensor:
         import torch
@@ -138,12 +151,23 @@ class Mixture(Prior):
         unit: Tensor = directions / directions.norm(dim=1, keepdim=True)
         return self.radius * unit
 
-    def divergence(self, mean: Tensor, log_var: Tensor) -> Tensor:
-        places = self.places(mean.shape[1]).to(mean)
-        squares = (mean[:, None, :] - places).square() + log_var.exp()[:, None, :]
+    def _each(self, mean: Tensor, log_var: Tensor) -> tuple[Tensor, Tensor]:
+        """The divergence from each component (…, n, components), and the components' means."""
+        places = self.places(mean.shape[-1]).to(mean)
+        squares = (mean[..., None, :] - places).square() + log_var.exp()[..., None, :]
         width = self.scale**2
-        each = 0.5 * (squares / width - 1.0 - log_var[:, None, :] + math.log(width)).sum(2)
-        return (math.log(len(places)) - (-each).logsumexp(1))[:, None]
+        return 0.5 * (squares / width - 1.0 - log_var[..., None, :] + math.log(width)).sum(-1), places
+
+    def divergence(self, mean: Tensor, log_var: Tensor) -> Tensor:
+        each, places = self._each(mean, log_var)
+        return (math.log(len(places)) - (-each).logsumexp(-1))[..., None]
+
+    def gradient(self, mean: Tensor, log_var: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        each, places = self._each(mean, log_var)
+        value = (math.log(len(places)) - (-each).logsumexp(-1))[..., None]
+        width = self.scale**2
+        near = (-each).softmax(-1) @ places
+        return value, (mean - near) / width, 0.5 * (log_var.exp() / width - 1.0)
 
     def draw(self, n: int, size: int, rng: Rng) -> Tensor:
         import torch

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     import torch
 
-    from azogue.modules import Network
+    from azogue.network import Network
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,6 +42,13 @@ class Spec:
         if root == "azogue":
             return f"{inside.split('.')[0]}.{cls.__qualname__}"
         return f"{cls.__module__}:{cls.__qualname__}"
+
+    def states(self, derivative: str, *formulas: str) -> bool:
+        """Whether a method for a derivative belongs to these formulas: no subclass changed one of them alone."""
+        kin = type(self).__mro__
+        at = {name: next((i for i, cls in enumerate(kin) if name in vars(cls)), len(kin)) for name in formulas}
+        own = next((i for i, cls in enumerate(kin) if derivative in vars(cls)), len(kin))
+        return own < len(kin) and all(own <= place for place in at.values())
 
     def __repr__(self) -> str:
         """Show what differs from the defaults, as one would type it."""
@@ -93,6 +100,44 @@ class Rng:
         import torch
 
         return torch.Generator(device).manual_seed(self.integer(stream))
+
+    def uniform(self, stream: str, shape: Sequence[int], like: torch.Tensor) -> torch.Tensor:
+        """Draws from [0, 1), where and what `like` is."""
+        import torch
+
+        exact = like.dtype if like.dtype.itemsize >= 4 else torch.float32
+        return torch.rand(tuple(shape), generator=self.generator(stream, like.device), device=like.device, dtype=exact)
+
+    def normal(self, stream: str, shape: Sequence[int], like: torch.Tensor) -> torch.Tensor:
+        """Draws from N(0, 1), where and what `like` is."""
+        import torch
+
+        exact = like.dtype if like.dtype.itemsize >= 4 else torch.float32
+        return torch.randn(tuple(shape), generator=self.generator(stream, like.device), device=like.device, dtype=exact)
+
+
+@dataclass(frozen=True)
+class Rngs:
+    """The randomness of several members at once: what each draws does not depend on the others.
+
+    Parameters
+    ----------
+    members : sequence of Rng
+    """
+
+    members: Sequence[Rng]
+
+    def uniform(self, stream: str, shape: Sequence[int], like: torch.Tensor) -> torch.Tensor:
+        """Draws from [0, 1) of shape (members, …)."""
+        import torch
+
+        return torch.stack([rng.uniform(stream, shape[1:], like) for rng in self.members])
+
+    def normal(self, stream: str, shape: Sequence[int], like: torch.Tensor) -> torch.Tensor:
+        """Draws from N(0, 1) of shape (members, …)."""
+        import torch
+
+        return torch.stack([rng.normal(stream, shape[1:], like) for rng in self.members])
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from azogue.codes import CodeSpec
-    from azogue.modules import Network
+    from azogue.network import Network
     from azogue.recipe import Recipe
 
 

@@ -25,11 +25,12 @@ from azogue.modalities.base import Demand, Schema
 from azogue.objectives import HeadLoss, Objective, Term, as_objective
 from azogue.optimizers import as_optimizer, as_schedule
 from azogue.recipe import Batch, Recipe, Spec
-from azogue.training.autograd import Autograd
+from azogue.training.backends import backend_for
 from azogue.training.data import Rows, hold_out
 
 if TYPE_CHECKING:
-    from azogue.modules import Network
+    from azogue.network import Network
+    from azogue.training.loop import Backend
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,9 @@ class Session:
     pretraining: Any = None
 
     @property
-    def backend(self) -> Autograd:
+    def backend(self) -> Backend:
         """What will run the steps."""
-        return Autograd(self.recipe)
+        return backend_for(self.network, self.recipe)
 
 
 def open_session(estimator: Any, X: Any, validation_data: Any, seed: int) -> Session:

@@ -8,7 +8,7 @@ reduces each term once, by its mean, and never learns a term's name.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Real
 from typing import TYPE_CHECKING, ClassVar
 
@@ -21,8 +21,27 @@ if TYPE_CHECKING:
 
     from azogue.codes import CodeSpec
     from azogue.heads import Head
-    from azogue.modules import Network
+    from azogue.network import Network
     from azogue.recipe import Rng
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """A term's mean and its derivatives.
+
+    Parameters
+    ----------
+    value : Tensor, shape (members,)
+        The mean over the batch, not scaled.
+    by : dict of str to Tensor
+        Derivatives by what the step has: `"raw"`, `"out"`, `"z"`, `"h"`, or a statistic of the code.
+    parameters : list of pairs of Tensor
+        Trained tensors that the term reads itself, and the derivatives by them.
+    """
+
+    value: Tensor
+    by: dict[str, Tensor] = field(default_factory=dict)
+    parameters: list[tuple[Tensor, Tensor]] = field(default_factory=list)
 
 
 class Term(Spec):
@@ -37,6 +56,8 @@ class Term(Spec):
     demand: ClassVar[str | None] = None
     #: whether the term measures the distance between x and its reconstruction
     reconstructs: ClassVar[bool] = False
+    #: whether it reads the reconstruction in the units of x, rather than the decoder's raw output or the code
+    reads_out: ClassVar[bool] = False
     #: whether its value on held-out rows tells one epoch from another; an adversary's does not
     judges: ClassVar[bool] = True
 
@@ -61,6 +82,18 @@ class Term(Spec):
     def __call__(self, step: Step) -> Tensor:
         """The value of each row (n,), or of the batch ()."""
         raise NotImplementedError
+
+    def gradient(self, step: Step, scale: float) -> Pulled:
+        """The batch's mean of the term, and what `scale` times it is by what the term reads.
+
+        The step's tensors have a leading dimension of members, (members, n, …), and each member's mean is its own.
+        """
+        raise NotImplementedError
+
+    @property
+    def analytic(self) -> bool:
+        """Whether `gradient` belongs to the formula."""
+        return self.states("gradient", "__call__")
 
     def __add__(self, other: object) -> Objective:
         return Objective(((1.0, self),)) + other

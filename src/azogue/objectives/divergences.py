@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from azogue.modules import initial_weights
-from azogue.objectives.algebra import Term
+from azogue.objectives.algebra import Pulled, Term
 from azogue.objectives.reconstruction import observed
 from azogue.recipe import Rng
 
 if TYPE_CHECKING:
-    from azogue.modules import Network
+    from azogue.network import Network
     from azogue.recipe import Step
 
 
@@ -57,14 +57,26 @@ class KL(Term):
         total: Tensor = units.sum(1)
         return total / _columns(step)
 
+    def gradient(self, step: Step, scale: float) -> Pulled:
+        units, by_mean, by_log_var = step.model.code.prior.gradient(step.code.stats["mean"], step.code.stats["log_var"])
+        rows, share = units.shape[-2], (1.0 / _columns(step))[..., None]
+        if self.free_bits > 0:
+            means, free = (units * share).mean(-2), self.free_bits * share.mean(-2)
+            share = share * (means > free).unsqueeze(-2)  # NOTE[TIE] at equality autograd halves; it has measure 0
+            value = torch.maximum(means, free).sum(-1)
+        else:
+            value = (units * share).sum((-2, -1)) / rows
+        share = share * (scale / rows)
+        return Pulled(value, {"mean": by_mean * share, "log_var": by_log_var * share})
+
 
 def _columns(step: Step) -> Tensor:
     """The weight of each row's observed columns, (n,); of all columns where none is."""
     weights: Tensor = step.model.column_weights.to(step.x.dtype)
     mask = observed(step)
     if mask is None:
-        return weights.sum().expand(len(step.x))
-    kept = (weights * mask).sum(1)
+        return weights.sum().expand(step.x.shape[:-1])
+    kept = (weights * mask).sum(-1)
     return torch.where(kept > 0, kept, weights.sum())
 
 

@@ -18,7 +18,7 @@ from azogue.objectives.algebra import Term
 from azogue.recipe import Rng
 
 if TYPE_CHECKING:
-    from azogue.modules import Network
+    from azogue.network import Network
     from azogue.recipe import Step
 
 HIDDEN_UNITS = ("sigmoid", "linear")

@@ -9,7 +9,7 @@ import torch
 
 from azogue.layers import ACTIVATIONS
 from azogue.modules import DenseModule
-from azogue.objectives.algebra import Term
+from azogue.objectives.algebra import Pulled, Term
 from azogue.recipe import Rng
 
 if TYPE_CHECKING:
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
     from azogue.modules import RowFunction
     from azogue.recipe import Step
+
+
+#: Mean activations are kept so far from 0 and 1.
+INSIDE = (1e-6, 1 - 1e-6)
 
 
 @dataclass(frozen=True, repr=False)
@@ -56,9 +60,31 @@ class Sparsity(Term):
         if self.distance == "squared":
             return (self.rho - _activations(step).mean(0)).square().sum()
         low, high = self._range(step)
-        mean = ((_activations(step).mean(0) - low) / (high - low)).clamp(1e-6, 1 - 1e-6)
+        mean = ((_activations(step).mean(0) - low) / (high - low)).clamp(*INSIDE)
+        return self._divergence(mean).sum()
+
+    def gradient(self, step: Step, scale: float) -> Pulled:
+        name = "mean" if "mean" in step.code.stats else "h"
+        found = _activations(step)
+        mean, rows = found.mean(-2), found.shape[-2]
+        if self.distance == "squared":
+            value, slope = (self.rho - mean).square(), 2 * (mean - self.rho)
+        else:
+            low, high = self._range(step)
+            share = (mean - low) / (high - low)
+            part = share.clamp(*INSIDE)
+            value = self._divergence(part)
+            slope = ((1 - self.rho) / (1 - part) - self.rho / part) / (high - low) * (part == share)
+        return Pulled(value.sum(-1), {name: (slope * (scale / rows)).unsqueeze(-2).expand_as(found)})
+
+    @property
+    def analytic(self) -> bool:
+        return self.states("gradient", "__call__", "_divergence", "_range")
+
+    def _divergence(self, mean: Tensor) -> Tensor:
+        """Of each unit, from the target."""
         target = torch.full_like(mean, self.rho)
-        return (target * (target / mean).log() + (1 - target) * ((1 - target) / (1 - mean)).log()).sum()
+        return target * (target / mean).log() + (1 - target) * ((1 - target) / (1 - mean)).log()
 
     def _range(self, step: Step) -> tuple[float, float]:
         if "mean" in step.code.stats and "log_var" not in step.code.stats:
@@ -86,6 +112,10 @@ class L1(Term):
     def __call__(self, step: Step) -> Tensor:
         return step.code.z.abs().sum(1)
 
+    def gradient(self, step: Step, scale: float) -> Pulled:
+        z = step.code.z
+        return Pulled(z.abs().sum((-2, -1)) / z.shape[-2], {"z": z.sign() * (scale / z.shape[-2])})
+
 
 @dataclass(frozen=True, repr=False)
 class WeightDecay(Term):
@@ -103,10 +133,12 @@ class WeightDecay(Term):
             raise ValueError(f"WeightDecay: on must be 'all' or 'code', got {self.on!r}")
 
     def __call__(self, step: Step) -> Tensor:
-        encoder, decoder = step.model.encoder, step.model.decoder
-        modules = (encoder, decoder) if self.on == "all" else (encoder.steps[-1],)
-        squares = [p.square().sum() for module in modules for p in module.parameters() if p.ndim > 1]
-        return torch.stack(squares).sum()
+        return torch.stack([w.square().sum() for w in step.model.matrices(self.on)]).sum()
+
+    def gradient(self, step: Step, scale: float) -> Pulled:
+        matrices = step.model.matrices(self.on)
+        value = torch.stack([w.square().sum((-2, -1)) for w in matrices]).sum(0)
+        return Pulled(value, {}, [(w, 2 * scale * w) for w in matrices])
 
 
 @dataclass(frozen=True, repr=False)

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import nn
 
-from azogue.objectives.algebra import Term
+from azogue.objectives.algebra import Pulled, Term
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from azogue.modules import Network
+    from azogue.network import Network
     from azogue.recipe import Rng, Step
 
 
@@ -47,11 +47,26 @@ class Reconstruction(Term):
         raise TypeError(f"{self!r} is not a likelihood; leave objective=None, or use Likelihood(variance)")
 
 
+def shares(step: Step, scale: float) -> Tensor:
+    """What each column counts in `scale` times the batch's mean: (columns,), or (…, n, columns) with a mask."""
+    weights: Tensor = step.model.column_weights
+    factor, mask = scale / step.x.shape[-2], observed(step)
+    if mask is None:
+        return step.model.column_shares(factor)
+    kept = weights.to(step.x.dtype) * mask
+    return kept * (factor / kept.sum(-1, keepdim=True).clamp(min=torch.finfo(kept.dtype).tiny))
+
+
+def by_slot(columns: Tensor, step: Step) -> Tensor:
+    """From one value a column to one a slot."""
+    return columns if step.model.columns is None else columns[..., step.model.columns]
+
+
 def observed(step: Step) -> Tensor | None:
     """The mask brought from slots to columns, (n, columns), or None where all cells count."""
     if step.mask is None or step.model.columns is None:
         return step.mask
-    return step.mask[:, step.model.first_slots]
+    return step.mask[..., step.model.first_slots]
 
 
 def weighted_mean(cells: Tensor, step: Step) -> Tensor:
@@ -62,6 +77,19 @@ def weighted_mean(cells: Tensor, step: Step) -> Tensor:
         return cells @ weights / weights.sum()
     kept = weights * mask
     return (cells * kept).sum(1) / kept.sum(1).clamp(min=torch.finfo(cells.dtype).tiny)
+
+
+def _total(cells: Tensor, scale: float) -> Tensor:
+    """The sum of each member's cells (…, n, columns), with the scale taken out."""
+    total = cells.sum((-2, -1))
+    return total if scale == 1.0 else total / scale
+
+
+def _by_column(cells: Tensor, step: Step) -> Tensor:
+    """From one distance a slot to one a column."""
+    if step.model.columns is None:
+        return cells
+    return torch.cat([head.per_column(cells[..., head.slots]) for head in step.model.heads], -1)
 
 
 class HeadLoss(Reconstruction):
@@ -77,9 +105,28 @@ class HeadLoss(Reconstruction):
     def likelihood(self, step: Step) -> Tensor:
         return -self.columns(step) - 0.5 * math.log(math.pi) * step.model.numeric.to(step.x.dtype)
 
+    def slopes(self, step: Step) -> tuple[Tensor, Tensor]:
+        """The loss of each column (…, n, columns), and its derivative by each slot of the raw output."""
+        raw = step.out if step.raw is None else step.raw
+        heads = step.model.heads
+        if len(heads) == 1:
+            return heads[0].gradient(raw, step.x)
+        parts = [head.gradient(raw[..., head.slots], step.x[..., head.slots]) for head in heads]
+        return torch.cat([cells for cells, _ in parts], -1), torch.cat([slope for _, slope in parts], -1)
+
+    def gradient(self, step: Step, scale: float) -> Pulled:
+        share = shares(step, scale)
+        cells, slopes = self.slopes(step)
+        return Pulled(_total(cells * share, scale), {"raw": slopes * by_slot(share, step)})
+
+    @property
+    def analytic(self) -> bool:
+        return self.states("gradient", "__call__", "errors", "columns")
+
 
 #: Bounds of a learned variance, in scaled units.
 SMALLEST_VARIANCE, LARGEST_VARIANCE = 1e-6, 1e2
+LOG_VARIANCES = math.log(SMALLEST_VARIANCE), math.log(LARGEST_VARIANCE)
 #: log σ² is so many times its parameter: an optimiser that moves parameters by its rate a step would need all of a
 #: short training to bring σ² down to the errors.
 PACE = 10.0
@@ -125,11 +172,12 @@ class Likelihood(HeadLoss):
         numeric = step.model.numeric
         if not isinstance(self.variance, str):
             return numeric.to(step.x.dtype) * math.log(self.variance)
-        result = torch.zeros_like(step.model.column_weights)
-        if bool(numeric.any()):
-            bounds = math.log(SMALLEST_VARIANCE), math.log(LARGEST_VARIANCE)
-            (own,) = step.model.part(self).parameters()
-            result[numeric] = (PACE * own).to(result.dtype).clamp(*bounds)
+        weights = step.model.column_weights
+        if not bool(numeric.any()):
+            return torch.zeros_like(weights)
+        (own,) = step.model.part(self).parameters()
+        result = weights.new_zeros(*own.shape[:-1], len(weights))
+        result[..., numeric] = (PACE * own).to(result.dtype).clamp(*LOG_VARIANCES)
         return result
 
     def __call__(self, step: Step) -> Tensor:
@@ -140,19 +188,51 @@ class Likelihood(HeadLoss):
         scaled = self.columns(step) * torch.where(numeric, 0.5 * (-log_variance).exp(), 1.0)
         return -scaled - 0.5 * numeric * (math.log(2 * math.pi) + log_variance)
 
+    def gradient(self, step: Step, scale: float) -> Pulled:
+        share, numeric = shares(step, scale), step.model.numeric
+        cells, slopes = self.slopes(step)
+        log_variance = self.log_variance(step).unsqueeze(-2)  # one for all rows
+        inverse = torch.where(numeric, 0.5 * (-log_variance).exp(), 1.0)
+        scaled = cells * inverse
+        loss = scaled + 0.5 * numeric * (math.log(2 * math.pi) + log_variance)
+        found = Pulled(_total(loss * share, scale), {"raw": slopes * by_slot(inverse * share, step)})
+        if isinstance(self.variance, str) and bool(numeric.any()):
+            (own,) = step.model.part(self).parameters()
+            each = ((0.5 - scaled) * share).sum(-2)[..., numeric]
+            each = each.sum(-1, keepdim=True) if own.shape[-1] == 1 else each
+            low, high = LOG_VARIANCES
+            found.parameters.append((own, PACE * each * (PACE * own).ge(low) * (PACE * own).le(high)))
+        return found
+
+    @property
+    def analytic(self) -> bool:
+        return self.states("gradient", "__call__", "likelihood", "errors", "columns", "log_variance")
+
 
 class Distance(Reconstruction):
     """One distance for all heads, slot by slot in the units of x."""
+
+    reads_out: ClassVar[bool] = True
 
     def distance(self, error: Tensor) -> Tensor:
         """From x − out, shape (n, width), the distance of each slot."""
         raise NotImplementedError
 
+    def slope(self, error: Tensor) -> Tensor:
+        """The derivative of `distance` by the error."""
+        raise NotImplementedError
+
     def columns(self, step: Step) -> Tensor:
-        cells = self.distance(step.x - step.out)
-        if step.model.columns is None:
-            return cells
-        return torch.cat([head.per_column(cells[:, head.slots]) for head in step.model.heads], 1)
+        return _by_column(self.distance(step.x - step.out), step)
+
+    def gradient(self, step: Step, scale: float) -> Pulled:
+        share, error = shares(step, scale), step.out - step.x  # distances are even, slopes odd
+        cells = _by_column(self.distance(error), step)
+        return Pulled(_total(cells * share, scale), {"out": self.slope(error) * by_slot(share, step)})
+
+    @property
+    def analytic(self) -> bool:
+        return self.states("gradient", "__call__", "errors", "columns") and self.states("slope", "distance")
 
 
 class MSE(Distance):
@@ -161,6 +241,9 @@ class MSE(Distance):
     def distance(self, error: Tensor) -> Tensor:
         return error.square()
 
+    def slope(self, error: Tensor) -> Tensor:
+        return error + error
+
 
 class RMSE(MSE):
     """Root of a row's mean squared error; its columns are squared errors."""
@@ -168,12 +251,23 @@ class RMSE(MSE):
     def errors(self, step: Step) -> Tensor:
         return (super().errors(step) + torch.finfo(step.x.dtype).eps ** 2).sqrt()
 
+    def gradient(self, step: Step, scale: float) -> Pulled:
+        rows = step.x.shape[-2]
+        share, error = shares(step, rows), step.out - step.x
+        mean = (_by_column(self.distance(error), step) * share).sum(-1)
+        root = (mean + torch.finfo(mean.dtype).eps ** 2).sqrt()
+        outer = (0.5 * scale / rows / root)[..., None]
+        return Pulled(root.mean(-1), {"out": self.slope(error) * by_slot(share, step) * outer})
+
 
 class MAE(Distance):
     """Absolute error, `|x − out|`."""
 
     def distance(self, error: Tensor) -> Tensor:
         return error.abs()
+
+    def slope(self, error: Tensor) -> Tensor:
+        return error.sign()
 
 
 @dataclass(frozen=True, repr=False)
@@ -188,6 +282,9 @@ class Huber(Distance):
 
     def distance(self, error: Tensor) -> Tensor:
         return torch.nn.functional.huber_loss(error, torch.zeros_like(error), reduction="none", delta=self.delta)
+
+    def slope(self, error: Tensor) -> Tensor:
+        return error.clamp(-self.delta, self.delta)
 
 
 @dataclass(frozen=True, repr=False)
@@ -214,6 +311,9 @@ class Correntropy(Distance):
     def distance(self, error: Tensor) -> Tensor:
         width = 2.0 * self.sigma**2
         return -width * torch.expm1(-error.square() / width)
+
+    def slope(self, error: Tensor) -> Tensor:
+        return 2 * error * (-error.square() / (2.0 * self.sigma**2)).exp()
 
 
 class BCE(HeadLoss):

@@ -15,7 +15,7 @@ from azogue.training.data import BLOCK
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from azogue.modules import Network
+    from azogue.network import Network
     from azogue.training.state import Player, State
 
 _AUTOCAST = {"bfloat16": torch.bfloat16}
@@ -40,17 +40,9 @@ def forward(
 
 
 class Autograd:
-    """One step of every player by backpropagation.
-
-    Parameters
-    ----------
-    recipe : Recipe
-    """
+    """One step of every player by backpropagation."""
 
     name = "autograd"
-
-    def __init__(self, recipe: Recipe) -> None:
-        self.recipe = recipe
 
     def step(self, states: Sequence[State], batch: Batch) -> dict[str, list[Tensor]]:
         """Move every player of every state once; see `loop.Backend`."""
@@ -63,7 +55,7 @@ class Autograd:
         }
 
     def _step(self, state: State, batch: Batch) -> dict[str, list[Tensor]]:
-        recipe = self.recipe
+        recipe = state.recipe
         rng = Rng(recipe.seed, epoch=state.epoch, step=state.step)
         rate = recipe.schedule(state.progress)
         seen: dict[str, list[Tensor]] = {}
@@ -71,7 +63,7 @@ class Autograd:
             for parameter in player.parameters.values():
                 parameter.grad = None
             for shard, part in enumerate(_shards(batch, recipe.shards)):
-                with self._precision(part.x.device):
+                with _precision(recipe, part.x.device):
                     step = forward(state.network, part, recipe.corruption, rng.at(shard=shard))
                 loss, means = evaluate(player.objective, _full(step) if recipe.precision in _AUTOCAST else step)
                 share = len(part) / len(batch)
@@ -80,10 +72,6 @@ class Autograd:
                 seen[key] = values if shard == 0 else [a + b for a, b in zip(seen[key], values, strict=True)]
             _move(player, recipe, rate)
         return seen
-
-    def _precision(self, device: torch.device) -> Any:
-        kind = _AUTOCAST.get(self.recipe.precision)
-        return torch.autocast(device.type, dtype=kind, enabled=kind is not None)
 
     def evaluate(self, states: Sequence[State], data: Sequence[Batch]) -> list[float]:
         """The mean of what is comparable between epochs, over rows: uncorrupted, and always with the same draws."""
@@ -94,11 +82,11 @@ class Autograd:
 
     def _evaluate(self, state: State, data: Batch) -> float:
         objective = next(iter(state.players.values())).objective.judged
-        total, size = 0.0, max(self.recipe.batch_size, BLOCK)  # terms over a batch mean the same as in training
+        total, size = 0.0, max(state.recipe.batch_size, BLOCK)  # terms over a batch mean the same as in training
         with torch.no_grad():
             for number, start in enumerate(range(0, len(data), size)):
                 part = data.take(slice(start, start + size))
-                step = forward(state.network, part, code_rng=Rng(self.recipe.seed, shard=number))
+                step = forward(state.network, part, code_rng=Rng(state.recipe.seed, shard=number))
                 total += float(evaluate(objective, step)[0]) * len(part)
         return total / len(data)
 
@@ -117,6 +105,11 @@ def _move(player: Player, recipe: Recipe, rate: float) -> None:
     player.count.add_(1)
     with torch.no_grad():
         recipe.optimizer.move(parameters, gradients, memory, player.count, rate)
+
+
+def _precision(recipe: Recipe, device: torch.device) -> Any:
+    kind = _AUTOCAST.get(recipe.precision)
+    return torch.autocast(device.type, dtype=kind, enabled=kind is not None)
 
 
 def _shards(batch: Batch, count: int) -> list[Batch]:

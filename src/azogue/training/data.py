@@ -98,9 +98,12 @@ def hold_out(data: Rows, fraction: float, seed: int) -> tuple[Rows, Rows | None]
     return Rows(data.batch, train), Rows(data.batch, held)
 
 
-def alone(batch: Batch) -> Batch:
-    """Rows (n, width) as the batch of a population of one, (1, n, width)."""
-    return Batch(batch.x[None], None if batch.mask is None else batch.mask[None])
+def together(parts: Sequence[Batch]) -> Batch:
+    """The members' rows (n, width) as one batch (members, n, width); all have a mask, or none."""
+    if len(parts) == 1:
+        return Batch(parts[0].x[None], None if parts[0].mask is None else parts[0].mask[None])
+    masks = [part.mask for part in parts if part.mask is not None]
+    return Batch(torch.stack([part.x for part in parts]), torch.stack(masks) if masks else None)
 
 
 def batches(members: Sequence[Rows], size: int, rngs: Sequence[Rng]) -> Iterator[Batch]:
@@ -119,17 +122,10 @@ def batches(members: Sequence[Rows], size: int, rngs: Sequence[Rng]) -> Iterator
     width = math.prod(members[0].batch.x.shape[1:])
     gathered = size * max(1, CHUNK // max(size * width * len(members), 1))
     for start in range(0, len(members[0]), gathered):
-        parts = [rows.take(where[start : start + gathered]) for rows, where in zip(members, orders, strict=True)]
-        x = torch.stack([part.x for part in parts]) if len(parts) > 1 else parts[0].x[None]
-        masks = _joined([part.mask for part in parts])
-        seen = torch.split(x, size, 1)
-        yield from map(Batch, seen, itertools.repeat(None) if masks is None else torch.split(masks, size, 1))
-
-
-def _joined(masks: list[Tensor | None]) -> Tensor | None:
-    """The members' masks as one; they have none or all have one, since they share their table."""
-    there = [mask for mask in masks if mask is not None]
-    return torch.stack(there) if there else None
+        chosen = [where[start : start + gathered] for where in orders]
+        whole = together([rows.take(where) for rows, where in zip(members, chosen, strict=True)])
+        masks = itertools.repeat(None) if whole.mask is None else torch.split(whole.mask, size, 1)
+        yield from map(Batch, torch.split(whole.x, size, 1), masks)
 
 
 def in_blocks(function: Callable[..., tuple[Tensor, ...]], *inputs: Tensor | None) -> tuple[Tensor, ...]:

@@ -67,13 +67,12 @@ class Backend(Protocol):
 
 @dataclass
 class Run:
-    """One training, from `state.epoch` to `recipe.epochs`, or until something says stop.
+    """One training, from `state.epoch` to the recipe's `epochs`, or until something says stop.
 
     Parameters
     ----------
     state : State
         Moved in place.
-    recipe : Recipe
     data : Rows
     validation : Batch, optional
         Held-out rows for early stopping.
@@ -86,7 +85,6 @@ class Run:
     """
 
     state: State
-    recipe: Recipe
     data: Rows
     validation: Batch | None = None
     callbacks: Sequence[Callback] = ()
@@ -95,6 +93,11 @@ class Run:
     #: the weights of the last epoch whose record was finite
     finite: dict[str, Any] = field(default_factory=dict)
     error: FloatingPointError | None = None
+
+    @property
+    def recipe(self) -> Recipe:
+        """What the state is moved by."""
+        return self.state.recipe
 
     @property
     def going(self) -> bool:

@@ -15,7 +15,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from azogue.modules import Network
+    from azogue.network import Network
     from azogue.objectives import Objective
     from azogue.recipe import Recipe
 
@@ -48,6 +48,8 @@ class State:
 
     network: Network
     players: dict[str, Player]
+    #: what is done to them; the same from beginning to end
+    recipe: Recipe
     epoch: int = 0
     step: int = 0
     progress: float = 0.0
@@ -111,7 +113,7 @@ def start(network: Network, recipe: Recipe) -> State:
         if term.opponent is not None and name in network.parts:
             theirs = {key: own.pop(key) for key in list(own) if key.startswith(f"parts.{name}.")}
             opponents[name] = _player(theirs, term.opponent * 1.0, recipe, device)
-    return State(network, {"autoencoder": _player(own, recipe.objective, recipe, device), **opponents})
+    return State(network, {"autoencoder": _player(own, recipe.objective, recipe, device), **opponents}, recipe)
 
 
 def _player(

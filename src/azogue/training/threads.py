@@ -10,7 +10,7 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from azogue.modules import Network
+    from azogue.network import Network
 
 #: Multiplications of a step below which a second thread costs more than it does.
 WORTH = 10_000_000

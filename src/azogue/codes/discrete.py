@@ -1,179 +1,16 @@
-"""Codes: what happens between the encoder's output and the decoder's input.
-
-A code spec says how many units the encoder must produce for a code of `size` (`width`), which statistics it provides
-to terms (`provides`), which trained parameters it has (`parameters`), and how the encoder's output becomes the code
-(`__call__`). At inference `rng` is None and nothing is drawn.
-"""
+"""Codes of few values: bits, levels, entries of a codebook. Gradients pass straight through the rounding."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from azogue.priors import Prior, StandardNormal
-from azogue.recipe import Code, Rng, Spec
+from azogue.codes.base import STREAM, CodeSpec, Pull, check_whole
+from azogue.recipe import Code, Rng, Rngs
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-STREAM = "code"
-
-
-class CodeSpec(Spec):
-    """Base of the codes."""
-
-    #: names of the statistics in `Code.stats`
-    provides: ClassVar[frozenset[str]] = frozenset()
-    #: whether it tells values of both signs apart, so that a code layer without one of them makes no sense
-    signed: ClassVar[bool] = False
-
-    @property
-    def has_prior(self) -> bool:
-        """Whether `decode(draw(n))` makes new rows."""
-        return getattr(self, "prior", None) is not None
-
-    @property
-    def offers(self) -> frozenset[str]:
-        """What terms may need of this code: its statistics, and `"prior"` where it has one to compare with."""
-        return self.provides | ({"prior"} if isinstance(getattr(self, "prior", None), Prior) else frozenset())
-
-    def width(self, size: int) -> int:
-        """Units that the encoder must produce for a code of `size`."""
-        return size
-
-    def parameters(self, size: int, rng: Rng) -> dict[str, Tensor]:
-        """Initial values of the code's own parameters, by name; `__call__` and `draw` get them as keywords."""
-        return {}
-
-    def count(self, size: int) -> int:
-        """How many numbers `parameters` holds, told without making them."""
-        return 0
-
-    def __call__(self, h: Tensor, rng: Rng | None, **parameters: Tensor) -> Code:
-        """Encoder's output h (n, width(size)) → code with z (n, size)."""
-        raise NotImplementedError
-
-    def snapped(self, z: Tensor, **parameters: Tensor) -> Tensor:
-        """The codes nearest to z (n, size) that can occur."""
-        return z
-
-    def draw(self, n: int, size: int, rng: Rng, **parameters: Tensor) -> Tensor:
-        """Draw n codes of `size` units from the prior, where the code has one."""
-        prior: Prior | None = getattr(self, "prior", None)
-        if prior is None:
-            raise TypeError(f"{self!r} has no prior to draw from; use a variational autoencoder")
-        return prior.draw(n, size, rng)
-
-
-def _whole(value: Any, least: int, what: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
-        raise ValueError(f"{what} must be a whole number of at least {least}, got {value!r}")
-
-
-@dataclass(frozen=True, repr=False)
-class Point(CodeSpec):
-    """The code is the encoder's output itself.
-
-    Parameters
-    ----------
-    prior : Prior or None
-        What the codes of many rows should look like together, for terms that compare them with draws from it.
-    """
-
-    prior: Prior | None = None
-
-    def __call__(self, h: Tensor, rng: Rng | None, **parameters: Tensor) -> Code:
-        return Code(h)
-
-
-@dataclass(frozen=True, repr=False)
-class TopK(CodeSpec):
-    """Keep each row's k largest units and set the others to 0 (Makhzani & Frey 2014, k-sparse autoencoder).
-
-    Parameters
-    ----------
-    k : int or float
-        Units kept; a fraction in (0, 1) is of the code's size, at least one unit.
-
-    Notes
-    -----
-    The paper keeps αk units at inference; here training and inference keep the same k, so that a code means the same
-    in both. NOTE[DIFF]
-
-    Examples
-    --------
-    >>> import torch
-    >>> TopK(2)(torch.tensor([[3.0, 1.0, 2.0]]), None).z
-    tensor([[3., 0., 2.]])
-    """
-
-    k: int | float = 0.25
-
-    def __post_init__(self) -> None:
-        whole = isinstance(self.k, Integral) and not isinstance(self.k, bool) and self.k >= 1
-        part = isinstance(self.k, Real) and not isinstance(self.k, Integral) and 0.0 < self.k < 1.0
-        if not (whole or part):
-            raise ValueError(f"TopK: k must be a whole number of at least 1 or a fraction in (0, 1), got {self.k!r}")
-        object.__setattr__(self, "k", int(self.k) if whole else float(self.k))
-
-    def __call__(self, h: Tensor, rng: Rng | None, **parameters: Tensor) -> Code:
-        import torch
-
-        size = h.shape[1]
-        k = self.k if isinstance(self.k, int) else max(1, math.floor(self.k * size + 0.5))
-        if k >= size:
-            return Code(h)
-        kept = torch.zeros_like(h, dtype=torch.bool).scatter(1, h.topk(k, dim=1).indices, True)
-        return Code(h * kept)
-
-
-@dataclass(frozen=True, repr=False)
-class Gaussian(CodeSpec):
-    """A normal distribution a row: `z = μ + noise · s · ε`, `ε ~ N(0, 1)`; at inference z = μ (Kingma & Welling 2014).
-
-    The encoder produces 2·size units: μ and log s². Provides `mean` and `log_var`.
-
-    Parameters
-    ----------
-    prior : Prior
-        `priors.StandardNormal()` or `priors.Mixture(10)`, for instance.
-    noise : float
-        Size of ε while training; ruta's `epsilon_std`.
-
-    Examples
-    --------
-    >>> import torch
-    >>> code = Gaussian()(torch.tensor([[1.0, 2.0, 0.0, 0.0]]), None)
-    >>> code.z, code.stats["log_var"]
-    (tensor([[1., 2.]]), tensor([[0., 0.]]))
-    """
-
-    prior: Prior = StandardNormal()
-    noise: float = 1.0
-
-    provides: ClassVar[frozenset[str]] = frozenset({"mean", "log_var"})
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.prior, Prior):
-            raise TypeError(f"Gaussian: prior must be a value such as priors.StandardNormal(), got {self.prior!r}")
-        if not self.noise >= 0:
-            raise ValueError(f"Gaussian: noise must be at least 0, got {self.noise!r}")
-
-    def width(self, size: int) -> int:
-        return 2 * size
-
-    def __call__(self, h: Tensor, rng: Rng | None, **parameters: Tensor) -> Code:
-        import torch
-
-        mean, log_var = h.chunk(2, 1)
-        log_var = log_var.clamp(-20.0, 10.0)
-        stats = {"mean": mean, "log_var": log_var}
-        if rng is None:
-            return Code(mean, stats)
-        draw = torch.randn(mean.shape, generator=rng.generator(STREAM, h.device), device=h.device, dtype=h.dtype)
-        return Code(mean + self.noise * (0.5 * log_var).exp() * draw, stats)
 
 
 @dataclass(frozen=True, repr=False)
@@ -214,15 +51,24 @@ class Binary(CodeSpec):
         return True
 
     def __call__(self, h: Tensor, rng: Rng | None, **parameters: Tensor) -> Code:
-        import torch
-
-        mean = h.sigmoid()
-        soft = mean
-        if rng is not None and self.noise > 0:
-            draw = torch.randn(h.shape, generator=rng.generator(STREAM, h.device), device=h.device, dtype=h.dtype)
-            soft = (h + self.noise * draw).sigmoid()
+        mean, soft = h.sigmoid(), self._soft(h, rng)
         bits = (soft > 0.5).to(h.dtype)
         return Code(bits if rng is None else soft + (bits - soft).detach(), {"mean": mean})
+
+    def traced(self, h: Tensor, rng: Rng | Rngs | None, **parameters: Tensor) -> tuple[Code, Pull]:
+        mean, soft = h.sigmoid(), self._soft(h, rng)
+        bits = (soft > 0.5).to(h.dtype)
+
+        def pull(by: Mapping[str, Tensor]) -> Tensor:
+            return by["z"] * soft * (1 - soft) + by.get("mean", 0.0) * mean * (1 - mean)
+
+        return Code(bits, {"mean": mean}), pull
+
+    def _soft(self, h: Tensor, rng: Rng | Rngs | None) -> Tensor:
+        """The noisy logistic."""
+        if rng is None or self.noise == 0:
+            return h.sigmoid()
+        return (h + self.noise * rng.normal(STREAM, h.shape, h)).sigmoid()
 
     def draw(self, n: int, size: int, rng: Rng, **parameters: Tensor) -> Tensor:
         import torch
@@ -258,7 +104,7 @@ class FiniteScalar(CodeSpec):
     def __post_init__(self) -> None:
         each = tuple(self.levels) if isinstance(self.levels, (tuple, list)) else (self.levels,)
         for level in each:
-            _whole(level, 2, "FiniteScalar: levels")
+            check_whole(level, 2, "FiniteScalar: levels")
         whole = tuple(int(level) for level in each)
         object.__setattr__(self, "levels", whole if isinstance(self.levels, (tuple, list)) else whole[0])
 
@@ -280,14 +126,24 @@ class FiniteScalar(CodeSpec):
         return list(self.levels)
 
     def __call__(self, h: Tensor, rng: Rng | None, **parameters: Tensor) -> Code:
-        counts = h.new_tensor(self._counts(h.shape[1]))
+        curve, half, offset, steps = self._curve(h)
+        bounded = curve * half - offset
+        held = bounded.detach()
+        z = bounded.round() if rng is None else bounded + (held.round() - held)
+        return Code(z / steps)
+
+    def traced(self, h: Tensor, rng: Rng | Rngs | None, **parameters: Tensor) -> tuple[Code, Pull]:
+        curve, half, offset, steps = self._curve(h)
+        z = (curve * half - offset).round() / steps
+        return Code(z), lambda by: by["z"] * (half / steps) * (1 - curve.square())
+
+    def _curve(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The bounded curve, half of each unit's range, its offset, and its steps from 0 to 1."""
+        counts = h.new_tensor(self._counts(h.shape[-1]))
         half = (counts - 1) * (1 + 1e-3) / 2
         offset = (counts % 2 == 0) * 0.5
         shift = (offset / half).atanh() * (counts > 2)  # so that h = 0 is a level; two levels part there
-        bounded = (h + shift).tanh() * half - offset
-        steps = bounded if rng is None else bounded.detach()
-        z = bounded + (steps.round() - steps) if rng is not None else steps.round()
-        return Code(z / (counts // 2))
+        return (h + shift).tanh(), half, offset, counts // 2
 
     def snapped(self, z: Tensor, **parameters: Tensor) -> Tensor:
         counts = z.new_tensor(self._counts(z.shape[1]))
@@ -337,9 +193,9 @@ class VectorQuantized(CodeSpec):
     provides: ClassVar[frozenset[str]] = frozenset({"quantized", "distances", "codebook"})
 
     def __post_init__(self) -> None:
-        _whole(self.entries, 2, "VectorQuantized: entries")
+        check_whole(self.entries, 2, "VectorQuantized: entries")
         if self.dimension is not None:
-            _whole(self.dimension, 1, "VectorQuantized: dimension")
+            check_whole(self.dimension, 1, "VectorQuantized: dimension")
 
     @property
     def has_prior(self) -> bool:

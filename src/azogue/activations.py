@@ -1,0 +1,101 @@
+"""Activations: each formula φ beside its derivative φ′, element by element.
+
+`layers.ACTIVATIONS` has their names and ranges, for whoever describes a network without torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+aten = torch.ops.aten
+
+#: Self-normalising networks' α and λ (Klambauer et al. 2017).
+ALPHA, SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An activation and how a gradient passes back through it, both in place.
+
+    Parameters
+    ----------
+    apply : callable
+        (x, out): out ← φ(x).
+    pull : callable
+        (delta, kept): delta ← delta · φ′, told from what was kept.
+    keeps : {"input", "output"}
+        Whether φ′ is told from x or from φ(x); x may be overwritten by the latter.
+    """
+
+    apply: Callable[[Tensor, Tensor], Any]
+    pull: Callable[[Tensor, Tensor], Any]
+    keeps: str
+
+
+FORMULAS: dict[str, Activation] = {
+    # max(0, x); φ′ = 1 where φ > 0
+    "relu": Activation(
+        lambda x, out: torch.clamp_min(x, 0, out=out),
+        lambda delta, y: aten.threshold_backward.grad_input(delta, y, 0, grad_input=delta),
+        "output",
+    ),
+    # x, or eˣ − 1 below 0; φ′ = 1, or eˣ below 0
+    "elu": Activation(
+        lambda x, out: aten.elu.out(x, out=out),
+        lambda delta, x: aten.elu_backward.grad_input(delta, 1.0, 1.0, 1.0, False, x, grad_input=delta),
+        "input",
+    ),
+    # λx, or λα(eˣ − 1) below 0; φ′ = λ, or λαeˣ below 0
+    "selu": Activation(
+        lambda x, out: aten.elu.out(x, ALPHA, SCALE, out=out),
+        lambda delta, x: aten.elu_backward.grad_input(delta, ALPHA, SCALE, 1.0, False, x, grad_input=delta),
+        "input",
+    ),
+    # xΦ(x), Φ the normal distribution; φ′ = Φ(x) + x·N(x; 0, 1)
+    "gelu": Activation(
+        lambda x, out: aten.gelu.out(x, out=out),
+        lambda delta, x: aten.gelu_backward.grad_input(delta, x, grad_input=delta),
+        "input",
+    ),
+    # xσ(x); φ′ = σ(x)(1 + x(1 − σ(x)))
+    "silu": Activation(
+        lambda x, out: aten.silu.out(x, out=out),
+        lambda delta, x: aten.silu_backward.grad_input(delta, x, grad_input=delta),
+        "input",
+    ),
+    # φ′ = 1 − φ²
+    "tanh": Activation(
+        lambda x, out: torch.tanh(x, out=out),
+        lambda delta, y: aten.tanh_backward.grad_input(delta, y, grad_input=delta),
+        "output",
+    ),
+    # 1/(1 + e⁻ˣ); φ′ = φ(1 − φ)
+    "sigmoid": Activation(
+        lambda x, out: torch.sigmoid(x, out=out),
+        lambda delta, y: aten.sigmoid_backward.grad_input(delta, y, grad_input=delta),
+        "output",
+    ),
+    # log(1 + eˣ), and x itself beyond 20; φ′ = σ(x), and 1 there
+    "softplus": Activation(
+        lambda x, out: aten.softplus.out(x, out=out),
+        lambda delta, x: aten.softplus_backward.grad_input(delta, x, 1.0, 20.0, grad_input=delta),
+        "input",
+    ),
+    # x/(1 + |x|); φ′ = (1 − |φ|)²
+    "softsign": Activation(
+        lambda x, out: torch.div(x, x.abs() + 1.0, out=out),
+        lambda delta, y: delta.mul_((1.0 - y.abs()).square_()),
+        "output",
+    ),
+}
+
+
+def activate(name: str, x: Tensor) -> Tensor:
+    """Apply the activation called `name`, element by element, leaving a trace for autograd."""
+    return x if name == "linear" else cast("Tensor", getattr(functional, name)(x))

@@ -1,0 +1,220 @@
+"""Codes: what happens between the encoder's output and the decoder's input.
+
+A code spec says how many units the encoder must produce for a code of `size` (`width`), which statistics it provides
+to terms (`provides`), which trained parameters it has (`parameters`), and how the encoder's output becomes the code
+(`__call__`). At inference `rng` is None and nothing is drawn.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from azogue.priors import Prior, StandardNormal
+from azogue.recipe import Code, Rng, Rngs, Spec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+STREAM = "code"
+#: Bounds of log s² of a gaussian code.
+LOG_VARIANCE = (-20.0, 10.0)
+#: Derivatives by z and statistics, by name → the derivative by h.
+Pull = Callable[[Mapping[str, "Tensor"]], "Tensor"]
+
+
+class CodeSpec(Spec):
+    """Base of the codes."""
+
+    #: names of the statistics in `Code.stats`
+    provides: ClassVar[frozenset[str]] = frozenset()
+    #: whether it tells values of both signs apart, so that a code layer without one of them makes no sense
+    signed: ClassVar[bool] = False
+
+    #: whether z is h itself, and nothing is drawn
+    transparent: ClassVar[bool] = False
+
+    @property
+    def has_prior(self) -> bool:
+        """Whether `decode(draw(n))` makes new rows."""
+        return getattr(self, "prior", None) is not None
+
+    @property
+    def offers(self) -> frozenset[str]:
+        """What terms may need of this code: its statistics, and `"prior"` where it has one to compare with."""
+        return self.provides | ({"prior"} if isinstance(getattr(self, "prior", None), Prior) else frozenset())
+
+    def width(self, size: int) -> int:
+        """Units that the encoder must produce for a code of `size`."""
+        return size
+
+    def parameters(self, size: int, rng: Rng) -> dict[str, Tensor]:
+        """Initial values of the code's own parameters, by name; `__call__` and `draw` get them as keywords."""
+        return {}
+
+    def count(self, size: int) -> int:
+        """How many numbers `parameters` holds, told without making them."""
+        return 0
+
+    def __call__(self, h: Tensor, rng: Rng | None, **parameters: Tensor) -> Code:
+        """Encoder's output h (n, width(size)) → code with z (n, size)."""
+        raise NotImplementedError
+
+    def traced(self, h: Tensor, rng: Rng | Rngs | None, **parameters: Tensor) -> tuple[Code, Pull]:
+        """The code of h (…, n, width(size)), and how gradients pass back through it.
+
+        The second takes the derivatives by z and by statistics, under their names, and gives that by h.
+        """
+        raise NotImplementedError
+
+    @property
+    def analytic(self) -> bool:
+        """Whether `traced` belongs to the formula, and the prior has a derivative where there is one."""
+        prior: Prior | None = getattr(self, "prior", None)
+        return self.states("traced", "__call__") and (prior is None or prior.states("gradient", "divergence"))
+
+    def snapped(self, z: Tensor, **parameters: Tensor) -> Tensor:
+        """The codes nearest to z (n, size) that can occur."""
+        return z
+
+    def draw(self, n: int, size: int, rng: Rng, **parameters: Tensor) -> Tensor:
+        """Draw n codes of `size` units from the prior, where the code has one."""
+        prior: Prior | None = getattr(self, "prior", None)
+        if prior is None:
+            raise TypeError(f"{self!r} has no prior to draw from; use a variational autoencoder")
+        return prior.draw(n, size, rng)
+
+
+def check_whole(value: Any, least: int, what: str) -> None:
+    """Refuse what is no whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
+        raise ValueError(f"{what} must be a whole number of at least {least}, got {value!r}")
+
+
+@dataclass(frozen=True, repr=False)
+class Point(CodeSpec):
+    """The code is the encoder's output itself.
+
+    Parameters
+    ----------
+    prior : Prior or None
+        What the codes of many rows should look like together, for terms that compare them with draws from it.
+    """
+
+    prior: Prior | None = None
+
+    transparent: ClassVar[bool] = True
+
+    def __call__(self, h: Tensor, rng: Rng | None, **parameters: Tensor) -> Code:
+        return Code(h)
+
+    def traced(self, h: Tensor, rng: Rng | Rngs | None, **parameters: Tensor) -> tuple[Code, Pull]:
+        return Code(h), lambda by: by["z"]
+
+
+@dataclass(frozen=True, repr=False)
+class TopK(CodeSpec):
+    """Keep each row's k largest units and set the others to 0 (Makhzani & Frey 2014, k-sparse autoencoder).
+
+    Parameters
+    ----------
+    k : int or float
+        Units kept; a fraction in (0, 1) is of the code's size, at least one unit.
+
+    Notes
+    -----
+    The paper keeps αk units at inference; here training and inference keep the same k, so that a code means the same
+    in both. NOTE[DIFF]
+
+    Examples
+    --------
+    >>> import torch
+    >>> TopK(2)(torch.tensor([[3.0, 1.0, 2.0]]), None).z
+    tensor([[3., 0., 2.]])
+    """
+
+    k: int | float = 0.25
+
+    def __post_init__(self) -> None:
+        whole = isinstance(self.k, Integral) and not isinstance(self.k, bool) and self.k >= 1
+        part = isinstance(self.k, Real) and not isinstance(self.k, Integral) and 0.0 < self.k < 1.0
+        if not (whole or part):
+            raise ValueError(f"TopK: k must be a whole number of at least 1 or a fraction in (0, 1), got {self.k!r}")
+        object.__setattr__(self, "k", int(self.k) if whole else float(self.k))
+
+    def __call__(self, h: Tensor, rng: Rng | None, **parameters: Tensor) -> Code:
+        return Code(h * self._kept(h))
+
+    def traced(self, h: Tensor, rng: Rng | Rngs | None, **parameters: Tensor) -> tuple[Code, Pull]:
+        kept = self._kept(h)
+        return Code(h * kept), lambda by: by["z"] * kept
+
+    def _kept(self, h: Tensor) -> Tensor:
+        """True at each row's k largest units."""
+        import torch
+
+        size = h.shape[-1]
+        k = self.k if isinstance(self.k, int) else max(1, math.floor(self.k * size + 0.5))
+        return torch.zeros_like(h, dtype=torch.bool).scatter_(-1, h.topk(min(k, size), -1).indices, True)
+
+
+@dataclass(frozen=True, repr=False)
+class Gaussian(CodeSpec):
+    """A normal distribution a row: `z = μ + noise · s · ε`, `ε ~ N(0, 1)`; at inference z = μ (Kingma & Welling 2014).
+
+    The encoder produces 2·size units: μ and log s². Provides `mean` and `log_var`.
+
+    Parameters
+    ----------
+    prior : Prior
+        `priors.StandardNormal()` or `priors.Mixture(10)`, for instance.
+    noise : float
+        Size of ε while training; ruta's `epsilon_std`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> code = Gaussian()(torch.tensor([[1.0, 2.0, 0.0, 0.0]]), None)
+    >>> code.z, code.stats["log_var"]
+    (tensor([[1., 2.]]), tensor([[0., 0.]]))
+    """
+
+    prior: Prior = StandardNormal()
+    noise: float = 1.0
+
+    provides: ClassVar[frozenset[str]] = frozenset({"mean", "log_var"})
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.prior, Prior):
+            raise TypeError(f"Gaussian: prior must be a value such as priors.StandardNormal(), got {self.prior!r}")
+        if not self.noise >= 0:
+            raise ValueError(f"Gaussian: noise must be at least 0, got {self.noise!r}")
+
+    def width(self, size: int) -> int:
+        return 2 * size
+
+    def __call__(self, h: Tensor, rng: Rng | None, **parameters: Tensor) -> Code:
+        mean, log_var = h.chunk(2, -1)
+        log_var = log_var.clamp(*LOG_VARIANCE)
+        stats = {"mean": mean, "log_var": log_var}
+        if rng is None:
+            return Code(mean, stats)
+        return Code(mean + self.noise * (0.5 * log_var).exp() * rng.normal(STREAM, mean.shape, h), stats)
+
+    def traced(self, h: Tensor, rng: Rng | Rngs | None, **parameters: Tensor) -> tuple[Code, Pull]:
+        import torch
+
+        mean, free = h.chunk(2, -1)
+        log_var = free.clamp(*LOG_VARIANCE)
+        inside = free == log_var
+        stats = {"mean": mean, "log_var": log_var}
+        spread = None if rng is None else self.noise * (0.5 * log_var).exp() * rng.normal(STREAM, mean.shape, h)
+
+        def pull(by: Mapping[str, Tensor]) -> Tensor:
+            by_log_var = by.get("log_var", 0.0) + (0.0 if spread is None else 0.5 * spread * by["z"])
+            return torch.cat([by["z"] + by.get("mean", 0.0), by_log_var * inside], -1)
+
+        return Code(mean if spread is None else mean + spread, stats), pull

@@ -1,0 +1,210 @@
+"""The back end for stacks of dense layers: gradients derived by hand, one flat buffer, many networks at once.
+
+A step is: corrupt, encode, code, decode; each term's derivatives by what it reads; back through heads, decoder, code
+and encoder; one move of the optimiser. Layers are those of `layerwise`, where the derivation stands. What is no layer
+brings its derivative beside its formula: activations (`Activation.pull`), heads (`Head.gradient` and `pull`), codes
+and dropout (`traced`), terms (`Term.gradient`). `supports` asks whether all parts of a recipe do; no name of one is
+known here.
+
+Parts see rows by features, (members, n, width): the transposed view of what lies feature by row in memory.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from azogue.modules import DenseModule
+from azogue.recipe import Batch, Rng, Rngs, Step
+from azogue.training.data import BLOCK, together
+from azogue.training.flat import Flat, release
+from azogue.training.layerwise import Pass, flip
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from azogue.network import Network
+    from azogue.objectives.algebra import Pulled
+    from azogue.optimizers import Optimizer
+    from azogue.recipe import Recipe
+    from azogue.training.state import State
+
+Derivatives = dict[str, Tensor]
+
+
+def supports(network: Network, recipe: Recipe) -> bool:
+    """Whether every part of the network and the recipe states its derivative, on a processor, in one shard."""
+    like = next(network.parameters())
+    chains = [getattr(chain, "steps", ()) for chain in (network.encoder, network.decoder)]
+    return (
+        like.device.type == "cpu"
+        and recipe.precision in ("float32", "float64")
+        and recipe.shards == 1
+        and all(parameter.requires_grad for parameter in network.parameters())
+        and all(len(chain) and all(map(_dense, chain)) for chain in chains)
+        and network.code.spec.analytic
+        and all(head.analytic for head in network.heads)
+        and all(term.analytic and term.opponent is None for _, term in recipe.objective.terms)
+    )
+
+
+def _dense(module: Any) -> bool:
+    return module.norm is None if isinstance(module, DenseModule) else hasattr(module, "traced")
+
+
+class Dense:
+    """Moves one or more networks of one shape, which share objective and batch size, by what their parts state."""
+
+    name = "dense"
+
+    def __init__(self) -> None:
+        self._states: list[State] = []
+
+    def step(self, states: Sequence[State], batch: Batch) -> dict[str, list[Tensor]]:
+        """Move every member once; see `loop.Backend`."""
+        self._bind(states)
+        with torch.inference_mode():
+            recipes = [state.recipe for state in states]
+            rngs = None
+            if self._draws:
+                rngs = Rngs([Rng(s.recipe.seed, epoch=s.epoch, step=s.step) for s in states])
+            done = self._pass(batch)
+            step, pull = self._forward(done, batch, [recipe.corruption for recipe in recipes], rngs, rngs)
+            for gradient in self._loose:
+                gradient.zero_()
+            found = [(weight, term.gradient(step, weight)) for weight, term in recipes[0].objective.terms]
+            self._backward(done, step, pull, [pulled for _, pulled in found])
+            self._move(states)
+            return {next(iter(states[0].players)): [_sum(found), *(pulled.value for _, pulled in found)]}
+
+    def evaluate(self, states: Sequence[State], data: Sequence[Batch]) -> list[float]:
+        """The mean of what is comparable between epochs, over rows: uncorrupted, and always with the same draws."""
+        self._bind(states)
+        recipe, rows = states[0].recipe, len(data[0])
+        size = max(recipe.batch_size, BLOCK)  # terms over a batch mean the same as in training
+        totals = [0.0] * len(states)
+        with torch.inference_mode():
+            for number, start in enumerate(range(0, rows, size)):
+                batch = together([part.take(slice(start, start + size)) for part in data])
+                fixed = Rngs([Rng(state.recipe.seed, shard=number) for state in states])
+                step, _ = self._forward(self._pass(batch), batch, [None] * len(states), None, fixed)
+                found = [(weight, term.gradient(step, weight)) for weight, term in recipe.objective.judged.terms]
+                for member, value in enumerate(_sum(found).tolist()):
+                    totals[member] += value * batch.x.shape[1]
+        return [total / rows for total in totals]
+
+    def close(self, states: Sequence[State]) -> None:
+        """Give the members' parameters memory of their own again."""
+        release(states)
+        self._states = []
+
+    def _bind(self, states: Sequence[State]) -> None:
+        """Make the members' parameters views of one buffer, unless they are."""
+        if len(states) == len(self._states) and all(a is b for a, b in zip(states, self._states, strict=True)):
+            return
+        self._states, self._passes = list(states), dict[int, Pass]()
+        self._flat = flat = Flat(states)
+        network, objective = states[0].network, states[0].recipe.objective
+        self._model = model = flat.stacked(network)
+        names = {id(parameter): name for name, parameter in model.named_parameters()}
+        self._gradients = {key: flat.pair(name)[1] for key, name in names.items()}
+        self._loose = [flat.pair(name)[1] for name in names.values() if not name.startswith(("encoder.", "decoder."))]
+        self._reads_out = any(term.reads_out for _, term in objective.terms)
+        between = [module for chain in (model.encoder, model.decoder) for module in chain.steps if _draws(module)]
+        corrupts = any(state.recipe.corruption is not None for state in states)
+        self._draws = corrupts or bool(between) or not model.code.spec.transparent
+        (players,) = zip(*(state.players.values() for state in states), strict=True)
+        self._count = torch.stack([player.count for player in players])
+        for player, count in zip(players, self._count, strict=True):
+            player.count = count
+
+    def _pass(self, batch: Batch) -> Pass:
+        _, rows, width = batch.x.shape
+        if rows not in self._passes:
+            with torch.inference_mode(False):
+                self._passes[rows] = Pass(self._model, self._flat, width, rows)
+        return self._passes[rows]
+
+    def _forward(
+        self, done: Pass, batch: Batch, corruptions: Sequence[Any], rngs: Rngs | None, code_rngs: Rngs | None
+    ) -> tuple[Step, Any]:
+        """One pass: the step as terms see it, and how derivatives go back through the code."""
+        model = self._model
+        x, seen = self._show(done, batch, corruptions, rngs)
+        for layer in done.encoder:
+            layer.forward(rngs)
+        h = flip(done.h)
+        code, pull = model.code.spec.traced(h, code_rngs, **model.code.values())
+        if code.z is not h:
+            done.z.copy_(flip(code.z))
+        for layer in done.decoder:
+            layer.forward(rngs)
+        raw = flip(done.raw)
+        out = model.link(raw) if self._reads_out else raw
+        return Step(x, seen, batch.mask, h, code, out, model, rngs, raw), pull  # type: ignore[arg-type]
+
+    def _show(self, done: Pass, batch: Batch, corruptions: Sequence[Any], rngs: Rngs | None) -> tuple[Tensor, Tensor]:
+        """Put rows into the buffers: what is to be reproduced, and what the encoder sees of it."""
+        if rngs is None or not any(corruptions):
+            done.seen.copy_(flip(batch.x))
+            return flip(done.seen), flip(done.seen)
+        done.target.copy_(flip(batch.x))
+        for member, (corruption, rng) in enumerate(zip(corruptions, rngs.members, strict=True)):
+            x = done.target[member].t()
+            cells = (self._model.columns,) if corruption is not None and corruption.whole_cells else ()
+            done.seen[member].copy_((x if corruption is None else corruption(x, rng, *cells)[0]).t())
+        return flip(done.target), flip(done.seen)
+
+    def _backward(self, done: Pass, step: Step, pull: Any, found: Sequence[Pulled]) -> None:
+        by: Derivatives = {}
+        for pulled in found:
+            for name, derivative in pulled.by.items():
+                by[name] = by[name] + derivative if name in by else derivative
+        if "out" in by:
+            raw = self._model.unlink(by.pop("out"), flip(done.raw), step.out)
+            by["raw"] = by["raw"] + raw if "raw" in by else raw
+        delta = flip(by.pop("raw"))
+        for layer in reversed(done.decoder):
+            delta = layer.backward(delta)
+        direct = by.pop("h", None)
+        by["z"] = by["z"] + flip(delta) if "z" in by else flip(delta)
+        by_h = pull(by)
+        delta = flip(by_h if direct is None else by_h + direct)
+        for layer in reversed(done.encoder):
+            delta = layer.backward(delta)
+        for pulled in found:
+            for parameter, derivative in pulled.parameters:
+                self._gradients[id(parameter)].add_(derivative)
+
+    def _move(self, states: Sequence[State]) -> None:
+        """One move of each member: of all at once where they move alike."""
+        ways = [(s.recipe.optimizer, s.recipe.schedule(s.progress), s.recipe.weight_decay) for s in states]
+        self._count.add_(1)
+        if all(way == ways[0] for way in ways) and ways[0][0].clip is None:
+            self._move_rows(slice(None), *ways[0])
+            return
+        for member, way in enumerate(ways):
+            self._move_rows(slice(member, member + 1), *way)
+
+    def _move_rows(self, rows: slice, optimizer: Optimizer, rate: float, decay: float) -> None:
+        flat = self._flat
+        parameters, gradients = flat.parameters[rows], flat.gradients[rows]
+        optimizer.limit([gradients])
+        if decay:
+            parameters.mul_(1.0 - rate * decay * flat.decayed)
+        memory = {slot: [buffer[rows]] for slot, buffer in flat.memory.items()}
+        optimizer.move([parameters], [gradients], memory, self._count[rows][0], rate)
+
+
+def _draws(module: Any) -> bool:
+    return not isinstance(module, DenseModule)
+
+
+def _sum(found: Sequence[tuple[float, Pulled]]) -> Tensor:
+    """The weighted sum of the terms' means, (members,)."""
+    total = found[0][1].value * found[0][0]
+    for weight, pulled in found[1:]:
+        total = total + weight * pulled.value
+    return total

@@ -1,0 +1,201 @@
+"""Dense layers forward and backward by hand, in buffers that are made once.
+
+For one layer z = W x + b, y = φ(z) and a loss ℓ, with δ = ∂ℓ/∂z = ∂ℓ/∂y · φ′(z),
+
+    ∂ℓ/∂W = δ xᵀ        ∂ℓ/∂b = δ 1        ∂ℓ/∂x = Wᵀ δ
+
+where the columns of x are the rows of the batch. With `[W | b]` as one matrix and a row of ones below x, each line is
+one product, and the first two are the same one. A leading dimension of members makes every product a batch of
+products, so a population costs as many calls as a network; each member's numbers are those it has on its own.
+
+Everything lies feature by row, (members, width, n), so that rows run along the vector lanes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from azogue.activations import FORMULAS
+from azogue.modules import DenseModule, TiedModule
+from azogue.training.flat import Flat, padded
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from azogue.network import Network
+    from azogue.recipe import Rngs
+
+
+def flip(tensor: Tensor) -> Tensor:
+    """Features by rows ↔ rows by features, a view."""
+    return tensor.transpose(1, 2)
+
+
+class Layer:
+    """A dense layer: forward `y = φ([W | b] [x; 1])`, backward as in the module's first lines.
+
+    Parameters
+    ----------
+    matrix, gradient : Tensor, shape (members, units, columns)
+        `[W | b]` and where its gradient goes.
+    x : Tensor, shape (members, columns, n)
+        The input with its row of ones.
+    y : Tensor, shape (members, units, n)
+    width : int
+        Rows of x that are input.
+    activation : str
+    active : int or None
+        Units that the activation applies to; the others stay as they are.
+    first : bool
+        Whether nothing before it learns, so that ∂ℓ/∂x is not asked for.
+    adds : bool
+        Whether the gradient is added to what a tied layer left there.
+    """
+
+    def __init__(
+        self, matrix: Tensor, gradient: Tensor, x: Tensor, y: Tensor, module: DenseModule, *, first: bool, adds: bool
+    ) -> None:
+        width = module.weight.shape[-1]
+        self.matrix, self.gradient, self.x, self.y, self.adds = matrix, gradient, x, y, adds
+        self.across, self.x_across = flip(matrix[:, :, :width]), flip(x)
+        self.into = None if first else x.new_empty(len(x), width, x.shape[2])
+        self._activation(module)
+
+    def _activation(self, module: DenseModule) -> None:
+        formula = FORMULAS.get(module.activation)
+        units = self.y.shape[1] if module.active is None else module.active
+        self.formula, self.units = formula, units
+        self.z = torch.empty_like(self.y) if formula is not None and formula.keeps == "input" else self.y
+        self.kept = self.z[:, :units]
+
+    def forward(self, rngs: Rngs | None) -> None:
+        torch.bmm(self.matrix, self.x, out=self.z)
+        self._activate()
+
+    def _activate(self) -> None:
+        if self.formula is not None:
+            self.formula.apply(self.kept, self.y[:, : self.units])
+            if self.z is not self.y and self.units < self.y.shape[1]:
+                self.y[:, self.units :].copy_(self.z[:, self.units :])
+
+    def backward(self, delta: Tensor) -> Tensor | None:
+        """∂ℓ/∂y, which may be overwritten → ∂ℓ/∂x."""
+        if self.formula is not None:
+            self.formula.pull(delta[:, : self.units], self.kept)
+        if self.adds:
+            torch.baddbmm(self.gradient, delta, self.x_across, out=self.gradient)
+        else:
+            torch.bmm(delta, self.x_across, out=self.gradient)
+        return None if self.into is None else torch.bmm(self.across, delta, out=self.into)
+
+
+class TiedLayer(Layer):
+    """A dense layer with the transposed weight of another: `y = φ(Wᵀx + b)`, so `∂ℓ/∂W = x δᵀ`."""
+
+    def __init__(
+        self, source: tuple[Tensor, Tensor], bias: tuple[Tensor, Tensor], x: Tensor, y: Tensor, module: DenseModule
+    ) -> None:
+        width = y.shape[1]
+        self.across, self.gradient = source[0][:, :, :width], source[1][:, :, :width]
+        self.rest = source[1][:, :, width:]
+        self.matrix, self.bias, self.bias_gradient = flip(self.across), bias[0][:, :, None], bias[1]
+        self.x, self.y, self.into = x, y, torch.empty_like(x)
+        self._activation(module)
+
+    def forward(self, rngs: Rngs | None) -> None:
+        torch.baddbmm(self.bias, self.matrix, self.x, out=self.z)
+        self._activate()
+
+    def backward(self, delta: Tensor) -> Tensor | None:
+        if self.formula is not None:
+            self.formula.pull(delta[:, : self.units], self.kept)
+        torch.bmm(self.x, flip(delta), out=self.gradient)
+        self.rest.zero_()
+        torch.sum(delta, 2, out=self.bias_gradient)
+        return torch.bmm(self.across, delta, out=self.into)
+
+
+class Between:
+    """What stands between layers and states its own derivative, such as dropout."""
+
+    def __init__(self, module: Any, x: Tensor, y: Tensor, *, first: bool) -> None:
+        self.module, self.x, self.y, self.first = module, flip(x), flip(y), first
+        self.pull: Callable[[Tensor], Tensor] = lambda delta: delta
+
+    def forward(self, rngs: Rngs | None) -> None:
+        out, self.pull = self.module.traced(self.x, rngs)
+        self.y.copy_(out)
+
+    def backward(self, delta: Tensor) -> Tensor | None:
+        return None if self.first else flip(self.pull(flip(delta)))
+
+
+class Pass:
+    """The buffers and layers of a network, or of a population, for batches of `n` rows.
+
+    Parameters
+    ----------
+    model : Network
+        With the members' parameters stacked.
+    flat : Flat
+        Where they and their gradients are.
+    width, n : int
+        Of a packed row, and rows.
+
+    Attributes
+    ----------
+    seen, h, z, raw : Tensor, shape (members, …, n)
+        The encoder's input and output, the decoder's input and output. h and z are one where the code is transparent.
+    encoder, decoder : list
+        Layers, each with `forward(rngs)` and `backward(delta)`.
+    """
+
+    def __init__(self, model: Network, flat: Flat, width: int, n: int) -> None:
+        self.flat, self.n = flat, n
+        self.names = {id(module): name for name, module in model.named_modules()}
+        here, back = list(model.encoder.steps), list(model.decoder.steps)
+        self.tied = any(isinstance(module, TiedModule) for module in back)
+        self.raw = self._plain(sum(head.stop - head.start for head in model.heads))
+        start, self.z = self._input(back[0], model.size)
+        self.decoder = self._chain(back, start, model.size, self.raw, first=False)
+        spec = model.code.spec
+        self.h = self.z if spec.transparent else self._plain(spec.width(model.size))
+        start, self.seen = self._input(here[0], width)
+        self.encoder = self._chain(here, start, width, self.h, first=True)
+        self.target = torch.empty_like(self.seen)
+
+    def _plain(self, width: int) -> Tensor:
+        return self.flat.parameters.new_empty(len(self.flat.parameters), width, self.n)
+
+    def _input(self, module: Any, width: int) -> tuple[Tensor, Tensor]:
+        """The buffer that a module reads, with a row of ones where it wants one, and its part for values."""
+        if not isinstance(module, DenseModule) or isinstance(module, TiedModule):
+            buffer = self._plain(width)
+            return buffer, buffer
+        buffer = self.flat.parameters.new_zeros(len(self.flat.parameters), padded(width), self.n)
+        buffer[:, width] = 1.0
+        return buffer, buffer[:, :width]
+
+    def _chain(self, modules: Sequence[Any], x: Tensor, width: int, end: Tensor, *, first: bool) -> list[Any]:
+        found = []
+        for number, module in enumerate(modules):
+            width = module.bias.shape[-1] if isinstance(module, DenseModule) else width
+            following = modules[number + 1] if number + 1 < len(modules) else None
+            start, y = (end, end) if following is None else self._input(following, width)
+            found.append(self._stage(module, x, y, first=first and number == 0))
+            x = start
+        return found
+
+    def _stage(self, module: Any, x: Tensor, y: Tensor, *, first: bool) -> Any:
+        if not isinstance(module, DenseModule):
+            return Between(module, x, y, first=first)
+        name = self.names[id(module)]
+        if isinstance(module, TiedModule):
+            source = self.flat.matrix(f"{self.names[id(module.source)]}.weight")
+            return TiedLayer(source, self.flat.pair(f"{name}.bias"), x, y, module)
+        matrix, gradient = self.flat.matrix(f"{name}.weight")
+        return Layer(matrix, gradient, x, y, module, first=first, adds=self.tied)
