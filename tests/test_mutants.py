@@ -51,7 +51,7 @@ MUTANTS = [
         "sampling left on at inference",
         "codes/base.py",
         "return Code(mean, stats)\n        return Code(mean + self.noise",
-        "import os\n            rng = Rng(os.getrandom(4)[0])\n        return Code(mean + self.noise",
+        "import os\n            rng = Rng(int.from_bytes(os.urandom(4), 'big'))\n        return Code(mean + self.noise",
         "tests/test_codes.py::test_nothing_is_drawn_at_inference_and_gradients_pass",
     ),
     Mutant(

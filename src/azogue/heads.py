@@ -106,7 +106,7 @@ class Gaussian(Head):
         return (x - self.link(raw)).square()
 
     def gradient(self, raw: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        out = self.link(raw)
+        out = raw if self.link_name == "linear" else self.link(raw)
         error = out - x
         return error.square(), self.pull(error + error, raw, out)
 

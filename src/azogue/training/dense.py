@@ -108,6 +108,7 @@ class Dense:
         self._flat = flat = Flat(states)
         network, objective = states[0].network, states[0].recipe.objective
         self._model = model = flat.stacked(network)
+        self._values = model.code.values()
         names = {id(parameter): name for name, parameter in model.named_parameters()}
         self._gradients = {key: flat.pair(name)[1] for key, name in names.items()}
         self._loose = [flat.pair(name)[1] for name in names.values() if not name.startswith(("encoder.", "decoder."))]
@@ -135,27 +136,27 @@ class Dense:
         x, seen = self._show(done, batch, corruptions, rngs)
         for layer in done.encoder:
             layer.forward(rngs)
-        h = flip(done.h)
-        code, pull = model.code.spec.traced(h, code_rngs, **model.code.values())
+        h, raw = done.rows.h, done.rows.raw
+        code, pull = model.code.spec.traced(h, code_rngs, **self._values)
         if code.z is not h:
-            done.z.copy_(flip(code.z))
+            done.rows.z.copy_(code.z)
         for layer in done.decoder:
             layer.forward(rngs)
-        raw = flip(done.raw)
         out = model.link(raw) if self._reads_out else raw
         return Step(x, seen, batch.mask, h, code, out, model, rngs, raw), pull  # type: ignore[arg-type]
 
     def _show(self, done: Pass, batch: Batch, corruptions: Sequence[Any], rngs: Rngs | None) -> tuple[Tensor, Tensor]:
         """Put rows into the buffers: what is to be reproduced, and what the encoder sees of it."""
+        target, seen = done.rows.target, done.rows.seen
         if rngs is None or not any(corruptions):
-            done.seen.copy_(flip(batch.x))
-            return flip(done.seen), flip(done.seen)
-        done.target.copy_(flip(batch.x))
+            seen.copy_(batch.x)
+            return seen, seen
+        target.copy_(batch.x)
         for member, (corruption, rng) in enumerate(zip(corruptions, rngs.members, strict=True)):
-            x = done.target[member].t()
+            x = target[member]
             cells = (self._model.columns,) if corruption is not None and corruption.whole_cells else ()
-            done.seen[member].copy_((x if corruption is None else corruption(x, rng, *cells)[0]).t())
-        return flip(done.target), flip(done.seen)
+            seen[member].copy_(x if corruption is None else corruption(x, rng, *cells)[0])
+        return target, seen
 
     def _backward(self, done: Pass, step: Step, pull: Any, found: Sequence[Pulled]) -> None:
         by: Derivatives = {}
@@ -163,7 +164,7 @@ class Dense:
             for name, derivative in pulled.by.items():
                 by[name] = by[name] + derivative if name in by else derivative
         if "out" in by:
-            raw = self._model.unlink(by.pop("out"), flip(done.raw), step.out)
+            raw = self._model.unlink(by.pop("out"), done.rows.raw, step.out)
             by["raw"] = by["raw"] + raw if "raw" in by else raw
         delta = flip(by.pop("raw"))
         for layer in reversed(done.decoder):

@@ -14,7 +14,7 @@ Everything lies feature by row, (members, width, n), so that rows run along the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -70,7 +70,9 @@ class Layer:
         units = self.y.shape[1] if module.active is None else module.active
         self.formula, self.units = formula, units
         self.z = torch.empty_like(self.y) if formula is not None and formula.keeps == "input" else self.y
-        self.kept = self.z[:, :units]
+        self.kept, self.active = self.z[:, :units], self.y[:, :units]
+        self.whole = units == self.y.shape[1]
+        self.others = None if self.whole or self.z is self.y else (self.y[:, units:], self.z[:, units:])
 
     def forward(self, rngs: Rngs | None) -> None:
         torch.bmm(self.matrix, self.x, out=self.z)
@@ -78,14 +80,14 @@ class Layer:
 
     def _activate(self) -> None:
         if self.formula is not None:
-            self.formula.apply(self.kept, self.y[:, : self.units])
-            if self.z is not self.y and self.units < self.y.shape[1]:
-                self.y[:, self.units :].copy_(self.z[:, self.units :])
+            self.formula.apply(self.kept, self.active)
+            if self.others is not None:
+                self.others[0].copy_(self.others[1])
 
     def backward(self, delta: Tensor) -> Tensor | None:
         """∂ℓ/∂y, which may be overwritten → ∂ℓ/∂x."""
         if self.formula is not None:
-            self.formula.pull(delta[:, : self.units], self.kept)
+            self.formula.pull(delta if self.whole else delta[:, : self.units], self.kept)
         if self.adds:
             torch.baddbmm(self.gradient, delta, self.x_across, out=self.gradient)
         else:
@@ -112,7 +114,7 @@ class TiedLayer(Layer):
 
     def backward(self, delta: Tensor) -> Tensor | None:
         if self.formula is not None:
-            self.formula.pull(delta[:, : self.units], self.kept)
+            self.formula.pull(delta, self.kept)
         torch.bmm(self.x, flip(delta), out=self.gradient)
         self.rest.zero_()
         torch.sum(delta, 2, out=self.bias_gradient)
@@ -134,6 +136,16 @@ class Between:
         return None if self.first else flip(self.pull(flip(delta)))
 
 
+class Rows(NamedTuple):
+    """A pass's buffers as the parts see them, rows by features: (members, n, …)."""
+
+    target: Tensor
+    seen: Tensor
+    h: Tensor
+    z: Tensor
+    raw: Tensor
+
+
 class Pass:
     """The buffers and layers of a network, or of a population, for batches of `n` rows.
 
@@ -148,8 +160,11 @@ class Pass:
 
     Attributes
     ----------
-    seen, h, z, raw : Tensor, shape (members, …, n)
-        The encoder's input and output, the decoder's input and output. h and z are one where the code is transparent.
+    target, seen, h, z, raw : Tensor, shape (members, …, n)
+        What is to be reproduced; the encoder's input and output; the decoder's input and output. h and z are one where
+        the code is transparent.
+    rows : Rows
+        The same, rows by features.
     encoder, decoder : list
         Layers, each with `forward(rngs)` and `backward(delta)`.
     """
@@ -167,6 +182,7 @@ class Pass:
         start, self.seen = self._input(here[0], width)
         self.encoder = self._chain(here, start, width, self.h, first=True)
         self.target = torch.empty_like(self.seen)
+        self.rows = Rows(*map(flip, (self.target, self.seen, self.h, self.z, self.raw)))
 
     def _plain(self, width: int) -> Tensor:
         return self.flat.parameters.new_empty(len(self.flat.parameters), width, self.n)
