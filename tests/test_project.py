@@ -25,6 +25,7 @@ LAYERS = [
     ("session", "metrics", "inference", "planning", "training", "pretraining"),
     ("persistence", "validation", "drawing", "shades", "maps", "plots", "sampling", "keras"),
     ("autoencoder",),
+    ("populations",),
     ("variants",),
     ("contract", "applications"),
     ("shortcuts",),

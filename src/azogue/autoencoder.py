@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Self
 
@@ -10,8 +12,9 @@ import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from azogue.inference import Profile, Reader, calibration_rows, code_quantiles, column_weights, error_profile, merged
+from azogue.inference import Profile, Reader, by_column, calibrate, joined
 from azogue.metrics import as_metrics, measurer
+from azogue.modalities.base import Pieces
 from azogue.optimizers import Constant
 from azogue.persistence import Persistent
 from azogue.planning import Plan, describe, make_plan
@@ -191,16 +194,21 @@ class Autoencoder(
         state = start(session.network, session.recipe)
         if file is not None:
             file.bind(session, state, resume=self.resume)
-        self._pretrain(session, state.epoch == 0)
-        epochs, title = session.recipe.epochs, type(self).__name__
-        with sklearn_callbacks(self, epochs) as theirs, progress(epochs, self.verbose, title) as bars:
-            run = Run(state, session.data, session.validation)
-            run.callbacks = [*bars, *as_callbacks(self.callbacks), *theirs]
-            run.measure = measurer(session, as_metrics(self.metrics))
+        with self._run(session, state) as run:
             run.save = None if file is None else file.save
             train(run, session.backend)
         self._adopt(session, state)
         self._calibrate(session.data)
+
+    @contextmanager
+    def _run(self, session: Session, state: State) -> Iterator[Run]:
+        """A session as a run of the loop, with everybody who wants to hear of it."""
+        self._pretrain(session, state.epoch == 0)
+        epochs, title = session.recipe.epochs, type(self).__name__
+        with sklearn_callbacks(self, epochs) as theirs, progress(epochs, self.verbose, title) as bars:
+            callbacks = [*bars, *as_callbacks(self.callbacks), *theirs]
+            measure = measurer(session, as_metrics(self.metrics))
+            yield Run(state, session.data, session.validation, callbacks, measure)
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """One more epoch on the rows of `X`; the first call settles schema and network from its rows.
@@ -250,12 +258,8 @@ class Autoencoder(
 
     def _calibrate(self, data: Rows, known: Profile | None = None) -> None:
         """Keep the distribution of the training rows' errors: what is usual, for whoever judges new rows."""
-        part = data.take(calibration_rows(len(data), self.schema_.n_columns))
-        weights = column_weights(self.schema_.heads, self.schema_.n_columns)
-        found = error_profile(self._by_column(self._reader.cell_errors(part)), weights)
-        self.error_profile_ = found if known is None else merged(known, found)
-        share = len(part) / float(self.error_profile_["rows"])
-        self.code_quantiles_ = code_quantiles(self._reader.codes(part), getattr(self, "code_quantiles_", None), share)
+        codes = getattr(self, "code_quantiles_", None)
+        self.error_profile_, self.code_quantiles_ = calibrate(self._reader, self.schema_, data, known, codes)
 
     @property
     def _reader(self) -> Reader:
@@ -266,6 +270,11 @@ class Autoencoder(
         check_is_fitted(self, "network_")
         remember_columns(self, X, reset=False)
         return self.schema_.pack(X)
+
+    def _pieces(self, X: Any) -> Batch | Pieces:
+        reader = self._reader
+        remember_columns(self, X, reset=False)
+        return reader.packed(self.schema_, X)
 
     # -- use --------------------------------------------------------------------------------------------------------
 
@@ -280,7 +289,7 @@ class Autoencoder(
         -------
         ndarray of float32, shape (n, code size), or what `set_output` asked for
         """
-        return self._reader.codes(self._pack(X)).numpy()
+        return self._reader.codes(self._pieces(X)).numpy()
 
     def encode(self, X: Any) -> Any:
         """Rows → their codes; `transform` under its own name."""
@@ -313,8 +322,8 @@ class Autoencoder(
 
         Missing cells come back filled with what the network expects there.
         """
-        batch = self._pack(X)
-        return self.schema_.unpack(Batch(self._reader.reconstructed(batch), None, batch.rows))
+        rows = self._pieces(X)
+        return self.schema_.unpack(Batch(self._reader.reconstructed(rows), None, rows.rows))
 
     def errors(self, X: Any, *, per_feature: bool = False) -> np.ndarray:
         """How badly each row is reconstructed, in the units of the objective; higher is worse.
@@ -330,17 +339,14 @@ class Autoencoder(
         ndarray of float64, shape (n,) or (n, columns)
             NaN for missing cells and columns never observed in training.
         """
-        batch = self._pack(X)
+        rows = self._pieces(X)
         if per_feature:
-            return self._by_column(self._reader.cell_errors(batch))
-        return self._reader.errors(batch).double().numpy()
+            return joined(by_column(self._reader.cell_errors(rows), self.schema_), len(rows))
+        return self._reader.errors(rows).double().numpy()
 
-    def _by_column(self, cells: torch.Tensor) -> np.ndarray:
-        """From the order of the heads to the user's columns."""
-        columns = [column for head in self.schema_.heads for column in head.columns]
-        result = np.full((len(cells), self.schema_.n_columns), np.nan)
-        result[:, columns] = cells.numpy()
-        return result
+    def cell_errors(self, X: Any) -> Iterator[np.ndarray]:
+        """`errors(X, per_feature=True)`, some rows at a time: for whoever makes something smaller of them."""
+        return by_column(self._reader.cell_errors(self._pieces(X)), self.schema_)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Minus the mean error: higher is better, as model selection expects."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,86 +14,133 @@ from torch import Tensor
 from azogue.objectives.reconstruction import Reconstruction, observed
 from azogue.recipe import Batch, Code, Rng, Step
 from azogue.training.autograd import forward
-from azogue.training.data import BLOCK, in_blocks
+from azogue.training.data import BLOCK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
     from azogue.heads import Head
+    from azogue.modalities.base import Pieces, Schema
     from azogue.network import Network
     from azogue.objectives import Objective
+    from azogue.training.data import Rows
+
+#: Multiplications of a block, about, and bounds of its rows: enough to hide the calls that a small network takes, few
+#: enough that a single row is answered at once.
+WORK, ROWS = 6_000_000, (288, 864)
+#: Cells of a piece, at most, where that is more than a block.
+CELLS = 2**18
+
+#: A function of rows (n, …) and their mask that treats each row on its own.
+RowFunction = Callable[[Tensor, Tensor], Tensor]
+
+
+def block_rows(weights: int) -> int:
+    """Rows of a block of a network with so many weights, which alone decide: a row's bits depend on no other rows.
+
+    An odd multiple of 96: whole tiles of a matrix product, whether they are 8, 12, 16 or 24 rows wide (MKL treats the
+    rest of a block in another way, whose bits differ), and no columns that share a few lines of the processor's cache.
+    """
+    return 96 * (min(max(WORK // weights, ROWS[0]), ROWS[1]) // 96 - 1 | 1)
 
 
 @dataclass(frozen=True)
 class Reader:
-    """A network read in fixed padded blocks of rows, so that results are the same bits however rows are batched."""
+    """A network read in fixed padded blocks of rows, so that results are the same bits however rows are batched.
+
+    What it reads is a batch, or the pieces of a table that is being packed meanwhile.
+    """
 
     network: Network
     objective: Objective
 
-    def codes(self, batch: Batch) -> Tensor:
+    @cached_property
+    def block(self) -> int:
+        """Rows of a block."""
+        return block_rows(sum(map(Tensor.numel, self.network.parameters())))
+
+    def packed(self, schema: Schema, X: Any) -> Batch | Pieces:
+        """The user's rows, packed a few blocks at a time while they are read, where the schema can do that."""
+        pieces: Any = getattr(schema, "pieces", None)
+        packed: Batch | Pieces = (
+            schema.pack(X) if pieces is None else pieces(X, self.block * max(1, CELLS // (schema.width * self.block)))
+        )
+        return packed
+
+    def codes(self, rows: Batch | Pieces) -> Tensor:
         """Rows (n, width) → codes (n, size)."""
-        return self._blocks(lambda x: (self.network.encode(x)[1].z,), batch.x)[0]
+        return self._joined(lambda x, _: self.network.encode(x)[1].z, rows)
 
     def settled(self, h: Tensor) -> Tensor:
         """The encoder's output (n, k) → codes (n, size)."""
-        return self._blocks(lambda part: (self.network.code(part, None).z,), h)[0]
+        return self._joined(lambda part, _: self.network.code(part, None).z, Batch(h))
 
     def decoded(self, z: Tensor) -> Tensor:
         """Codes (n, size) → rows in scaled units (n, width)."""
-        return self._blocks(lambda part: (self.network.decode(part)[0],), z)[0]
+        return self._joined(lambda part, _: self.network.decode(part)[0], Batch(z))
 
-    def reconstructed(self, batch: Batch) -> Tensor:
+    def reconstructed(self, rows: Batch | Pieces) -> Tensor:
         """Rows → their reconstructions in scaled units, (n, width)."""
-        return self._blocks(lambda x: (self.network(x),), batch.x)[0]
+        return self._joined(lambda x, _: self.network(x), rows)
 
-    def errors(self, batch: Batch) -> Tensor:
+    def errors(self, rows: Batch | Pieces) -> Tensor:
         """The reconstruction part of the objective for each row, (n,)."""
+        return self._joined(lambda x, mask: self._told("errors", x, mask), rows)
 
-        def rows(x: Tensor, mask: Tensor | None) -> tuple[Tensor]:
-            step = forward(self.network, Batch(x, mask))
-            pairs = self.objective.reconstruction.terms
-            values = [weight * term.errors(step) for weight, term in pairs if isinstance(term, Reconstruction)]
-            return (_worst(torch.stack(values).sum(0)),)
+    def cell_errors(self, rows: Batch | Pieces) -> Iterator[np.ndarray]:
+        """The same for each cell: blocks (k, columns) in the order of the heads; NaN where a cell is missing."""
+        first = self.network.first_slots
+        return self._blocks(
+            lambda x, mask: self._told("columns", x, mask).masked_fill(~mask[:, first], torch.nan), rows
+        )
 
-        return self._blocks(rows, batch.x, _mask(batch))[0]
+    def _told(self, method: str, x: Tensor, mask: Tensor) -> Tensor:
+        """What the reconstruction's terms say together; infinity where the network's arithmetic overflowed."""
+        step = forward(self.network, Batch(x, mask))
+        terms = self.objective.reconstruction.terms
+        values = [weight * getattr(term, method)(step) for weight, term in terms if isinstance(term, Reconstruction)]
+        total: Tensor = sum(values[1:], start=values[0])
+        return total.nan_to_num(nan=torch.inf, posinf=torch.inf)
 
-    def cell_errors(self, batch: Batch) -> Tensor:
-        """The same for each column, (n, columns) in the order of the heads; NaN where a cell is missing."""
+    def _joined(self, function: RowFunction, rows: Batch | Pieces) -> Tensor:
+        return torch.from_numpy(joined(self._blocks(function, rows), len(rows)))
 
-        def cells(x: Tensor, mask: Tensor) -> tuple[Tensor]:
-            step = forward(self.network, Batch(x, mask))
-            pairs = self.objective.reconstruction.terms
-            values = [weight * term.columns(step) for weight, term in pairs if isinstance(term, Reconstruction)]
-            total = _worst(torch.stack(values).sum(0))
-            return (total.masked_fill(~mask[:, self.network.first_slots], torch.nan),)
+    @torch.inference_mode()
+    def _blocks(self, function: RowFunction, rows: Batch | Pieces) -> Iterator[np.ndarray]:
+        """What a function makes of padded blocks, without the padding.
 
-        return self._blocks(cells, batch.x, _mask(batch))[0]
-
-    def _blocks(self, function: Any, *inputs: Tensor | None) -> tuple[Tensor, ...]:
-        parameter = next(self.network.parameters())
-
-        def on_device(*parts: Tensor | None) -> tuple[Tensor, ...]:
-            moved = (_move(part, parameter) for part in parts)
-            return tuple(result.float().cpu() for result in function(*moved))
-
-        return in_blocks(on_device, *inputs)
-
-
-def _mask(batch: Batch) -> Tensor:
-    """The mask spelled out: a row's error takes one formula, whether other rows have holes or not."""
-    return torch.ones_like(batch.x, dtype=torch.bool) if batch.mask is None else batch.mask
-
-
-def _worst(errors: Tensor) -> Tensor:
-    """Errors of values so large that the network's arithmetic overflowed: infinite, not unknown."""
-    return errors.nan_to_num(nan=torch.inf, posinf=torch.inf)
+        The mask is spelled out, so that a row's error takes one formula whether other rows have holes or not.
+        """
+        like, size = next(self.network.parameters()), self.block
+        for batch in (rows,) if isinstance(rows, Batch) else rows:
+            for start in range(0, max(len(batch), 1), size):
+                part = batch.take(slice(start, start + size))
+                x = like.new_zeros(size, *part.x.shape[1:])
+                x[: len(part)] = part.x
+                mask = torch.ones_like(x, dtype=torch.bool)
+                if part.mask is not None:
+                    mask[: len(part)] = part.mask
+                yield function(x, mask)[: len(part)].float().cpu().numpy()
 
 
-def _move(part: Tensor | None, like: Tensor) -> Tensor | None:
-    if part is None:
-        return None
-    return part.to(like.device, like.dtype if part.is_floating_point() else part.dtype)
+def joined(parts: Iterable[np.ndarray], count: int) -> np.ndarray:
+    """Parts of `count` rows together, each written where it belongs as it comes."""
+    result, filled = np.empty(0), 0
+    for part in parts:
+        if not filled:
+            result = np.empty((count, *part.shape[1:]), part.dtype)
+        result[filled : filled + len(part)] = part
+        filled += len(part)
+    return result
+
+
+def by_column(parts: Iterable[np.ndarray], schema: Schema) -> Iterator[np.ndarray]:
+    """From the order of the heads to the user's columns, in float64; NaN for a column without a head."""
+    columns = [column for head in schema.heads for column in head.columns]
+    for part in parts:
+        result = np.full((len(part), schema.n_columns), np.nan)
+        result[:, columns] = part
+        yield result
 
 
 _LEVELS = np.linspace(0, 1, 1001)
@@ -108,13 +157,24 @@ def calibration_rows(rows: int, columns: int) -> Tensor:
 Profile = dict[str, np.ndarray]
 
 
-def error_profile(cells: np.ndarray, weights: np.ndarray) -> Profile:
+def calibrate(
+    reader: Reader, schema: Schema, data: Rows, profile: Profile | None, codes: np.ndarray | None
+) -> tuple[Profile, np.ndarray]:
+    """The profile of errors and the quantiles of codes of training rows, merged with those of rows seen before."""
+    part = data.take(calibration_rows(len(data), schema.n_columns))
+    cells = list(by_column(reader.cell_errors(part), schema))
+    found = error_profile(cells, column_weights(schema.heads, schema.n_columns))
+    found = found if profile is None else merged(profile, found)
+    return found, code_quantiles(reader.codes(part), codes, len(part) / float(found["rows"]))
+
+
+def error_profile(parts: Sequence[np.ndarray], weights: np.ndarray) -> Profile:
     """What errors were usual in training, for whoever judges new rows without the training data.
 
     Parameters
     ----------
-    cells : ndarray, shape (n, columns)
-        Each cell's error, NaN where it is missing.
+    parts : sequence of ndarray, shape (k, columns)
+        Each cell's error, NaN where it is missing, some rows at a time.
     weights : ndarray, shape (columns,)
         Each column's weight in a row's error.
 
@@ -125,12 +185,22 @@ def error_profile(cells: np.ndarray, weights: np.ndarray) -> Profile:
         of the columns' median, so that a column which is always met exactly divides by something; 1 where nothing was
         observed. `quantiles` (1001,): of the rows' mean of cell error over column scale.
     """
-    means = observed_mean(cells, axis=0)
+    scale = column_scale(parts)
+    scores = np.concatenate([observed_mean(part / scale, weights) for part in parts])
+    return {"rows": np.array(len(scores)), "column_scale": scale, "quantiles": np.quantile(scores, _LEVELS)}
+
+
+def column_scale(parts: Iterable[np.ndarray]) -> np.ndarray:
+    """Each column's usual error; see `error_profile`."""
+    total, count = np.zeros(1), np.zeros(1)
+    for part in parts:
+        seen = ~np.isnan(part)
+        total = total + np.where(seen, part, 0.0).sum(0, dtype=np.float64)
+        count = count + seen.sum(0)
+    means = total / np.maximum(count, 1)
     positive = means[means > 0]
     floor = 1e-3 * float(np.median(positive)) if len(positive) else 1.0
-    scale = np.where(np.isnan(cells).all(0), 1.0, np.maximum(means, floor))
-    scores = observed_mean(cells / scale, axis=1, weights=weights)
-    return {"rows": np.array(len(cells)), "column_scale": scale, "quantiles": np.quantile(scores, _LEVELS)}
+    return np.where(count == 0, 1.0, np.maximum(means, floor))
 
 
 def merged(old: Profile, new: Profile) -> Profile:
@@ -161,11 +231,11 @@ def joined_quantiles(old: np.ndarray, new: np.ndarray, share: float) -> np.ndarr
     return np.asarray(np.interp(np.linspace(0, 1, count), reached, both[order]))
 
 
-def observed_mean(cells: np.ndarray, axis: int, weights: np.ndarray | None = None) -> np.ndarray:
-    """The (weighted) mean of what is not NaN; 0 where nothing is."""
-    share = ~np.isnan(cells) * (1.0 if weights is None else weights)
+def observed_mean(cells: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Each row's weighted mean of what is not NaN; 0 where nothing is."""
+    share = ~np.isnan(cells) * weights
     total = np.where(share > 0, cells, 0.0) * share
-    return np.asarray(total.sum(axis=axis) / np.maximum(share.sum(axis=axis), np.finfo(float).tiny))
+    return np.asarray(total.sum(axis=1) / np.maximum(share.sum(axis=1), np.finfo(float).tiny))
 
 
 def column_weights(heads: Iterable[Head], columns: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 from numbers import Real
 from typing import Any, Self
@@ -12,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from azogue.applications.owner import owned
 from azogue.autoencoder import Autoencoder
-from azogue.inference import column_weights, error_profile, observed_mean
+from azogue.inference import column_scale, column_weights, observed_mean
 from azogue.modalities.frames import frame_like
 from azogue.persistence import Persistent
 from azogue.validation import remember_columns
@@ -75,11 +76,11 @@ class AnomalyDetector(Persistent, OutlierMixin, BaseEstimator):  # type: ignore[
         remember_columns(self, X, reset=True)
         default = Autoencoder(modality=self.modality, scaling=self.scaling, verbose=self.verbose)
         self.autoencoder_ = owned(self.autoencoder, default, X, self.random_state)
-        errors = self.autoencoder_.errors(X, per_feature=True)
+        parts = [part.astype(np.float32) for part in self.autoencoder_.cell_errors(X)]  # as they come from the network
         self.column_weights_ = _weights(self.autoencoder_)
-        self.column_scale_ = error_profile(errors, self.column_weights_)["column_scale"]
-        scores = observed_mean(errors / self.column_scale_, axis=1, weights=self.column_weights_)
-        self.offset_ = -_threshold(scores, self.contamination)
+        self.column_scale_ = column_scale(parts)
+        scores = [observed_mean(part / self.column_scale_, self.column_weights_) for part in parts]
+        self.offset_ = -_threshold(np.concatenate(scores), self.contamination)
         return self
 
     @classmethod
@@ -112,12 +113,11 @@ class AnomalyDetector(Persistent, OutlierMixin, BaseEstimator):  # type: ignore[
         detector.offset_ = -_threshold(autoencoder.error_profile_["quantiles"], contamination)
         return detector
 
-    def _relative(self, X: Any) -> np.ndarray:
-        """Each cell's error over its column's usual error; NaN where the cell is missing."""
+    def _relative(self, X: Any) -> Iterator[np.ndarray]:
+        """Each cell's error over its column's usual error, some rows at a time; NaN where the cell is missing."""
         check_is_fitted(self, "autoencoder_")
         remember_columns(self, X, reset=False)
-        errors: np.ndarray = self.autoencoder_.errors(X, per_feature=True)
-        return np.asarray(errors / self.column_scale_)
+        return (part / self.column_scale_ for part in self.autoencoder_.cell_errors(X))
 
     def anomaly_score(self, X: Any) -> np.ndarray:
         """How unusual each row is: 1 is usual, higher is worse.
@@ -130,7 +130,7 @@ class AnomalyDetector(Persistent, OutlierMixin, BaseEstimator):  # type: ignore[
         -------
         ndarray of float64, shape (n,)
         """
-        return observed_mean(self._relative(X), axis=1, weights=self.column_weights_)
+        return np.concatenate([observed_mean(part, self.column_weights_) for part in self._relative(X)])
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Minus the anomaly score: higher is more usual, scikit-learn's sign."""
@@ -155,15 +155,19 @@ class AnomalyDetector(Persistent, OutlierMixin, BaseEstimator):  # type: ignore[
         -------
         ndarray of float64, shape (n, columns); for a frame, a frame with the same columns and row labels
         """
-        relative = self._relative(X)
-        share = ~np.isnan(relative) * self.column_weights_
-        whole = np.maximum(share.sum(axis=1, keepdims=True), np.finfo(float).tiny)
-        return frame_like(X, np.where(share > 0, relative, 0.0) * share / whole)
+        return frame_like(X, np.concatenate([_shares(part, self.column_weights_) for part in self._relative(X)]))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
         return tags
+
+
+def _shares(relative: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """What each cell adds to its row's score."""
+    share = ~np.isnan(relative) * weights
+    whole = np.maximum(share.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+    return np.asarray(np.where(share > 0, relative, 0.0) * share / whole)
 
 
 def _weights(autoencoder: Autoencoder) -> np.ndarray:

@@ -6,10 +6,37 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
     from azogue.heads import Head
-    from azogue.recipe import Batch
+    from azogue.recipe import Batch, Rows
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """A table that is packed a piece at a time, in the order of its rows, while it is being read: once.
+
+    Parameters
+    ----------
+    count : int
+        Rows of the table.
+    rows : Rows or None
+        The container and the row labels of the whole table.
+    batches : iterator of Batch
+        One after the other; together they hold what `pack` gives.
+    """
+
+    count: int
+    rows: Rows | None
+    batches: Iterator[Batch]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self.batches
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -119,6 +119,15 @@ class Source:
         if self.matrix is None:
             return [column.type for column in self.columns]
         return [_number_type(self.matrix.dtype)] * self.shape[1]
+
+    def part(self, rows: slice) -> Source:
+        """Some rows, nothing copied."""
+        count = len(range(*rows.indices(self.shape[0])))
+        if count == self.shape[0]:
+            return self
+        matrix = None if self.matrix is None else self.matrix[rows]
+        columns = tuple(replace(column, cells=column.cells[rows]) for column in self.columns)
+        return replace(self, shape=(count, self.shape[1]), matrix=matrix, columns=columns)
 
     def block(self, rows: slice, positions: NDArray[np.intp]) -> Floats:
         """Some rows of numeric and boolean columns as a fresh (rows, columns) matrix, NaN where missing."""

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from azogue.heads import Bernoulli, Gaussian, Head, Poisson
 from azogue.heads import Categorical as CategoricalHead
+from azogue.modalities.base import Pieces
 from azogue.modalities.columns import Boolean, Categorical, kind_from_dict
 from azogue.modalities.kinds import Absent, Kind
 from azogue.modalities.numeric import Numeric
@@ -25,9 +26,13 @@ from azogue.recipe import Batch
 if TYPE_CHECKING:
     from torch import Tensor
 
+#: The first values of each column, by position and with its label, that were not there when fitted.
+Unseen: TypeAlias = "dict[int, tuple[Label, dict[Any, None]]]"
 _HEADS: dict[str, type[Head]] = {"gaussian": Gaussian, "bernoulli": Bernoulli, "poisson": Poisson}
 #: Unseen values that a warning shows.
 _SHOWN = 3
+#: Cells that are packed at once, about.
+_CELLS = 2**18
 
 
 @dataclass(frozen=True)
@@ -171,16 +176,39 @@ class TableSchema:
         UserWarning
             Once, if categories appear that were not there when fitted; they go to the block's last slot.
         """
-        import torch
-
         source = read(X)
         self._check(source)
         x = np.zeros((source.shape[0], self.width), np.float32)
         hidden = np.zeros(x.shape, bool)
+        unseen: Unseen = {}
+        for rows in _cut(source, max(256, _CELLS // self.width)):
+            self._fill(source.part(rows), x[rows], hidden[rows], unseen)
+        _warn(unseen)
+        return _batch(x, hidden, source.rows)
+
+    def pieces(self, X: Any, size: int) -> Pieces:
+        """The same, `size` rows at a time, for whoever reads them once: only one piece is ever there.
+
+        Columns are refused at once, infinity and negative counts where they are met, and unseen categories are told
+        behind the last piece.
+        """
+        source = read(X)
+        self._check(source)
+        return Pieces(source.shape[0], source.rows, self._pieces(source, size))
+
+    def _pieces(self, source: Source, size: int) -> Iterator[Batch]:
+        unseen: Unseen = {}
+        for rows in _cut(source, size):
+            part = source.part(rows)
+            x = np.zeros((part.shape[0], self.width), np.float32)
+            hidden = np.zeros(x.shape, bool)
+            self._fill(part, x, hidden, unseen)
+            yield _batch(x, hidden)
+        _warn(unseen)
+
+    def _fill(self, source: Source, x: NDArray[np.float32], hidden: NDArray[np.bool_], unseen: Unseen) -> None:
         self._pack_dense(source, x, hidden)
-        self._pack_categories(source, x, hidden)
-        mask = torch.from_numpy(np.logical_not(hidden, out=hidden)) if hidden.any() else None
-        return Batch(torch.from_numpy(x), mask, source.rows)
+        self._pack_categories(source, x, hidden, unseen)
 
     def _check(self, source: Source) -> None:
         """Refuse other columns than were fitted."""
@@ -191,8 +219,9 @@ class TableSchema:
                 f"X has {source.shape[1]} features, but {type(self).__name__} is expecting {self.n_columns} features "
                 "as input; pass the columns that it was fitted on"
             )
-        for position, column in enumerate(self.columns):
-            column.check(source.column(position))
+        for position, (column, kind) in enumerate(zip(self.columns, source.types, strict=True)):
+            if kind != column.arrow or isinstance(column, Absent):
+                column.check(source.column(position))
 
     def _pack_dense(self, source: Source, x: NDArray[np.float32], hidden: NDArray[np.bool_]) -> None:
         for rows, values in self._dense.pack(source):
@@ -209,8 +238,9 @@ class TableSchema:
             label = source.column(self._numeric[slot][0]).label
             raise ValueError(f"column {label!r} has negative values, but the objective is for counts")
 
-    def _pack_categories(self, source: Source, x: NDArray[np.float32], hidden: NDArray[np.bool_]) -> None:
-        unseen = []
+    def _pack_categories(
+        self, source: Source, x: NDArray[np.float32], hidden: NDArray[np.bool_], unseen: Unseen
+    ) -> None:
         for (position, kind), block in zip(self._categorical, self._blocks, strict=True):
             column = source.column(position)
             codes = kind.codes(column)
@@ -219,16 +249,8 @@ class TableSchema:
             hidden[codes < 0, block] = True
             strangers = np.flatnonzero(codes == len(kind.categories))
             if len(strangers):
-                values = column.array.take(pa.array(strangers)).unique().to_pylist()
-                unseen.append(
-                    f"{column.label!r} ({', '.join(map(repr, values[:_SHOWN]))}{', ...' * (len(values) > _SHOWN)})"
-                )
-        if unseen:
-            warnings.warn(
-                f"categories that were not there when fitted count as 'other': column {'; column '.join(unseen)}",
-                UserWarning,
-                stacklevel=3,
-            )
+                values = column.array.take(pa.array(strangers)).unique()[: _SHOWN + 1].to_pylist()
+                unseen.setdefault(position, (column.label, {}))[1].update(dict.fromkeys(values))
 
     def unpack(self, out: Batch | Tensor | NDArray[Any]) -> Any:
         """Tensors → the user's kind of object, units, columns, dtypes and row labels.
@@ -310,6 +332,31 @@ class TableSchema:
         if len(lengths) > 1 or np.dtype(schema.dtype).kind not in "biufUOmM":
             raise ValueError("not the schema of a table: columns, names, weights and dtype contradict one another")
         return schema
+
+
+def _cut(source: Source, size: int) -> Iterator[slice]:
+    return (slice(start, start + size) for start in range(0, source.shape[0], size))
+
+
+def _batch(x: NDArray[np.float32], hidden: NDArray[np.bool_], rows: TableRows | None = None) -> Batch:
+    import torch
+
+    mask = torch.from_numpy(np.logical_not(hidden, out=hidden)) if hidden.any() else None
+    return Batch(torch.from_numpy(x), mask, rows)
+
+
+def _warn(unseen: Unseen) -> None:
+    """Say, once, which categories are new."""
+    if unseen:
+        columns = [
+            f"{label!r} ({', '.join(map(repr, list(values)[:_SHOWN]))}{', ...' * (len(values) > _SHOWN)})"
+            for _, (label, values) in sorted(unseen.items())
+        ]
+        warnings.warn(
+            f"categories that were not there when fitted count as 'other': column {'; column '.join(columns)}",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _plain_label(label: Label | None) -> Any:

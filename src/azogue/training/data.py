@@ -13,7 +13,7 @@ from torch import Tensor
 from azogue.recipe import Batch, Rng
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 #: Rows of a group, the unit that is read at once, and groups of a buffer, the unit within which rows are shuffled.
 GROUP_ROWS = 8192
@@ -126,30 +126,3 @@ def batches(members: Sequence[Rows], size: int, rngs: Sequence[Rng]) -> Iterator
         whole = together([rows.take(where) for rows, where in zip(members, chosen, strict=True)])
         masks = itertools.repeat(None) if whole.mask is None else torch.split(whole.mask, size, 1)
         yield from map(Batch, torch.split(whole.x, size, 1), masks)
-
-
-def in_blocks(function: Callable[..., tuple[Tensor, ...]], *inputs: Tensor | None) -> tuple[Tensor, ...]:
-    """Apply a row-wise function in padded blocks of `BLOCK` rows and join what it returns.
-
-    Parameters
-    ----------
-    function : callable
-        Tensors of (BLOCK, …) → a tuple of tensors of (BLOCK, …).
-    inputs : Tensor or None
-        Cut alike along the rows; None is passed on.
-    """
-    rows = next(len(tensor) for tensor in inputs if tensor is not None)
-    results: list[tuple[Tensor, ...]] = []
-    with torch.inference_mode():
-        for start in range(0, max(rows, 1), BLOCK):
-            kept = min(BLOCK, rows - start)
-            parts = [None if t is None else _padded(t[start : start + BLOCK]) for t in inputs]
-            results.append(tuple(part[:kept] for part in function(*parts)))
-        joined = tuple(torch.cat(parts) for parts in zip(*results, strict=True))
-    return tuple(part.clone() for part in joined)
-
-
-def _padded(block: Tensor) -> Tensor:
-    if len(block) == BLOCK:
-        return block
-    return torch.cat([block, block.new_zeros(BLOCK - len(block), *block.shape[1:])])

@@ -58,14 +58,22 @@ class State:
     kept: Weights | None = None
     history: list[dict[str, float]] = field(default_factory=list)
     stopped: str = ""
+    values: Weights = field(default_factory=dict, repr=False)
 
     def weights(self) -> Weights:
         """A copy of the network's parameters and running statistics, by logical name."""
-        return {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+        return {name: value.detach().clone() for name, value in self._values().items()}
 
     def load_weights(self, weights: Weights) -> None:
         """Put a copy back."""
-        self.network.load_state_dict(weights)
+        for name, value in self._values().items():
+            value.detach().copy_(weights[name])
+
+    def _values(self) -> Weights:
+        """The network's parameters and running statistics themselves; asking a module for them takes long."""
+        if not self.values:
+            self.values.update(self.network.state_dict(keep_vars=True))
+        return self.values
 
     def snapshot(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """The whole state as JSON values and named tensors."""
