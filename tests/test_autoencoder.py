@@ -208,7 +208,7 @@ def test_plan_tells_before_it_trains(iris):
     assert plan.rows + plan.held_out == 150
     assert plan.parameters == sum(p.numel() for p in ae.fit(iris).network_.parameters())
     text = str(plan)
-    for word in ("Sparsity", "autograd", "Point()", "MiB", "sepal length (cm)", "standard", "7 ×"):
+    for word in ("Sparsity", "dense", "Point()", "MiB", "sepal length (cm)", "standard", "7 ×"):
         assert word in text
 
 

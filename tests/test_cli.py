@@ -64,7 +64,7 @@ def test_fit_says_what_it_made(folder):
     assert told["columns"] == 5
     assert told["epochs"] <= 5
     plan = json.loads(azogue("fit", "iris.csv", "-o", "no.azogue", "--plan", "--json", cwd=folder).stdout)
-    assert plan["backend"] == "autograd"
+    assert plan["backend"] == "dense"
     assert not (folder / "no.azogue").exists()
 
 
@@ -303,18 +303,18 @@ def test_advice_on_text_columns(folder):
 
 
 def test_an_interrupted_run_is_no_success(folder, monkeypatch):
-    from azogue.training import autograd
+    from azogue.training.dense import Dense
 
     calls = []
-    step = autograd.Autograd.step
+    step = Dense.step
 
-    def interrupted(self, state, batch):
-        calls.append(state.epoch)
-        if state.epoch == 2:
+    def interrupted(self, states, batch):
+        calls.append(states[0].epoch)
+        if states[0].epoch == 2:
             raise KeyboardInterrupt
-        return step(self, state, batch)
+        return step(self, states, batch)
 
-    monkeypatch.setattr(autograd.Autograd, "step", interrupted)
+    monkeypatch.setattr(Dense, "step", interrupted)
     done = azogue("fit", "iris.csv", "-o", "half.azogue", *QUICK, cwd=folder, ok=False)
     assert done.returncode == 130
     assert "2 of 5 epochs" in done.stderr

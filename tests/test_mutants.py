@@ -29,9 +29,16 @@ MUTANTS = [
     Mutant(
         "KL clamped to nothing",
         "objectives/divergences.py",
+        "share = share * (scale / rows)",
+        "share = share * (scale / rows) * (value > 100.0)",
+        f"{CONTRACT}[VariationalAutoencoder-check_hyper_parameters]",
+    ),
+    Mutant(
+        "KL clamped to nothing, where autograd differentiates it",
+        "objectives/divergences.py",
         "total: Tensor = units.sum(1)",
         "total: Tensor = (units - 100.0).clamp(min=0.0).sum(1)",
-        f"{CONTRACT}[VariationalAutoencoder-check_hyper_parameters]",
+        "tests/test_dense.py::test_gradients_are_autograd_s[variational]",
     ),
     Mutant(
         "a KL that averages over the code",
@@ -57,8 +64,8 @@ MUTANTS = [
     Mutant(
         "a variance that is not learned",
         "objectives/reconstruction.py",
-        "(PACE * own).to(result.dtype)",
-        "(PACE * own.detach()).to(result.dtype)",
+        "found.parameters.append((own, PACE * each",
+        "found.parameters.append((own, 0 * each",
         f"{CONTRACT}[VariationalAutoencoder-check_gradients]",
     ),
     Mutant(
@@ -129,6 +136,13 @@ MUTANTS = [
         "training/autograd.py",
         "network.decode(code.z, rng)",
         "network.decode(code.z.detach(), rng)",
+        f"{CONTRACT}[ContractiveAutoencoder-check_gradients]",
+    ),
+    Mutant(
+        "a code from which no derivative goes back",
+        "training/dense.py",
+        'by["z"] = by["z"] + back if "z" in by else back',
+        'by["z"] = by["z"] if "z" in by else back * 0',
         f"{CONTRACT}[Autoencoder-check_gradients]",
     ),
     Mutant(
@@ -168,9 +182,9 @@ MUTANTS = [
     ),
     Mutant(
         "blocks that are not padded",
-        "training/data.py",
-        "if len(block) == BLOCK:",
-        "if True:",
+        "inference.py",
+        "x = like.new_zeros(size, ",
+        "x = like.new_zeros(len(part), ",
         "tests/test_autoencoder.py::test_any_batching_gives_the_same_bits",
     ),
     Mutant(

@@ -28,6 +28,7 @@ _HOMES = {
     "AnomalyDetector": "azogue.applications",
     "Axes": "azogue.session",
     "autoencode": "azogue.shortcuts",
+    "fit_together": "azogue.populations",
     "load": "azogue.shortcuts",
     "check_autoencoder": "azogue.contract",
     "ModelFileError": "azogue.files",
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from azogue.files import ModelFileError
     from azogue.layers import BatchNorm, Bottleneck, Dense, Dropout, Input, LayerNorm, Output
     from azogue.objectives import L1, Sparsity, WeightDecay
+    from azogue.populations import fit_together
     from azogue.session import Axes
     from azogue.shortcuts import autoencode, load
     from azogue.training.loop import TrainingWarning

@@ -78,8 +78,30 @@ class Session:
         return backend_for(self.network, self.recipe)
 
 
-def open_session(estimator: Any, X: Any, validation_data: Any, seed: int) -> Session:
+#: What the preparation of a table depends on → its schema, packed rows and packed validation rows.
+Prepared = dict[Any, tuple[Schema, Batch, Batch | None]]
+
+
+def open_session(
+    estimator: Any,
+    X: Any,
+    validation_data: Any,
+    seed: int,
+    *,
+    prepared: Prepared | None = None,
+    rows: Any = None,
+) -> Session:
     """Settle everything that training `estimator` on `X` needs.
+
+    Parameters
+    ----------
+    estimator : Autoencoder
+    X, validation_data : table
+    seed : int
+    prepared : dict, optional
+        Where the preparation of X is kept, for other estimators on the same tables.
+    rows : array of int, optional
+        The rows of X to train on, by position.
 
     Raises
     ------
@@ -90,9 +112,10 @@ def open_session(estimator: Any, X: Any, validation_data: Any, seed: int) -> Ses
     axes = estimator.axes()
     objective = as_objective(estimator.objective, axes.reconstruction) + axes.penalties
     code = axes.code if estimator.code is None else _as_code(estimator.code)
-    schema = as_modality(estimator.modality, estimator.scaling).fit(X, _demand(estimator.network, objective))
+    schema, data, held_out = _prepare(estimator, X, validation_data, objective, {} if prepared is None else prepared)
     objective.check(code, schema.heads)
-    data = schema.pack(X)
+    index = None if rows is None else _rows(rows, len(data))
+    count = len(data) if index is None else len(index)
     device = _device(estimator.device)
     recipe = Recipe(
         corruption=axes.corruption if estimator.corruption is None else as_corruption(estimator.corruption),
@@ -100,25 +123,46 @@ def open_session(estimator: Any, X: Any, validation_data: Any, seed: int) -> Ses
         optimizer=as_optimizer(estimator.optimizer),
         schedule=as_schedule(estimator.learning_rate),
         epochs=int(estimator.epochs),
-        batch_size=_batch_size(estimator.batch_size, len(data)),
+        batch_size=_batch_size(estimator.batch_size, count),
         validation_fraction=float(estimator.validation_fraction),
         patience=estimator.patience,
         seed=seed,
         weight_decay=float(estimator.weight_decay),
         deterministic=bool(estimator.deterministic),
     )
-    spec, network = _network(estimator.network, code, objective, axes, schema, len(data), seed)
+    spec, network = _network(estimator.network, code, objective, axes, schema, count, seed)
     network.attach(objective, seed)
     recipe = replace(recipe, precision=_precision(estimator.precision, device, spec, schema.width))
     network.to(device, torch.float64 if recipe.precision == "float64" else torch.float32)
-    train = place(data, network)
+    train = Rows(place(data, network).batch, index)
     held: Rows | None
-    if validation_data is not None:
-        held = place(schema.pack(validation_data), network)
+    if held_out is not None:
+        held = place(held_out, network)
     else:
         train, held = hold_out(train, recipe.validation_fraction, seed)
     validation = None if held is None else held.all()
     return Session(schema, recipe, spec, code, network, train, validation, axes.pretraining)
+
+
+def _prepare(
+    estimator: Any, X: Any, validation_data: Any, objective: Objective, prepared: Prepared
+) -> tuple[Schema, Batch, Batch | None]:
+    demand = _demand(estimator.network, objective)
+    key = (estimator.modality, estimator.scaling, demand)
+    if key not in prepared:
+        schema = as_modality(estimator.modality, estimator.scaling).fit(X, demand)
+        held = None if validation_data is None else schema.pack(validation_data)
+        prepared[key] = schema, schema.pack(X), held
+    return prepared[key]
+
+
+def _rows(rows: Any, count: int) -> torch.Tensor:
+    index = np.asarray(rows)
+    if index.ndim != 1 or not len(index) or index.dtype.kind not in "iu":
+        raise ValueError(f"rows: expected positions of rows, a whole number each, got {rows!r}")
+    if index.min() < 0 or index.max() >= count:
+        raise ValueError(f"rows: there are {count} rows, got positions from {index.min()} to {index.max()}")
+    return torch.as_tensor(index.astype(np.int64))
 
 
 def place(data: Batch, network: Network) -> Rows:

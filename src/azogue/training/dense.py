@@ -20,7 +20,7 @@ from azogue.modules import DenseModule
 from azogue.recipe import Batch, Rng, Rngs, Step
 from azogue.training.data import BLOCK, together
 from azogue.training.flat import Flat, release
-from azogue.training.layerwise import Pass, flip
+from azogue.training.layerwise import Pass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -166,13 +166,14 @@ class Dense:
         if "out" in by:
             raw = self._model.unlink(by.pop("out"), done.rows.raw, step.out)
             by["raw"] = by["raw"] + raw if "raw" in by else raw
-        delta = flip(by.pop("raw"))
+        delta = done.by_raw(by.pop("raw"))
         for layer in reversed(done.decoder):
             delta = layer.backward(delta)
         direct = by.pop("h", None)
-        by["z"] = by["z"] + flip(delta) if "z" in by else flip(delta)
+        back = done.by_h.rows(delta)
+        by["z"] = by["z"] + back if "z" in by else back
         by_h = pull(by)
-        delta = flip(by_h if direct is None else by_h + direct)
+        delta = done.by_h(by_h if direct is None else by_h + direct)
         for layer in reversed(done.encoder):
             delta = layer.backward(delta)
         for pulled in found:

@@ -8,7 +8,9 @@ where the columns of x are the rows of the batch. With `[W | b]` as one matrix a
 one product, and the first two are the same one. A leading dimension of members makes every product a batch of
 products, so a population costs as many calls as a network; each member's numbers are those it has on its own.
 
-Everything lies feature by row, (members, width, n), so that rows run along the vector lanes.
+Everything lies feature by row, (members, width, n), so that rows run along the vector lanes. Rows are filled up to
+whole lanes: some activations end in other bits where a vector is not full, and a member's vectors must not depend on
+who comes behind it. The rows that fill up are zeros on the way in and have no derivative, so they add nothing.
 """
 
 from __future__ import annotations
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
 
     from azogue.network import Network
     from azogue.recipe import Rngs
+
+
+#: Numbers that the widest processors take at a time, in their loops over two vectors.
+LANES = 32
 
 
 def flip(tensor: Tensor) -> Tensor:
@@ -124,8 +130,9 @@ class TiedLayer(Layer):
 class Between:
     """What stands between layers and states its own derivative, such as dropout."""
 
-    def __init__(self, module: Any, x: Tensor, y: Tensor, *, first: bool) -> None:
-        self.module, self.x, self.y, self.first = module, flip(x), flip(y), first
+    def __init__(self, module: Any, x: Tensor, y: Tensor, rows: int, *, first: bool) -> None:
+        self.module, self.x, self.y, self.first = module, flip(x)[:, :rows], flip(y)[:, :rows], first
+        self.into = Filled(x, rows)
         self.pull: Callable[[Tensor], Tensor] = lambda delta: delta
 
     def forward(self, rngs: Rngs | None) -> None:
@@ -133,7 +140,24 @@ class Between:
         self.y.copy_(out)
 
     def backward(self, delta: Tensor) -> Tensor | None:
-        return None if self.first else flip(self.pull(flip(delta)))
+        return None if self.first else self.into(self.pull(self.into.rows(delta)))
+
+
+class Filled:
+    """Derivatives of rows (members, n, width) → feature by row, with zeros for the rows that fill up the lanes."""
+
+    def __init__(self, like: Tensor, rows: int) -> None:
+        self.count, self.buffer = rows, None if like.shape[2] == rows else torch.zeros_like(like)
+
+    def __call__(self, delta: Tensor) -> Tensor:
+        if self.buffer is None:
+            return flip(delta)
+        self.buffer[:, :, : self.count] = flip(delta)
+        return self.buffer
+
+    def rows(self, delta: Tensor) -> Tensor:
+        """The way back: a view of the rows that are there."""
+        return flip(delta)[:, : self.count]
 
 
 class Rows(NamedTuple):
@@ -164,13 +188,15 @@ class Pass:
         What is to be reproduced; the encoder's input and output; the decoder's input and output. h and z are one where
         the code is transparent.
     rows : Rows
-        The same, rows by features.
+        The same, rows by features, without those that fill up the lanes.
+    by_raw, by_h : Filled
+        What brings derivatives of rows into the layers' order.
     encoder, decoder : list
         Layers, each with `forward(rngs)` and `backward(delta)`.
     """
 
     def __init__(self, model: Network, flat: Flat, width: int, n: int) -> None:
-        self.flat, self.n = flat, n
+        self.flat, self.n, self.filled = flat, n, -(-n // LANES) * LANES
         self.names = {id(module): name for name, module in model.named_modules()}
         here, back = list(model.encoder.steps), list(model.decoder.steps)
         self.tied = any(isinstance(module, TiedModule) for module in back)
@@ -182,17 +208,18 @@ class Pass:
         start, self.seen = self._input(here[0], width)
         self.encoder = self._chain(here, start, width, self.h, first=True)
         self.target = torch.empty_like(self.seen)
-        self.rows = Rows(*map(flip, (self.target, self.seen, self.h, self.z, self.raw)))
+        self.rows = Rows(*(flip(part)[:, :n] for part in (self.target, self.seen, self.h, self.z, self.raw)))
+        self.by_raw, self.by_h = Filled(self.raw, n), Filled(self.h, n)
 
     def _plain(self, width: int) -> Tensor:
-        return self.flat.parameters.new_empty(len(self.flat.parameters), width, self.n)
+        return self.flat.parameters.new_zeros(len(self.flat.parameters), width, self.filled)
 
     def _input(self, module: Any, width: int) -> tuple[Tensor, Tensor]:
         """The buffer that a module reads, with a row of ones where it wants one, and its part for values."""
         if not isinstance(module, DenseModule) or isinstance(module, TiedModule):
             buffer = self._plain(width)
             return buffer, buffer
-        buffer = self.flat.parameters.new_zeros(len(self.flat.parameters), padded(width), self.n)
+        buffer = self.flat.parameters.new_zeros(len(self.flat.parameters), padded(width), self.filled)
         buffer[:, width] = 1.0
         return buffer, buffer[:, :width]
 
@@ -208,7 +235,7 @@ class Pass:
 
     def _stage(self, module: Any, x: Tensor, y: Tensor, *, first: bool) -> Any:
         if not isinstance(module, DenseModule):
-            return Between(module, x, y, first=first)
+            return Between(module, x, y, self.n, first=first)
         name = self.names[id(module)]
         if isinstance(module, TiedModule):
             source = self.flat.matrix(f"{self.names[id(module.source)]}.weight")

@@ -1,0 +1,136 @@
+"""Populations: whoever is trained with others ends with the bits that it has on its own."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+
+import azogue as az
+from azogue import corruptions
+from azogue.optimizers import SGD, Adam
+
+RNG = np.random.default_rng(0)
+X = np.tanh(RNG.normal(size=(150, 4)) @ RNG.normal(size=(4, 9))) + 0.1 * RNG.normal(size=(150, 9))
+HOLES = np.where(RNG.random(X.shape) < 0.1, np.nan, X)
+
+
+def weights(model):
+    return torch.cat([value.reshape(-1).double() for value in model.network_.state_dict().values()])
+
+
+def members(count=5, **parameters):
+    return [az.Autoencoder((7, 3), epochs=6, random_state=seed, **parameters) for seed in range(count)]
+
+
+def same(one, other):
+    assert torch.equal(weights(one), weights(other))
+    assert [{**r, "seconds": 0} for r in one.history_] == [{**r, "seconds": 0} for r in other.history_]
+    assert one.stopped_ == other.stopped_
+
+
+POPULATIONS = {
+    "seeds": members(),
+    "one": members(1),
+    "learning rates": [m.set_params(learning_rate=0.01 / (i + 1)) for i, m in enumerate(members())],
+    "corruptions": [
+        m.set_params(corruption=c)
+        for m, c in zip(members(), [None, "zeros", "gaussian", "swap", corruptions.Masking()], strict=True)
+    ],
+    "optimisers": [
+        m.set_params(optimizer=o, weight_decay=d)
+        for m, o, d in zip(members(), ["adam", SGD(), Adam(clip=0.1), Adam(beta1=0.5), SGD(0.5)], range(5), strict=True)
+    ],
+    "epochs and patience": [
+        m.set_params(epochs=2 + 4 * i, patience=1 + i, learning_rate=0.05) for i, m in enumerate(members())
+    ],
+    "shapes": [m.set_params(network=n) for m, n in zip(members(), [2, 3, (7, 3), (5, 2), 2], strict=True)],
+    "variational": [az.VariationalAutoencoder((8, 2), epochs=4, random_state=s) for s in range(4)],
+    "tied, dropout": [
+        az.Autoencoder(
+            az.Input() + az.Dense(6, "relu") + az.Dropout(0.3) + az.Dense(2) + az.Output(tied=True),
+            epochs=4,
+            random_state=s,
+        )
+        for s in range(4)
+    ],
+    "batch norm": [
+        az.Autoencoder(
+            az.Input() + az.Dense(6, "relu", normalization="batch") + az.Dense(2) + az.Output(),
+            epochs=3,
+            random_state=s,
+        )
+        for s in range(3)
+    ],
+    "of all kinds": [
+        az.Autoencoder(2, epochs=3, random_state=0),
+        az.ContractiveAutoencoder(2, epochs=3, random_state=1),
+        az.SparseAutoencoder(2, epochs=3, random_state=2),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", POPULATIONS)
+@pytest.mark.parametrize("data", ["whole", "holes"])
+def test_a_member_is_what_it_is_alone(name, data):
+    table = X if data == "whole" else HOLES
+    together = az.fit_together([clone(member) for member in POPULATIONS[name]], table)
+    for member, prototype in zip(together, POPULATIONS[name], strict=True):
+        same(member, clone(prototype).fit(table))
+        np.testing.assert_array_equal(member.errors(table), clone(prototype).fit(table).errors(table))
+
+
+def test_rows_of_their_own():
+    rows = [RNG.choice(150, 90, replace=False) for _ in range(3)]
+    one, two, three = az.fit_together(members(3), X, rows=rows)
+    again = az.fit_together(members(2)[1:], X, rows=rows[1:2])[0]
+    same(two, again)
+    assert not torch.equal(weights(one), weights(three))
+    bootstrap = az.fit_together(members(2), X, rows=[RNG.integers(0, 150, 150) for _ in range(2)])
+    assert all(len(member.history_) == 6 for member in bootstrap)
+    with pytest.raises(ValueError, match="150 rows, got positions from 0 to 150"):
+        az.fit_together(members(1), X, rows=[[0, 150]])
+    with pytest.raises(ValueError, match="a whole number each"):
+        az.fit_together(members(1), X, rows=[[0.5, 1.0]])
+    with pytest.raises(ValueError, match="one array for each of 2"):
+        az.fit_together(members(2), X, rows=[[0, 1]])
+
+
+def test_validation_data_and_callbacks():
+    heard = []
+    listening = [m.set_params(callbacks=(lambda record, n=n: heard.append(n),)) for n, m in enumerate(members(2))]
+    listening[1].set_params(metrics="mse", callbacks=(lambda record: heard.append(1) or record["epoch"] == 2,))
+    one, two = az.fit_together(listening, X[:100], validation_data=X[100:])
+    assert heard.count(0) == 6
+    assert heard.count(1) == 2
+    assert two.stopped_ == "callback"
+    assert "mse" in two.history_[0]
+    same(one, members(1)[0].fit(X[:100], validation_data=X[100:]))
+
+
+def test_a_member_that_diverges_leaves_the_others_alone():
+    wild = members(3)
+    wild[1].set_params(learning_rate=1e30, optimizer="sgd")
+    wild[2].set_params(optimizer="sgd")
+    with pytest.warns(az.TrainingWarning, match="member 1 is left unfitted"):
+        found = az.fit_together(wild, X)
+    same(found[0], members(1)[0].fit(X))
+    assert not hasattr(found[1], "network_")
+    same(found[2], members(3)[2].set_params(optimizer="sgd").fit(X))
+    alone = [members(1)[0].set_params(learning_rate=1e30, optimizer="sgd")]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(FloatingPointError, match="turned NaN or infinite in epoch 1"):
+            az.fit_together(alone, X)
+
+
+def test_what_is_no_population(tmp_path):
+    ae = az.Autoencoder(2)
+    with pytest.raises(ValueError, match="given twice"):
+        az.fit_together([ae, ae], X)
+    with pytest.raises(TypeError, match="expected autoencoders"):
+        az.fit_together([az.AnomalyDetector()], X)
+    with pytest.raises(ValueError, match="checkpoint"):
+        az.fit_together([az.Autoencoder(2, checkpoint=tmp_path / "c")], X)
+    assert az.fit_together([], X) == []
