@@ -85,18 +85,27 @@ class Reader:
 
     def errors(self, rows: Batch | Pieces) -> Tensor:
         """The reconstruction part of the objective for each row, (n,)."""
-        return self._joined(lambda x, mask: self._told("errors", x, mask), rows)
+        return self._joined(lambda x, mask: self._told("errors", forward(self.network, Batch(x, mask))), rows)
 
     def cell_errors(self, rows: Batch | Pieces) -> Iterator[np.ndarray]:
         """The same for each cell: blocks (k, columns) in the order of the heads; NaN where a cell is missing."""
-        first = self.network.first_slots
-        return self._blocks(
-            lambda x, mask: self._told("columns", x, mask).masked_fill(~mask[:, first], torch.nan), rows
-        )
+        return self._blocks(lambda x, mask: self._cells(forward(self.network, Batch(x, mask)), mask), rows)
 
-    def _told(self, method: str, x: Tensor, mask: Tensor) -> Tensor:
+    def cells_and_codes(self, rows: Batch | Pieces) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Blocks of `cell_errors` and of `codes` from one pass."""
+        columns = len(self.network.first_slots)
+
+        def both(x: Tensor, mask: Tensor) -> Tensor:
+            step = forward(self.network, Batch(x, mask))
+            return torch.cat([self._cells(step, mask), step.code.z], 1)
+
+        return ((part[:, :columns], part[:, columns:]) for part in self._blocks(both, rows))
+
+    def _cells(self, step: Step, mask: Tensor) -> Tensor:
+        return self._told("columns", step).masked_fill(~mask[:, self.network.first_slots], torch.nan)
+
+    def _told(self, method: str, step: Step) -> Tensor:
         """What the reconstruction's terms say together; infinity where the network's arithmetic overflowed."""
-        step = forward(self.network, Batch(x, mask))
         terms = self.objective.reconstruction.terms
         values = [weight * getattr(term, method)(step) for weight, term in terms if isinstance(term, Reconstruction)]
         total: Tensor = sum(values[1:], start=values[0])
@@ -143,7 +152,8 @@ def by_column(parts: Iterable[np.ndarray], schema: Schema) -> Iterator[np.ndarra
         yield result
 
 
-_LEVELS = np.linspace(0, 1, 1001)
+#: Quantiles of a profile.
+LEVELS = 1001
 #: Cells whose errors are looked at for a profile, at most, and the rows that are looked at in any case.
 PROFILE_CELLS, PROFILE_ROWS = 4_000_000, 1_000
 
@@ -162,10 +172,10 @@ def calibrate(
 ) -> tuple[Profile, np.ndarray]:
     """The profile of errors and the quantiles of codes of training rows, merged with those of rows seen before."""
     part = data.take(calibration_rows(len(data), schema.n_columns))
-    cells = list(by_column(reader.cell_errors(part), schema))
-    found = error_profile(cells, column_weights(schema.heads, schema.n_columns))
+    cells, units = zip(*reader.cells_and_codes(part), strict=True)
+    found = error_profile(list(by_column(cells, schema)), column_weights(schema.heads, schema.n_columns))
     found = found if profile is None else merged(profile, found)
-    return found, code_quantiles(reader.codes(part), codes, len(part) / float(found["rows"]))
+    return found, code_quantiles(np.concatenate(units), codes, len(part) / float(found["rows"]))
 
 
 def error_profile(parts: Sequence[np.ndarray], weights: np.ndarray) -> Profile:
@@ -187,7 +197,21 @@ def error_profile(parts: Sequence[np.ndarray], weights: np.ndarray) -> Profile:
     """
     scale = column_scale(parts)
     scores = np.concatenate([observed_mean(part / scale, weights) for part in parts])
-    return {"rows": np.array(len(scores)), "column_scale": scale, "quantiles": np.quantile(scores, _LEVELS)}
+    return {"rows": np.array(len(scores)), "column_scale": scale, "quantiles": even_quantiles(scores, LEVELS)}
+
+
+def even_quantiles(values: np.ndarray, count: int) -> np.ndarray:
+    """`count` evenly spaced quantiles, from the least to the greatest, along the last axis; finite values.
+
+    `numpy.quantile` by sorting, which is faster than partitions about so many places.
+    """
+    ordered = np.sort(values, axis=-1).astype(np.float64)
+    at = np.linspace(0, ordered.shape[-1] - 1, count)
+    low = np.minimum(at.astype(int), ordered.shape[-1] - 1)
+    below, above = ordered[..., low], ordered[..., np.minimum(low + 1, ordered.shape[-1] - 1)]
+    with np.errstate(invalid="ignore"):  # ∞ − ∞
+        between = below + (above - below) * (at - low)
+    return np.where(below == above, below, between)
 
 
 def column_scale(parts: Iterable[np.ndarray]) -> np.ndarray:
@@ -214,9 +238,9 @@ def merged(old: Profile, new: Profile) -> Profile:
     }
 
 
-def code_quantiles(codes: Tensor, known: np.ndarray | None, share: float) -> np.ndarray:
+def code_quantiles(codes: np.ndarray, known: np.ndarray | None, share: float) -> np.ndarray:
     """Percentiles of each unit, (101, size), of codes (n, size) that are the part `share` of all seen so far."""
-    found = np.asarray(np.quantile(codes.numpy(), np.linspace(0, 1, 101), axis=0))
+    found = even_quantiles(codes.T, 101).T
     if share == 1.0 or known is None:
         return found
     return np.stack([joined_quantiles(*pair, share) for pair in zip(known.T, found.T, strict=True)], 1)

@@ -171,7 +171,10 @@ class Batch:
 
     def take(self, index: Any) -> Batch:
         """The rows of an index tensor or slice (labels are left behind: they are for whole tables)."""
-        return Batch(self.x[index], None if self.mask is None else self.mask[index])
+        if isinstance(index, slice):
+            return Batch(self.x[index], None if self.mask is None else self.mask[index])
+        index = index.to(self.x.device)
+        return Batch(self.x.index_select(0, index), None if self.mask is None else self.mask.index_select(0, index))
 
 
 @dataclass(frozen=True)

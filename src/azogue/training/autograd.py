@@ -68,7 +68,7 @@ class Autograd:
                 loss, means = evaluate(player.objective, _full(step) if recipe.precision in _AUTOCAST else step)
                 share = len(part) / len(batch)
                 (loss * share).backward()  # type: ignore[no-untyped-call]
-                values = [value.detach() * share for value in (loss, *means)]
+                values = [value.detach() * share for value in means]
                 seen[key] = values if shard == 0 else [a + b for a, b in zip(seen[key], values, strict=True)]
             _move(player, recipe, rate)
         return seen

@@ -46,6 +46,8 @@ def order(rows: int, rng: Rng, group: int = GROUP_ROWS, buffer: int = BUFFER_GRO
     Tensor of int64, shape (rows,)
     """
     groups = -(-rows // group)
+    if groups == 1:
+        return torch.randperm(rows, generator=rng.at(step=0).generator("order/rows"))
     sequence = torch.randperm(groups, generator=rng.generator("order/groups"))
     parts = []
     for number, start in enumerate(range(0, groups, buffer)):

@@ -11,6 +11,7 @@ Parts see rows by features, (members, n, width): the transposed view of what lie
 
 from __future__ import annotations
 
+from operator import is_
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from azogue.network import Network
     from azogue.objectives.algebra import Pulled
-    from azogue.optimizers import Optimizer
     from azogue.recipe import Recipe
     from azogue.training.state import State
 
@@ -61,31 +61,31 @@ class Dense:
 
     def __init__(self) -> None:
         self._states: list[State] = []
+        self._bound: Sequence[State] | None = None
 
     def step(self, states: Sequence[State], batch: Batch) -> dict[str, list[Tensor]]:
         """Move every member once; see `loop.Backend`."""
-        self._bind(states)
         with torch.inference_mode():
-            recipes = [state.recipe for state in states]
+            self._bind(states)
             rngs = None
             if self._draws:
                 rngs = Rngs([Rng(s.recipe.seed, epoch=s.epoch, step=s.step) for s in states])
             done = self._pass(batch)
-            step, pull = self._forward(done, batch, [recipe.corruption for recipe in recipes], rngs, rngs)
+            step, pull = self._forward(done, batch, self._corruptions, rngs, rngs)
             for gradient in self._loose:
                 gradient.zero_()
-            found = [(weight, term.gradient(step, weight)) for weight, term in recipes[0].objective.terms]
-            self._backward(done, step, pull, [pulled for _, pulled in found])
+            found = [term.gradient(step, weight) for weight, term in self._terms]
+            self._backward(done, step, pull, found)
             self._move(states)
-            return {next(iter(states[0].players)): [_sum(found), *(pulled.value for _, pulled in found)]}
+        return {self._player: [pulled.value for pulled in found]}
 
     def evaluate(self, states: Sequence[State], data: Sequence[Batch]) -> list[float]:
         """The mean of what is comparable between epochs, over rows: uncorrupted, and always with the same draws."""
-        self._bind(states)
         recipe, rows = states[0].recipe, len(data[0])
         size = max(recipe.batch_size, BLOCK)  # terms over a batch mean the same as in training
         totals = [0.0] * len(states)
         with torch.inference_mode():
+            self._bind(states)
             for number, start in enumerate(range(0, rows, size)):
                 batch = together([part.take(slice(start, start + size)) for part in data])
                 fixed = Rngs([Rng(state.recipe.seed, shard=number) for state in states])
@@ -98,28 +98,42 @@ class Dense:
     def close(self, states: Sequence[State]) -> None:
         """Give the members' parameters memory of their own again."""
         release(states)
-        self._states = []
+        self._states, self._bound = [], None
 
     def _bind(self, states: Sequence[State]) -> None:
         """Make the members' parameters views of one buffer, unless they are."""
-        if len(states) == len(self._states) and all(a is b for a, b in zip(states, self._states, strict=True)):
+        if states is self._bound or (len(states) == len(self._states) and all(map(is_, states, self._states))):
             return
-        self._states, self._passes = list(states), dict[int, Pass]()
+        with torch.inference_mode(False):
+            self._settle(states)
+
+    def _settle(self, states: Sequence[State]) -> None:
+        """What steps would ask for each time."""
+        self._states, self._bound, self._passes = list(states), states, dict[int, Pass]()
         self._flat = flat = Flat(states)
-        network, objective = states[0].network, states[0].recipe.objective
+        network, recipes = states[0].network, [state.recipe for state in states]
+        self._terms, self._player = recipes[0].objective.terms, next(iter(states[0].players))
+        self._corruptions = [recipe.corruption for recipe in recipes]
         self._model = model = flat.stacked(network)
         self._values = model.code.values()
         names = {id(parameter): name for name, parameter in model.named_parameters()}
         self._gradients = {key: flat.pair(name)[1] for key, name in names.items()}
         self._loose = [flat.pair(name)[1] for name in names.values() if not name.startswith(("encoder.", "decoder."))]
-        self._reads_out = any(term.reads_out for _, term in objective.terms)
+        self._reads_out = any(term.reads_out for _, term in self._terms)
         between = [module for chain in (model.encoder, model.decoder) for module in chain.steps if _draws(module)]
-        corrupts = any(state.recipe.corruption is not None for state in states)
-        self._draws = corrupts or bool(between) or not model.code.spec.transparent
+        self._draws = any(self._corruptions) or bool(between) or not model.code.spec.transparent
         (players,) = zip(*(state.players.values() for state in states), strict=True)
         self._count = torch.stack([player.count for player in players])
         for player, count in zip(players, self._count, strict=True):
             player.count = count
+        self._movers = self._ways(recipes)
+
+    def _ways(self, recipes: Sequence[Recipe]) -> list[Mover]:
+        """What moves members: one for all of them where they move alike."""
+        ways = [(recipe.optimizer, recipe.schedule, recipe.weight_decay, recipe.epochs) for recipe in recipes]
+        if all(way == ways[0] for way in ways) and ways[0][0].clip is None:
+            return [Mover(recipes[0], self._flat, None, self._count[0])]
+        return [Mover(recipe, self._flat, m, self._count[m]) for m, recipe in enumerate(recipes)]
 
     def _pass(self, batch: Batch) -> Pass:
         _, rows, width = batch.x.shape
@@ -182,22 +196,30 @@ class Dense:
 
     def _move(self, states: Sequence[State]) -> None:
         """One move of each member: of all at once where they move alike."""
-        ways = [(s.recipe.optimizer, s.recipe.schedule(s.progress), s.recipe.weight_decay) for s in states]
         self._count.add_(1)
-        if all(way == ways[0] for way in ways) and ways[0][0].clip is None:
-            self._move_rows(slice(None), *ways[0])
-            return
-        for member, way in enumerate(ways):
-            self._move_rows(slice(member, member + 1), *way)
+        for mover, state in zip(self._movers, states, strict=False):
+            mover.move(state.progress)
 
-    def _move_rows(self, rows: slice, optimizer: Optimizer, rate: float, decay: float) -> None:
-        flat = self._flat
-        parameters, gradients = flat.parameters[rows], flat.gradients[rows]
-        optimizer.limit([gradients])
+
+class Mover:
+    """Moves a member, or all of them where that is None, as a recipe says."""
+
+    def __init__(self, recipe: Recipe, flat: Flat, member: int | None, count: Tensor) -> None:
+        self.recipe, self.count = recipe, count
+        self.parameters, self.gradients = flat.of(flat.parameters, member), flat.of(flat.gradients, member)
+        self.memory = {slot: flat.of(buffer, member) for slot, buffer in flat.memory.items()}
+        self.decayed = flat.of(flat.decayed, member)
+
+    def move(self, progress: float) -> None:
+        """One move of the optimiser; weight decay first, as it is decoupled."""
+        recipe = self.recipe
+        optimizer, rate, decay = recipe.optimizer, recipe.schedule(progress), recipe.weight_decay
+        if optimizer.clip is not None:
+            optimizer.limit(self.gradients)
         if decay:
-            parameters.mul_(1.0 - rate * decay * flat.decayed)
-        memory = {slot: [buffer[rows]] for slot, buffer in flat.memory.items()}
-        optimizer.move([parameters], [gradients], memory, self._count[rows][0], rate)
+            for parameters, decayed in zip(self.parameters, self.decayed, strict=True):
+                parameters.mul_(1.0 - rate * decay * decayed)
+        optimizer.move(self.parameters, self.gradients, self.memory, self.count, rate)
 
 
 def _draws(module: Any) -> bool:

@@ -1,14 +1,16 @@
 """One buffer for all parameters of all members of a population, so that an optimiser moves them in one go.
 
-Members are rows of the buffer. A dense layer's weight and bias lie side by side, `[W | b]`, so that a product with
-`[x; 1]` computes the layer and a product with its transpose both gradients.
+A block of the buffer is a layer or another parameter, and in it the members lie one behind the other: products of all
+members at once want their results without gaps. A dense layer's weight and bias lie side by side, `[W | b]`, so that a
+product with `[x; 1]` computes the layer and a product with its transpose both gradients. They lie column by column,
+since products over odd numbers of columns are slow where these are the ones that vector units run along.
 """
 
 from __future__ import annotations
 
 import copy
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +31,16 @@ def padded(width: int) -> int:
     return full if full * 8 <= (width + 1) * 9 else width + 1
 
 
+class Place(NamedTuple):
+    """Where a parameter is: its block's start and size for a member, its offset there, its shape and strides."""
+
+    start: int
+    size: int
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
 class Flat:
     """The parameters, gradients and optimiser's memory of the first player of each state, as views of one buffer each.
 
@@ -39,48 +51,62 @@ class Flat:
 
     Attributes
     ----------
-    parameters, gradients : Tensor, shape (members, size)
-    memory : dict of Tensor, shape (members, size)
-        For each thing that the optimiser remembers.
-    decayed : Tensor, shape (size,)
-        1 where weight decay applies.
+    parameters, gradients : Tensor, shape (size · members,)
+    memory : dict of Tensor
+        Like them, for each thing that the optimiser remembers.
+    decayed : Tensor
+        Like them: 1 where weight decay applies.
     """
 
     def __init__(self, states: Sequence[State]) -> None:
         first = next(iter(states[0].players.values()))
         self._places, size = _layout(states[0].network, first.parameters)
         like = next(iter(first.parameters.values()))
-        members = len(states)
-        self.parameters, self.gradients = (like.new_zeros(members, size, requires_grad=False) for _ in range(2))
+        self.members = len(states)
+        self.parameters = like.new_zeros(size * self.members, requires_grad=False)
+        self.gradients, self.decayed = torch.zeros_like(self.parameters), torch.zeros_like(self.parameters)
         self.memory = {slot: torch.zeros_like(self.parameters) for slot in first.memory}
-        self.decayed = like.new_zeros(size, requires_grad=False)
         for name in first.decayed:
-            self._view(self.decayed[None], name).fill_(1.0)
+            self._view(self.decayed, name).fill_(1.0)
         for member, state in enumerate(states):
             (player,) = state.players.values()
             for name, parameter in player.parameters.items():
-                view = self._view(self.parameters[member : member + 1], name)[0]
-                parameter.data = view.copy_(parameter.data)
-                parameter.grad = self._view(self.gradients[member : member + 1], name)[0]
+                parameter.data = self._view(self.parameters, name)[member].copy_(parameter.data)
+                parameter.grad = self._view(self.gradients, name)[member]
             for slot, buffer in self.memory.items():
                 for name, value in player.memory[slot].items():
-                    player.memory[slot][name] = self._view(buffer[member : member + 1], name)[0].copy_(value)
+                    player.memory[slot][name] = self._view(buffer, name)[member].copy_(value)
+
+    def _block(self, buffer: Tensor, place: Place) -> Tensor:
+        start = place.start * self.members
+        return buffer[start : start + place.size * self.members].view(self.members, place.size)
 
     def _view(self, buffer: Tensor, name: str) -> Tensor:
-        start, shape, strides = self._places[name]
-        return buffer.as_strided((len(buffer), *shape), (buffer.stride(0), *strides), buffer.storage_offset() + start)
+        place = self._places[name]
+        block = self._block(buffer, place)
+        strides = (place.size, *place.strides)
+        return block.as_strided((self.members, *place.shape), strides, block.storage_offset() + place.offset)
 
     def pair(self, name: str) -> tuple[Tensor, Tensor]:
         """A parameter and its gradient for all members, (members, …)."""
         return self._view(self.parameters, name), self._view(self.gradients, name)
 
     def matrix(self, name: str) -> tuple[Tensor, Tensor]:
-        """`[W | b]` of the layer whose weight is called `name`, and its gradient, (members, units, columns)."""
-        start, (units, _), (columns, _) = self._places[name]
-        shape = (len(self.parameters), units, columns)
+        """`[W | b]ᵀ` of the layer whose weight is called `name`, and its gradient, (members, columns, units)."""
+        place = self._places[name]
+        units, width = place.shape
+        shape = (self.members, padded(width), units)
         return tuple(  # type: ignore[return-value]
-            buffer[:, start : start + units * columns].view(shape) for buffer in (self.parameters, self.gradients)
+            self._block(buffer, place)[:, : shape[1] * units].view(shape)
+            for buffer in (self.parameters, self.gradients)
         )
+
+    def of(self, buffer: Tensor, member: int | None) -> list[Tensor]:
+        """A member's part of a buffer, block by block; None: the whole buffer."""
+        if member is None:
+            return [buffer]
+        blocks = {place.start: place for place in self._places.values()}
+        return [self._block(buffer, place)[member] for place in blocks.values()]
 
     def stacked(self, network: Network) -> Network:
         """A network whose parameters are those of all members, with a leading dimension."""
@@ -95,24 +121,23 @@ class Flat:
         return model
 
 
-def _layout(
-    network: Network, parameters: dict[str, nn.Parameter]
-) -> tuple[dict[str, tuple[int, tuple[int, ...], tuple[int, ...]]], int]:
-    """Where each parameter starts, its shape and strides; and the size of a member's row."""
-    places: dict[str, tuple[int, tuple[int, ...], tuple[int, ...]]] = {}
+def _layout(network: Network, parameters: dict[str, nn.Parameter]) -> tuple[dict[str, Place], int]:
+    """Where each parameter is, and how many numbers a member takes."""
+    places: dict[str, Place] = {}
     at = 0
     for weight, bias in _layers(network):
         if weight in parameters:
             units, width = parameters[weight].shape
-            columns = padded(width)
-            places[weight] = (at, (units, width), (columns, 1))
-            places[bias] = (at + width, (units,), (columns,))
-            at += -(-units * columns // ALIGNED) * ALIGNED
+            size = -(-units * padded(width) // ALIGNED) * ALIGNED
+            places[weight] = Place(at, size, 0, (units, width), (1, units))
+            places[bias] = Place(at, size, width * units, (units,), (1,))
+            at += size
     for name, parameter in parameters.items():
         if name not in places:
             strides = tuple(math.prod(parameter.shape[i + 1 :]) for i in range(parameter.ndim))
-            places[name] = (at, tuple(parameter.shape), strides)
-            at += -(-parameter.numel() // ALIGNED) * ALIGNED
+            size = -(-parameter.numel() // ALIGNED) * ALIGNED
+            places[name] = Place(at, size, 0, tuple(parameter.shape), strides)
+            at += size
     return places, at
 
 

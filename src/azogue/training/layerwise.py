@@ -4,9 +4,10 @@ For one layer z = W x + b, y = φ(z) and a loss ℓ, with δ = ∂ℓ/∂z = ∂
 
     ∂ℓ/∂W = δ xᵀ        ∂ℓ/∂b = δ 1        ∂ℓ/∂x = Wᵀ δ
 
-where the columns of x are the rows of the batch. With `[W | b]` as one matrix and a row of ones below x, each line is
-one product, and the first two are the same one. A leading dimension of members makes every product a batch of
-products, so a population costs as many calls as a network; each member's numbers are those it has on its own.
+where the columns of x are the rows of the batch. With `[W | b]` as one matrix and a row of ones below x, each is one
+product, and the first two are the same one, `[∂ℓ/∂W | ∂ℓ/∂b]ᵀ = [x; 1] δᵀ`. A leading dimension of members makes every
+product a batch of products, so a population costs as many calls as a network; each member's numbers are those it has
+on its own.
 
 Everything lies feature by row, (members, width, n), so that rows run along the vector lanes. Rows are filled up to
 whole lanes: some activations end in other bits where a vector is not full, and a member's vectors must not depend on
@@ -46,8 +47,8 @@ class Layer:
 
     Parameters
     ----------
-    matrix, gradient : Tensor, shape (members, units, columns)
-        `[W | b]` and where its gradient goes.
+    matrix, gradient : Tensor, shape (members, columns, units)
+        `[W | b]ᵀ` and where its gradient goes.
     x : Tensor, shape (members, columns, n)
         The input with its row of ones.
     y : Tensor, shape (members, units, n)
@@ -66,8 +67,8 @@ class Layer:
         self, matrix: Tensor, gradient: Tensor, x: Tensor, y: Tensor, module: DenseModule, *, first: bool, adds: bool
     ) -> None:
         width = module.weight.shape[-1]
-        self.matrix, self.gradient, self.x, self.y, self.adds = matrix, gradient, x, y, adds
-        self.across, self.x_across = flip(matrix[:, :, :width]), flip(x)
+        self.matrix, self.gradient, self.x, self.y, self.adds = flip(matrix), gradient, x, y, adds
+        self.across = matrix[:, :width]
         self.into = None if first else x.new_empty(len(x), width, x.shape[2])
         self._activation(module)
 
@@ -75,10 +76,14 @@ class Layer:
         formula = FORMULAS.get(module.activation)
         units = self.y.shape[1] if module.active is None else module.active
         self.formula, self.units = formula, units
-        self.z = torch.empty_like(self.y) if formula is not None and formula.keeps == "input" else self.y
-        self.kept, self.active = self.z[:, :units], self.y[:, :units]
+        apart = (formula is not None and formula.keeps == "input") or not self.y.is_contiguous()
+        self.z = torch.empty(self.y.shape, dtype=self.y.dtype) if apart else self.y
+        self.before, self.active = self.z[:, :units], self.y[:, :units]
+        self.kept = self.before if formula is not None and formula.keeps == "input" else self.active
         self.whole = units == self.y.shape[1]
-        self.others = None if self.whole or self.z is self.y else (self.y[:, units:], self.z[:, units:])
+        plain = 0 if formula is None else units
+        copied = apart and plain < self.y.shape[1]
+        self.others = (self.y[:, plain:], self.z[:, plain:]) if copied else None
 
     def forward(self, rngs: Rngs | None) -> None:
         torch.bmm(self.matrix, self.x, out=self.z)
@@ -86,31 +91,30 @@ class Layer:
 
     def _activate(self) -> None:
         if self.formula is not None:
-            self.formula.apply(self.kept, self.active)
-            if self.others is not None:
-                self.others[0].copy_(self.others[1])
+            self.formula.apply(self.before, self.active)
+        if self.others is not None:
+            self.others[0].copy_(self.others[1])
 
     def backward(self, delta: Tensor) -> Tensor | None:
         """∂ℓ/∂y, which may be overwritten → ∂ℓ/∂x."""
         if self.formula is not None:
             self.formula.pull(delta if self.whole else delta[:, : self.units], self.kept)
         if self.adds:
-            torch.baddbmm(self.gradient, delta, self.x_across, out=self.gradient)
+            torch.baddbmm(self.gradient, self.x, flip(delta), out=self.gradient)
         else:
-            torch.bmm(delta, self.x_across, out=self.gradient)
+            torch.bmm(self.x, flip(delta), out=self.gradient)
         return None if self.into is None else torch.bmm(self.across, delta, out=self.into)
 
 
 class TiedLayer(Layer):
-    """A dense layer with the transposed weight of another: `y = φ(Wᵀx + b)`, so `∂ℓ/∂W = x δᵀ`."""
+    """A dense layer with the transposed weight of another: `y = φ(Wᵀx + b)`, so `∂ℓ/∂Wᵀ = δ xᵀ`."""
 
     def __init__(
         self, source: tuple[Tensor, Tensor], bias: tuple[Tensor, Tensor], x: Tensor, y: Tensor, module: DenseModule
     ) -> None:
         width = y.shape[1]
-        self.across, self.gradient = source[0][:, :, :width], source[1][:, :, :width]
-        self.rest = source[1][:, :, width:]
-        self.matrix, self.bias, self.bias_gradient = flip(self.across), bias[0][:, :, None], bias[1]
+        self.matrix, self.gradient, self.rest = source[0][:, :width], source[1][:, :width], source[1][:, width:]
+        self.across, self.bias, self.bias_gradient = flip(self.matrix), bias[0][:, :, None], bias[1]
         self.x, self.y, self.into = x, y, torch.empty_like(x)
         self._activation(module)
 
@@ -121,7 +125,7 @@ class TiedLayer(Layer):
     def backward(self, delta: Tensor) -> Tensor | None:
         if self.formula is not None:
             self.formula.pull(delta, self.kept)
-        torch.bmm(self.x, flip(delta), out=self.gradient)
+        torch.bmm(delta, flip(self.x), out=self.gradient)
         self.rest.zero_()
         torch.sum(delta, 2, out=self.bias_gradient)
         return torch.bmm(self.across, delta, out=self.into)
@@ -212,14 +216,14 @@ class Pass:
         self.by_raw, self.by_h = Filled(self.raw, n), Filled(self.h, n)
 
     def _plain(self, width: int) -> Tensor:
-        return self.flat.parameters.new_zeros(len(self.flat.parameters), width, self.filled)
+        return self.flat.parameters.new_zeros(self.flat.members, width, self.filled)
 
     def _input(self, module: Any, width: int) -> tuple[Tensor, Tensor]:
         """The buffer that a module reads, with a row of ones where it wants one, and its part for values."""
         if not isinstance(module, DenseModule) or isinstance(module, TiedModule):
             buffer = self._plain(width)
             return buffer, buffer
-        buffer = self.flat.parameters.new_zeros(len(self.flat.parameters), padded(width), self.filled)
+        buffer = self.flat.parameters.new_zeros(self.flat.members, padded(width), self.filled)
         buffer[:, width] = 1.0
         return buffer, buffer[:, :width]
 

@@ -55,7 +55,7 @@ class Backend(Protocol):
         Returns
         -------
         dict of lists of Tensor
-            For each player its loss and the means of its terms before the move, (members,) each.
+            For each player the means of its terms before the move, (members,) each.
         """
 
     def evaluate(self, states: Sequence[State], data: Sequence[Batch]) -> list[float]:
@@ -200,33 +200,59 @@ def _epoch(runs: list[Run], backend: Backend) -> list[dict[str, float]]:
     begun = time.perf_counter()
     states, size, rows = [run.state for run in runs], runs[0].recipe.batch_size, len(runs[0].data)
     rngs = [Rng(run.recipe.seed, epoch=run.state.epoch) for run in runs]
-    steps = -(-rows // size)
-    sums: dict[str, list[Tensor]] = {}
+    steps, means = -(-rows // size), _Means(rows)
     for number, batch in enumerate(batches([run.data for run in runs], size, rngs)):
-        for run in runs:
-            run.state.step = number
-            run.state.progress = (run.state.epoch + number / steps) / run.recipe.epochs
-        share = batch.x.shape[1] / rows
-        for key, values in backend.step(states, batch).items():
-            if key in sums:
-                for total, value in zip(sums[key], values, strict=True):
-                    total.add_(value, alpha=share)
-            else:
-                sums[key] = [value * share for value in values]
-        if number % WATCHED == 0 and not any(bool(values[0].isfinite().any()) for values in sums.values()):
+        for state in states:
+            state.step = number
+            state.progress = (state.epoch + number / steps) / state.recipe.epochs
+        means.add(batch.x.shape[1], backend.step(states, batch))
+        if number % WATCHED == 0 and not means.finite():
             break
     seconds = time.perf_counter() - begun
-    means = {key: torch.stack(values, 1).tolist() for key, values in sums.items()}
-    return [_record(run, {key: means[key][member] for key in means}, seconds) for member, run in enumerate(runs)]
+    told = means.told()
+    return [_record(run, {key: told[key][member] for key in told}, seconds) for member, run in enumerate(runs)]
 
 
-def _record(run: Run, sums: dict[str, list[float]], seconds: float) -> dict[str, float]:
+class _Means:
+    """What the steps of an epoch tell, as means over its rows; what came in is added up every so often."""
+
+    def __init__(self, rows: int) -> None:
+        self.rows, self.counts = rows, list[int]()
+        self.waiting: list[dict[str, list[Tensor]]] = []
+        self.sums: dict[str, Tensor] = {}
+
+    def add(self, rows: int, values: dict[str, list[Tensor]]) -> None:
+        """Take in what a step of so many rows told: for each player the terms' means."""
+        self.counts.append(rows)
+        self.waiting.append(values)
+
+    def _fold(self) -> None:
+        """Bring `sums`, (members, terms) for each player, up to date."""
+        for key in self.waiting[0] if self.waiting else ():
+            told = torch.stack([torch.stack(values[key], 1) for values in self.waiting]).cpu().double()
+            shares = torch.tensor(self.counts, dtype=torch.float64) / self.rows
+            total = (told * shares[:, None, None]).cumsum(0)[-1]  # one by one, whoever else is there
+            self.sums[key] = self.sums[key] + total if key in self.sums else total
+        self.waiting, self.counts = [], []
+
+    def finite(self) -> bool:
+        """Whether there is a member of whose terms all are finite so far, of whichever player."""
+        self._fold()
+        return any(bool(total.isfinite().all(1).any()) for total in self.sums.values())
+
+    def told(self) -> dict[str, list[list[float]]]:
+        """The means for each player, member and term."""
+        self._fold()
+        return {key: total.tolist() for key, total in self.sums.items()}
+
+
+def _record(run: Run, means: dict[str, list[float]], seconds: float) -> dict[str, float]:
     record: dict[str, float] = {"epoch": run.state.epoch + 1}
     for key, player in run.state.players.items():
         prefix = "" if key == "autoencoder" else f"{key}_"
-        loss, *terms = sums[key]
-        record |= {prefix + name: value for name, value in zip(player.objective.names(), terms, strict=True)}
-        record[f"{prefix}loss"] = loss
+        objective = player.objective
+        record |= {prefix + name: value for name, value in zip(objective.names(), means[key], strict=True)}
+        record[f"{prefix}loss"] = sum(w * mean for (w, _), mean in zip(objective.terms, means[key], strict=True))
     record["learning_rate"] = run.recipe.schedule(run.state.progress)
     record["seconds"] = seconds
     return record
