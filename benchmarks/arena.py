@@ -346,6 +346,7 @@ def _record(
         "seconds": usual,
         "least": min(seconds),
         "most": max(seconds),
+        "loops": loops,
         "loop": float(np.median(loops)) if loops else None,
         "cores": float(np.median([fit["busy"] / fit["seconds"] for fit in fits])),
         "steps": fits[0]["steps"],

@@ -71,7 +71,7 @@ class Head(Spec):
         raise NotImplementedError
 
     def gradient(self, raw: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss of each column (…, n, columns), and its derivative by each slot of `raw`, (…, n, slots)."""
+        """The loss of each column (…, n, columns), and its derivative by each slot of `raw`, (…, n, slots); fresh."""
         raise NotImplementedError
 
     def pull(self, delta: Tensor, raw: Tensor, out: Tensor) -> Tensor:
@@ -108,7 +108,7 @@ class Gaussian(Head):
     def gradient(self, raw: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         out = raw if self.link_name == "linear" else self.link(raw)
         error = out - x
-        return error.square(), self.pull(error + error, raw, out)
+        return error.square(), self.pull(error.add_(error), raw, out)
 
 
 class Bernoulli(Head):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -175,6 +175,33 @@ class Batch:
             return Batch(self.x[index], None if self.mask is None else self.mask[index])
         index = index.to(self.x.device)
         return Batch(self.x.index_select(0, index), None if self.mask is None else self.mask.index_select(0, index))
+
+
+@dataclass(frozen=True, eq=False)
+class Lazy:
+    """Rows that become tensors when they are taken: bytes and symbols take a part of the memory of their tensors.
+
+    Parameters
+    ----------
+    count, width : int
+        Rows, and slots of each.
+    make : callable
+        A slice or an array of int64, shape (n,) → the `Batch` of these rows, in this order.
+    rows : Rows or None
+        The container and row labels to give back.
+    """
+
+    count: int
+    width: int
+    make: Callable[[Any], Batch]
+    rows: Rows | None = None
+
+    def __len__(self) -> int:
+        return self.count
+
+    def take(self, index: Any) -> Batch:
+        """The rows of an index tensor or slice."""
+        return self.make(index if isinstance(index, slice) else index.cpu().numpy())
 
 
 @dataclass(frozen=True)

@@ -176,13 +176,13 @@ def infinity(label: Label) -> ValueError:
 
 def _decimals(u: Floats, dtype: np.dtype[Any]) -> int | None:
     """The fewest decimals that all values have, if that makes fewer than 2²⁴ levels."""
+    powers = 10.0 ** np.arange(_DECIMALS + 1)
+    powers = powers[(u[-1] - u[0]) * powers < LEVELS]
     sample = u[:: max(1, len(u) // 64)]
-    for decimals in range(_DECIMALS + 1):
-        power = 10.0**decimals
-        if (u[-1] - u[0]) * power >= LEVELS:
-            return None
-        if all(np.array_equal((np.rint(part * power) / power).astype(dtype), part) for part in (sample, u)):
-            return decimals
+    likely = np.equal((np.rint(np.multiply.outer(powers, sample)) / powers[:, None]).astype(dtype), sample).all(1)
+    for decimals in np.flatnonzero(likely):
+        if np.array_equal((np.rint(u * powers[decimals]) / powers[decimals]).astype(dtype), u):
+            return int(decimals)
     return None
 
 

@@ -35,15 +35,16 @@ class Dense:
         straight = [kind.map if isinstance(kind.map, Affine) else _SAME for kind in kinds]
         self._center = np.array([scale.center for scale in straight])
         self._scale = np.array([scale.scale for scale in straight])
+        self._special = [
+            (slot, kind, position)
+            for slot, (position, kind) in enumerate(columns)
+            if isinstance(kind, Numeric) and not kind.is_plain
+        ]
         self._bent = [(slot, kind.map) for slot, kind in enumerate(kinds) if not isinstance(kind.map, Affine)]
 
     def pack(self, source: Source) -> Iterator[tuple[slice, Floats]]:
         """Blocks of rows: which, and their scaled values (rows, slots), NaN where missing."""
-        special = [
-            (slot, kind, kind.align(source.column(position)))
-            for slot, (kind, position) in enumerate(zip(self.kinds, self.positions, strict=True))
-            if isinstance(kind, Numeric) and not kind.is_plain
-        ]
+        special = [(slot, kind, kind.align(source.column(position))) for slot, kind, position in self._special]
         for rows in self._blocks(source.shape[0]):
             values = source.block(rows, self.positions)
             for slot, kind, column in special:

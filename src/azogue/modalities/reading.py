@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -23,6 +23,8 @@ Label: TypeAlias = "str | int | tuple[Any, ...]"
 Floats: TypeAlias = NDArray[np.float64]
 
 _ALL = slice(None)
+#: Bytes of columns that are turned at once.
+_TURNED = 2**24
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,16 @@ class Source:
         if self.matrix is None:
             return self.columns[position]
         return _matrix(position, self.matrix[:, position])
+
+    def each(self) -> Iterator[Column]:
+        """All columns in order; of a matrix some are turned at once, since walking down a single one is slow."""
+        if self.matrix is None:
+            yield from self.columns
+            return
+        size = max(1, _TURNED // (self.shape[0] * self.matrix.itemsize))
+        for start in range(0, self.shape[1], size):
+            turned = np.ascontiguousarray(self.matrix[:, start : start + size].T)
+            yield from (_matrix(start + at, values) for at, values in enumerate(turned))
 
     @cached_property
     def types(self) -> list[pa.DataType]:

@@ -89,10 +89,7 @@ class Table(Spec):
         """
         source = read(X)
         policy = Policy.of(self.scaling, demand)
-        fitted = tuple(
-            fit_kind(source.column(position), policy, smooth=source.matrix is not None)
-            for position in range(source.shape[1])
-        )
+        fitted = tuple(fit_kind(column, policy, smooth=source.matrix is not None) for column in source.each())
         if all(isinstance(kind, Absent) for kind in fitted):
             raise ValueError(
                 f"Table: every cell of X (shape={source.shape}) is missing; there is nothing to learn from"

@@ -106,7 +106,7 @@ class HeadLoss(Reconstruction):
         return -self.columns(step) - 0.5 * math.log(math.pi) * step.model.numeric.to(step.x.dtype)
 
     def slopes(self, step: Step) -> tuple[Tensor, Tensor]:
-        """The loss of each column (…, n, columns), and its derivative by each slot of the raw output."""
+        """The loss of each column (…, n, columns), and its derivative by each slot of the raw output; fresh tensors."""
         raw = step.out if step.raw is None else step.raw
         heads = step.model.heads
         if len(heads) == 1:
@@ -116,8 +116,8 @@ class HeadLoss(Reconstruction):
 
     def gradient(self, step: Step, scale: float) -> Pulled:
         share = shares(step, scale)
-        cells, slopes = self.slopes(step)
-        return Pulled(_total(cells * share, scale), {"raw": slopes * by_slot(share, step)})
+        cells, slopes = self.slopes(step)  # both are fresh
+        return Pulled(_total(cells.mul_(share), scale), {"raw": slopes.mul_(by_slot(share, step))})
 
     @property
     def analytic(self) -> bool:
