@@ -133,9 +133,9 @@ MUTANTS = [
     ),
     Mutant(
         "a decoder that reads a detached code",
-        "training/autograd.py",
-        "network.decode(code.z, rng)",
-        "network.decode(code.z.detach(), rng)",
+        "network.py",
+        "raw = self.decoder(code.z, rng, kept)",
+        "raw = self.decoder(code.z.detach(), rng, kept)",
         f"{CONTRACT}[ContractiveAutoencoder-check_gradients]",
     ),
     Mutant(
@@ -169,8 +169,8 @@ MUTANTS = [
     Mutant(
         "one weight a slot in place of a column",
         "heads.py",
-        "return -(x * raw.log_softmax(-1)).sum(-1, keepdim=True)",
-        "return -(x * raw.log_softmax(-1)).mean(-1, keepdim=True)",
+        "return -(self._each(x) * self._each(raw).log_softmax(-1)).sum(-1)",
+        "return -(self._each(x) * self._each(raw).log_softmax(-1)).mean(-1)",
         "tests/test_objectives.py::test_each_head_has_its_own_loss_and_a_category_counts_once",
     ),
     Mutant(

@@ -29,6 +29,9 @@ from azogue.values import from_json, to_json
 #: values for the fields that have no default, by the name of the field
 REQUIRED = {
     "units": 3,
+    "filters": 4,
+    "steps": 5,
+    "shape": (4, 4, 2),
     "layers": (Dense(2), Output()),
     "encoder": (Dense(4, "relu"), Dense(2)),
     "decoder": (Dense(4, "relu"),),
@@ -230,7 +233,7 @@ def test_two_specs_of_one_name_are_told_apart(registry):
         __qualname__ = "Input"
 
     assert Spec.registry["layers.Input"] is not Input, "the impostor has taken the name"
-    with pytest.raises(TypeError, match=r"'layers.Input' names both azogue.layers.more.Input and azogue.layers.Input"):
+    with pytest.raises(TypeError, match=r"'layers.Input' names both azogue.layers.more.Input and azogue.layers.base."):
         to_json({"network": Input()})
 
 

@@ -40,6 +40,14 @@ _HOMES = {
     "BatchNorm": "azogue.layers",
     "Bottleneck": "azogue.layers",
     "Output": "azogue.layers",
+    "Conv": "azogue.layers",
+    "ConvTranspose": "azogue.layers",
+    "Pool": "azogue.layers",
+    "Upsample": "azogue.layers",
+    "Recurrent": "azogue.layers",
+    "Repeat": "azogue.layers",
+    "Flatten": "azogue.layers",
+    "Restore": "azogue.layers",
     "Sparsity": "azogue.objectives",
     "L1": "azogue.objectives",
     "WeightDecay": "azogue.objectives",
@@ -54,7 +62,23 @@ if TYPE_CHECKING:
     from azogue.autoencoder import Autoencoder
     from azogue.contract import check_autoencoder
     from azogue.files import ModelFileError
-    from azogue.layers import BatchNorm, Bottleneck, Dense, Dropout, Input, LayerNorm, Output
+    from azogue.layers import (
+        BatchNorm,
+        Bottleneck,
+        Conv,
+        ConvTranspose,
+        Dense,
+        Dropout,
+        Flatten,
+        Input,
+        LayerNorm,
+        Output,
+        Pool,
+        Recurrent,
+        Repeat,
+        Restore,
+        Upsample,
+    )
     from azogue.objectives import L1, Sparsity, WeightDecay
     from azogue.populations import fit_together
     from azogue.session import Axes

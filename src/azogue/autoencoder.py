@@ -7,18 +7,14 @@ from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Self
 
-import numpy as np
-import torch
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import BaseEstimator
 
-from azogue.inference import Profile, Reader, by_column, calibrate, joined
+from azogue.inference import Profile, calibrate
 from azogue.metrics import as_metrics, measurer
-from azogue.modalities.base import Pieces
 from azogue.optimizers import Constant
 from azogue.persistence import Persistent
-from azogue.planning import Plan, describe, make_plan
-from azogue.recipe import Batch
+from azogue.planning import Plan, make_plan
+from azogue.reflecting import Reflecting
 from azogue.sampling import Sampling
 from azogue.session import Axes, Session, as_seed, open_session, place
 from azogue.training.backends import backend_for
@@ -35,8 +31,7 @@ class Autoencoder(
     Sampling,
     CallbackSupportMixin,  # type: ignore[misc, unused-ignore]
     Persistent,
-    ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
-    TransformerMixin,  # type: ignore[misc]
+    Reflecting,
     BaseEstimator,  # type: ignore[misc]
 ):
     """A network that learns to reproduce its input through a code: `min Σ d(x, g(f(x)))`.
@@ -46,17 +41,18 @@ class Autoencoder(
     network : int, tuple, layers, pair of modules or "auto"
         The code's size; widths down to the code (mirrored); fractions of the input's width; a stack such as
         `Input() + Dense(64, "relu") + Dense(2) + Output()`; an (encoder, decoder) pair. `"auto"` takes a quarter of
-        the columns, at most 32, as the code, behind two hidden layers (`layers.auto_hidden`).
+        the columns, at most 32, as the code, behind two hidden layers (`layers.auto_layers`).
     code : CodeSpec or None
         What the code layer does, such as `codes.TopK(8)`. None: what the variant says, here the plain values.
     corruption : Corruption, str or None
         What is done to the input while training, such as `corruptions.Gaussian(0.2)` or `"gaussian"`.
     objective : str, Term or None
         Replaces the distance between input and reconstruction; penalties add up. None: each column's natural loss.
-    modality : "auto", "table" or a modality
+    modality : {"auto", "table", "image", "sequence", "text"} or a modality such as `modalities.Sequence(window=256)`
+        `"auto"` goes by the type, dimensions and dtype of X: see `modalities.kind_of`.
     scaling : {"auto", "standard", "minmax", "robust", "none"}
         How numeric columns are scaled. `"auto"` standardises, and maps skewed or heavy-tailed columns through quantile
-        knots.
+        knots; signals are standardised channel by channel, pictures brought to [0, 1].
     epochs : int
         Passes over the rows, at most.
     batch_size : int or "auto"
@@ -157,8 +153,10 @@ class Autoencoder(
 
         Parameters
         ----------
-        X : table, shape (n, columns)
-            Array, pandas, polars or pyarrow; numbers, booleans, texts, categories, dates; missing cells allowed.
+        X : table, pictures, sequences or texts
+            A table is an array, pandas, polars or pyarrow frame of numbers, booleans, texts, categories, dates, with
+            missing cells. Pictures are arrays (n, h, w) of bytes, any (n, h, w, c) or (n, c, h, w), or a folder of
+            picture files; sequences are arrays (n, t, c), lists of arrays, long series, WAV files; texts are strings.
         y : ignored
         validation_data : table, optional
             Rows for early stopping, instead of a part of `X`.
@@ -254,6 +252,7 @@ class Autoencoder(
         self.network_, self.code_, self.history_ = session.network, session.code, state.history
         self.stopped_, self.code_size_ = state.stopped, session.network.size
         self.seed_ = session.recipe.seed
+        self.n_features_in_ = session.schema.n_columns
         self._state = state
 
     def _calibrate(self, data: Rows, known: Profile | None = None) -> None:
@@ -261,130 +260,12 @@ class Autoencoder(
         codes = getattr(self, "code_quantiles_", None)
         self.error_profile_, self.code_quantiles_ = calibrate(self._reader, self.schema_, data, known, codes)
 
-    @property
-    def _reader(self) -> Reader:
-        check_is_fitted(self, "network_")
-        return Reader(self.network_, self.recipe_.objective)
-
-    def _pack(self, X: Any) -> Batch:
-        check_is_fitted(self, "network_")
-        remember_columns(self, X, reset=False)
-        return self.schema_.pack(X)
-
-    def _pieces(self, X: Any) -> Batch | Pieces:
-        reader = self._reader
-        remember_columns(self, X, reset=False)
-        return reader.packed(self.schema_, X)
-
-    # -- use --------------------------------------------------------------------------------------------------------
-
-    def transform(self, X: Any) -> Any:
-        """Rows → their codes.
-
-        Parameters
-        ----------
-        X : table, shape (n, columns)
-
-        Returns
-        -------
-        ndarray of float32, shape (n, code size), or what `set_output` asked for
-        """
-        return self._reader.codes(self._pieces(X)).numpy()
-
-    def encode(self, X: Any) -> Any:
-        """Rows → their codes; `transform` under its own name."""
-        return self.transform(X)
-
-    def inverse_transform(self, Z: Any) -> Any:
-        """Codes → rows in the user's kind of object, units, columns and dtypes.
-
-        Parameters
-        ----------
-        Z : array, shape (n, code size)
-
-        Raises
-        ------
-        ValueError
-            For codes of another width.
-        """
-        check_is_fitted(self, "network_")
-        codes = torch.as_tensor(np.array(Z, dtype=np.float32))
-        if codes.ndim != 2 or codes.shape[1] != self.code_size_:
-            raise ValueError(f"decode: expected codes of shape (n, {self.code_size_}), got {tuple(codes.shape)}")
-        return self.schema_.unpack(self._reader.decoded(codes))
-
-    def decode(self, Z: Any) -> Any:
-        """Codes → rows; `inverse_transform` under its own name."""
-        return self.inverse_transform(Z)
-
-    def reconstruct(self, X: Any) -> Any:
-        """Rows → what the network makes of them, as the same kind of object with the same row labels.
-
-        Missing cells come back filled with what the network expects there.
-        """
-        rows = self._pieces(X)
-        return self.schema_.unpack(Batch(self._reader.reconstructed(rows), None, rows.rows))
-
-    def errors(self, X: Any, *, per_feature: bool = False) -> np.ndarray:
-        """How badly each row is reconstructed, in the units of the objective; higher is worse.
-
-        Parameters
-        ----------
-        X : table, shape (n, columns)
-        per_feature : bool
-            One error a cell instead of a row's weighted mean over its observed cells.
-
-        Returns
-        -------
-        ndarray of float64, shape (n,) or (n, columns)
-            NaN for missing cells and columns never observed in training.
-        """
-        rows = self._pieces(X)
-        if per_feature:
-            return joined(by_column(self._reader.cell_errors(rows), self.schema_), len(rows))
-        return self._reader.errors(rows).double().numpy()
-
-    def cell_errors(self, X: Any) -> Iterator[np.ndarray]:
-        """`errors(X, per_feature=True)`, some rows at a time: for whoever makes something smaller of them."""
-        return by_column(self._reader.cell_errors(self._pieces(X)), self.schema_)
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """Minus the mean error: higher is better, as model selection expects."""
-        return -float(self.errors(X).mean())
-
-    def evaluate(self, X: Any, metrics: Any = ("mse", "mae", "r2")) -> dict[str, float]:
-        """The mean objective's reconstruction (`error`) and metrics over rows, in scaled units.
-
-        Parameters
-        ----------
-        X : table, shape (n, columns)
-        metrics : str, function or sequence of them
-        """
-        batch = self._pack(X)
-        out = self._reader.reconstructed(batch)
-        found = {name: float(metric(batch.x, out, batch.mask)) for name, metric in as_metrics(metrics).items()}
-        return {"error": float(self._reader.errors(batch).double().mean()), **found}
-
     def plan(self, X: Any) -> Plan:
         """What `fit(X)` would do, before it does it: heads, scaling, code, terms, back end, parameters, time, memory.
 
         A few steps are timed on a copy; nothing of the estimator changes.
         """
         return make_plan(open_session(self, X, None, seed=0))
-
-    def summary(self) -> str:
-        """The fitted network as text: layers, shapes, parameters."""
-        check_is_fitted(self, "network_")
-        return describe(self.network_, type(self).__name__)
-
-    def to_keras(self) -> Any:
-        """The fitted network as Keras 3 models `(encoder, decoder, autoencoder)` over scaled rows; extra `keras`.
-
-        See `azogue.keras.to_keras`.
-        """
-        from azogue.keras import to_keras
-
-        return to_keras(self)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_state": None}
@@ -394,7 +275,3 @@ class Autoencoder(
         tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.code_size_

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-import itertools
+import math
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -16,15 +17,33 @@ from azogue.layers import (
     ACTIVATIONS,
     BatchNorm,
     Bottleneck,
+    Conv,
+    ConvTranspose,
     Dense,
     Dropout,
     Layer,
     LayerNorm,
     NetworkSpec,
+    Pool,
+    Recurrent,
+    Repeat,
+    Restore,
+    Shape,
     Stack,
+    Upsample,
+    shapes,
 )
-from azogue.modules import BatchNormModule, Chain, DenseModule, DropoutModule, Foreign, LayerNormModule, TiedModule
+from azogue.modules import NORMS, Chain, DenseModule, DropoutModule, Foreign, Skip, TiedModule
 from azogue.network import CodeLayer, Network
+from azogue.positional import (
+    CHANNEL_NORMS,
+    ConvModule,
+    ConvTransposeModule,
+    PoolModule,
+    RecurrentModule,
+    RepeatModule,
+    UpsampleModule,
+)
 from azogue.recipe import Rng
 
 if TYPE_CHECKING:
@@ -34,27 +53,43 @@ if TYPE_CHECKING:
 
 #: The output layer starts at a tenth of the usual size, so that training starts from the centre of the data.
 OUTPUT_GAIN = 0.1
+_FIRST = Rng(0)
 
 
-def _module(layer: Layer, width: int, at: int, rng: Rng) -> tuple[nn.Module, int]:
-    """One layer spec for an input of `width` units → (module, its output's width)."""
-    if isinstance(layer, (Dense, Bottleneck)):
-        return DenseModule(width, layer, rng.at(step=at)), int(layer.units)
-    if isinstance(layer, Dropout):
-        return DropoutModule(layer.rate, f"dropout/{at}"), width
-    if isinstance(layer, LayerNorm):
-        return LayerNormModule(width, eps=layer.epsilon), width
-    if isinstance(layer, BatchNorm):
-        return BatchNormModule(width, eps=layer.epsilon, momentum=layer.momentum), width
-    raise TypeError(f"network: {layer!r} does not work on a table's rows of {width} values")
+def _norm(kind: str, shape: Shape, **options: float) -> nn.Module:
+    if len(shape) > 1:
+        return CHANNEL_NORMS[kind](shape[-1], **options)
+    return NORMS[kind](shape[0], **options)
 
 
-def _chain(layers: Sequence[Layer], width: int, first: int, rng: Rng) -> tuple[list[nn.Module], int]:
-    modules = []
-    for at, layer in enumerate(layers, first):
-        module, width = _module(layer, width, at, rng)
-        modules.append(module)
-    return modules, width
+#: What a layer spec becomes: (spec, shape of a row, randomness, gain of the initial weights, place) → module.
+_MODULES: dict[type[Layer], Callable[..., nn.Module]] = {
+    Dense: lambda layer, shape, rng, gain, _: DenseModule(math.prod(shape), layer, rng, gain),
+    Bottleneck: lambda layer, shape, rng, gain, _: DenseModule(math.prod(shape), layer, rng, gain),
+    Restore: lambda layer, shape, rng, gain, _: DenseModule(math.prod(shape), layer, rng, gain),
+    Conv: lambda layer, shape, rng, gain, _: ConvModule(shape, layer, rng, gain),
+    ConvTranspose: lambda layer, shape, rng, gain, _: ConvTransposeModule(shape, layer, rng, gain),
+    Recurrent: lambda layer, shape, rng, *_: RecurrentModule(shape, layer, rng),
+    Pool: lambda layer, shape, *_: PoolModule(shape, layer),
+    Upsample: lambda layer, shape, *_: UpsampleModule(shape, layer),
+    Repeat: lambda layer, *_: RepeatModule(layer.steps),
+    Dropout: lambda layer, *others: DropoutModule(layer.rate, f"dropout/{others[-1]}"),
+    LayerNorm: lambda layer, shape, *_: _norm("layer", shape, eps=layer.epsilon),
+    BatchNorm: lambda layer, shape, *_: _norm("batch", shape, eps=layer.epsilon, momentum=layer.momentum),
+}
+
+
+def module_of(layer: Layer, shape: Shape, at: int = 0, rng: Rng = _FIRST, gain: float = 1.0) -> nn.Module:
+    """One layer spec for rows of `shape`; its weights depend on the seed and its place `at` alone."""
+    make = _MODULES.get(type(layer))
+    if make is None:
+        raise TypeError(f"network: {layer!r} is no layer of which a network can be built")
+    return make(layer, shape, rng.at(step=at), gain, at)
+
+
+def _chain(layers: Sequence[Layer], shape: Shape, first: int, rng: Rng) -> list[nn.Module]:
+    told = zip(layers, shapes(layers, shape), strict=False)
+    return [module_of(layer, seen, at, rng) for at, (layer, seen) in enumerate(told, first)]
 
 
 def build(spec: NetworkSpec, code: CodeSpec, width: int, heads: Sequence[Head], seed: int) -> Network:
@@ -65,33 +100,53 @@ def build(spec: NetworkSpec, code: CodeSpec, width: int, heads: Sequence[Head], 
     Raises
     ------
     ValueError
-        If tied weights are asked for and the way back is not the mirror of the way in.
+        If tied weights are asked for and the way back is not the mirror of the way in; likewise skip connections; for a
+        code of several statistics behind a layer that is not dense.
     """
-    rng = Rng(seed)
+    rng, shape = Rng(seed), spec.shape or (width,)
     *before, last = spec.encoder
     size = spec.code_size
-    assert isinstance(last, (Dense, Bottleneck))
-    wide = replace(last, units=code.width(size))
-    encoder, _ = _chain((*before, wide), width, 0, rng)
-    if wide.units != size:
+    if code.width(size) != size:
+        if not isinstance(last, (Dense, Bottleneck)):
+            raise ValueError(
+                f"network: {code!r} needs {code.width(size)} values for a code of {size}, which a Dense layer makes; "
+                f"add one behind {last!r}"
+            )
+        last = replace(last, units=code.width(size))
+    encoder = _chain((*before, last), shape, 0, rng)
+    if code.width(size) != size:
         encoder[-1].active = size  # type: ignore[assignment]
-    slots = heads[-1].stop if heads else width
-    final = Dense(slots)
+    final = Dense(heads[-1].stop if heads else width) if spec.final is None else spec.final
     if spec.output.tied:
-        decoder = _tied_decoder(spec, encoder, final, size, code)
+        decoder = _tied_decoder(spec, encoder, Dense(heads[-1].stop if heads else width), size, code)
     else:
-        decoder, width = _chain(spec.decoder, size, len(spec.encoder), rng)
-        decoder.append(DenseModule(width, final, rng.at(step=len(spec.encoder) + len(decoder)), OUTPUT_GAIN))
-    return Network(Chain(encoder), CodeLayer(code, size, rng), Chain(decoder), heads)
+        code_shape = list(shapes(spec.encoder, shape))[-1]
+        decoder = _chain(spec.decoder, code_shape, len(spec.encoder), rng)
+        reached = list(shapes(spec.decoder, code_shape))[-1]
+        decoder.append(module_of(final, reached, len(spec.encoder) + len(decoder), rng, OUTPUT_GAIN))
+    marks: list[int] = []
+    if spec.output.skips:
+        marks, decoder = _skipping(spec, final, shape, decoder)
+    return Network(Chain(encoder, marks), CodeLayer(code, size, rng), Chain(decoder), heads)
 
 
-def matrix_sizes(spec: NetworkSpec, code: CodeSpec, width: int) -> tuple[int, int]:
-    """How many weights the matrices of `spec` hold on the way in and on the way back, told without making them."""
-    *before, last = [layer for layer in spec.encoder if isinstance(layer, (Dense, Bottleneck))]
-    there = [width, *(layer.units for layer in before), code.width(last.units)]
-    back = [last.units, *(layer.units for layer in spec.decoder if isinstance(layer, (Dense, Bottleneck))), width]
-    ways = [sum(a * b for a, b in itertools.pairwise(path)) for path in (there, back)]
-    return ways[0], 0 if spec.output.tied else ways[1]
+def _skipping(
+    spec: NetworkSpec, final: Layer, shape: Shape, decoder: list[nn.Module]
+) -> tuple[list[int], list[nn.Module]]:
+    """Which layers of the way in are kept, and the way back with what they got added behind their mirrors."""
+    back = (*spec.decoder, final)
+    seen = [part for part, layer in zip(shapes(spec.encoder, shape), spec.encoder, strict=False) if layer.sized]
+    made = list(shapes(back, list(shapes(spec.encoder, shape))[-1]))[1:]
+    behind = [part for part, layer in zip(made, back, strict=True) if layer.sized]
+    if [math.prod(part) for part in behind] != [math.prod(part) for part in reversed(seen)]:
+        raise ValueError(
+            f"Output(skips=True) needs a way back that mirrors the way in: rows of {seen[::-1]} after the code, "
+            f"got {behind}; leave the way back out to have it mirrored, and recurrent layers out"
+        )
+    modules: list[nn.Module] = []
+    for module, layer in zip(decoder, back, strict=True):
+        modules += [module, Skip()] if layer.sized else [module]
+    return [at for at, layer in enumerate(spec.encoder) if layer.sized], modules
 
 
 def _tied_decoder(
@@ -113,7 +168,7 @@ def _tied_decoder(
             modules.append(TiedModule(layer, sources.pop()))
             width = layer.units
         else:
-            modules.append(_module(layer, width, at, rng)[0])
+            modules.append(module_of(layer, (width,), at, rng))
     return modules
 
 

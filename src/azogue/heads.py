@@ -30,7 +30,7 @@ class Head(Spec):
     start, stop : int
         The slots of the output.
     columns : tuple of int
-        The user's columns, in the order of the slots: one a slot, or a single one for a categorical head.
+        The user's columns, in the order of the slots: one a slot, or one for equally many slots of a categorical head.
     weights : tuple of float
         The weight of each of these columns in the reconstruction.
     activation : str
@@ -96,6 +96,11 @@ class Head(Spec):
         """Bring a distance per slot (…, n, slots) to one per column (…, n, columns)."""
         return cells
 
+    @property
+    def cells(self) -> list[int]:
+        """How many slots each column takes."""
+        return [(self.stop - self.start) // len(self.columns)] * len(self.columns)
+
 
 class Gaussian(Head):
     """Numeric columns, one slot each: identity link, squared error `(x − out)²` (a normal of variance ½)."""
@@ -140,26 +145,35 @@ class Bernoulli(Head):
 
 
 class Categorical(Head):
-    """One column, a slot for each category: softmax link, cross-entropy in nats."""
+    """Columns of categories, a slot for each category of each: softmax link, cross-entropy in nats.
+
+    Several columns share one set of categories: the places of a text, for instance. Their slots lie one behind the
+    other, as many for each.
+    """
 
     kind = "categorical"
     default_link = "softmax"
 
+    def _each(self, slots: Tensor) -> Tensor:
+        """Slots (…, columns · categories) → (…, columns, categories)."""
+        return slots.reshape(*slots.shape[:-1], len(self.columns), -1)
+
     def link(self, raw: Tensor) -> Tensor:
-        return raw.softmax(-1)
+        return self._each(raw).softmax(-1).flatten(-2)
 
     def loss(self, raw: Tensor, x: Tensor) -> Tensor:
-        return -(x * raw.log_softmax(-1)).sum(-1, keepdim=True)
+        return -(self._each(x) * self._each(raw).log_softmax(-1)).sum(-1)
 
     def gradient(self, raw: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        logs = raw.log_softmax(-1)
-        return -(x * logs).sum(-1, keepdim=True), logs.exp() * x.sum(-1, keepdim=True) - x
+        logs, wanted = self._each(raw).log_softmax(-1), self._each(x)
+        return -(wanted * logs).sum(-1), (logs.exp() * wanted.sum(-1, keepdim=True) - wanted).flatten(-2)
 
     def pull(self, delta: Tensor, raw: Tensor, out: Tensor) -> Tensor:
-        return out * (delta - (delta * out).sum(-1, keepdim=True))
+        by, p = self._each(delta), self._each(out)
+        return (p * (by - (by * p).sum(-1, keepdim=True))).flatten(-2)
 
     def per_column(self, cells: Tensor) -> Tensor:
-        return cells.sum(-1, keepdim=True)
+        return self._each(cells).sum(-1)
 
 
 class Poisson(Head):

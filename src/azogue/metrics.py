@@ -108,7 +108,8 @@ def measurer(session: Session, metrics: dict[str, Metric]) -> Callable[[], dict[
     from azogue.inference import Reader
 
     reader = Reader(session.network, session.recipe.objective)
-    parts = {"": session.data.take(slice(0, 4096)), "val_": session.validation}
+    held = None if session.validation is None else session.validation.take(slice(None))
+    parts = {"": session.data.take(slice(0, 4096)), "val_": held}
 
     def measure() -> dict[str, float]:
         found: dict[str, float] = {}

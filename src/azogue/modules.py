@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from azogue.activations import activate
-from azogue.layers import Bottleneck, Dense
+from azogue.layers import Bottleneck, Dense, Restore
 from azogue.recipe import Rng, Rngs
 
 if TYPE_CHECKING:
@@ -33,33 +33,23 @@ def initial_weights(shape: tuple[int, int], activation: str, rng: Rng, gain: flo
 RowFunction = Callable[[Tensor], Tensor]
 
 
-class DenseModule(nn.Module):
-    """`activation(norm(x Wᵀ + b))`."""
+class AffineModule(nn.Module):
+    """`activation(norm(affine(x)))`, for whatever is affine in x."""
 
     #: how many units the activation applies to; a code's further statistics, behind them, are left as they are
     active: int | None = None
+    activation: str
+    norm: nn.Module | None
 
-    def __init__(self, inputs: int, spec: Dense | Bottleneck, rng: Rng, gain: float = 1.0) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(initial_weights((spec.units, inputs), spec.activation, rng, gain))
-        self.bias = nn.Parameter(torch.zeros(spec.units))
-        self.activation = spec.activation
-        kind = getattr(spec, "normalization", None)
-        self.norm = None if kind is None else _NORMS[kind](spec.units)
+    def affine(self, x: Tensor) -> Tensor:
+        """What normalisation and activation get."""
+        raise NotImplementedError
 
     def forward(self, x: Tensor, rng: Rng | None) -> Tensor:
         x = self.affine(x)
         if self.norm is not None:
             x = self.norm(x, rng)
         return self.activated(x)
-
-    def affine(self, x: Tensor) -> Tensor:
-        """`x Wᵀ + b`, with units as the rows of the product that the machine computes.
-
-        So rows of x run along the vector lanes, all of which do the same: a row's bits do not depend on its place in
-        the block. The other way round they do, with some libraries and shapes (MKL on AMD, 41 → 11 units).
-        """
-        return torch.addmm(self.bias[:, None], self.weight, x.t()).t()
 
     def activated(self, x: Tensor) -> Tensor:
         """What the layer makes of what its activation gets."""
@@ -70,9 +60,29 @@ class DenseModule(nn.Module):
     def rowwise(self, x: Tensor, rng: Rng | None) -> RowFunction:
         """The layer as a function of single rows, with the normalisation's statistics as they are for `x`."""
         if self.norm is None:
-            return lambda row: self(row, rng)
+            return lambda row: cast("Tensor", self(row, rng))
         norm = rowwise(self.norm, self.affine(x), rng)
         return lambda row: self.activated(norm(self.affine(row)))
+
+
+class DenseModule(AffineModule):
+    """`activation(norm(x Wᵀ + b))`."""
+
+    def __init__(self, inputs: int, spec: Dense | Bottleneck | Restore, rng: Rng, gain: float = 1.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(initial_weights((spec.units, inputs), spec.activation, rng, gain))
+        self.bias = nn.Parameter(torch.zeros(spec.units))
+        self.activation = spec.activation
+        kind = getattr(spec, "normalization", None)
+        self.norm = None if kind is None else NORMS[kind](spec.units)
+
+    def affine(self, x: Tensor) -> Tensor:
+        """`x Wᵀ + b`, with units as the rows of the product that the machine computes.
+
+        So rows of x run along the vector lanes, all of which do the same: a row's bits do not depend on its place in
+        the block. The other way round they do, with some libraries and shapes (MKL on AMD, 41 → 11 units).
+        """
+        return torch.addmm(self.bias[:, None], self.weight, x.t()).t()
 
     def extra_repr(self) -> str:
         units, inputs = self.weight.shape
@@ -87,7 +97,7 @@ class TiedModule(DenseModule):
         self._source = [source]  # a list keeps the parameter registered once, under its encoder's name
         self.bias = nn.Parameter(torch.zeros(spec.units))
         self.activation = spec.activation
-        self.norm = None if spec.normalization is None else _NORMS[spec.normalization](spec.units)
+        self.norm = None if spec.normalization is None else NORMS[spec.normalization](spec.units)
 
     @property
     def source(self) -> DenseModule:
@@ -155,7 +165,7 @@ class BatchNormModule(nn.BatchNorm1d):
         )
 
 
-_NORMS: dict[str, Callable[[int], nn.Module]] = {"batch": BatchNormModule, "layer": LayerNormModule}
+NORMS: dict[str, Callable[..., nn.Module]] = {"batch": BatchNormModule, "layer": LayerNormModule}
 
 
 def rowwise(module: nn.Module, x: Tensor, rng: Rng | None) -> RowFunction:
@@ -193,16 +203,36 @@ class Foreign(nn.Module):
             return cast("Tensor", self.module(x))
 
 
-class Chain(nn.Module):
-    """Modules one after the other, each told where randomness comes from."""
+class Skip(nn.Module):
+    """Adds what a layer of the way in got to what its mirror on the way back made."""
 
-    def __init__(self, modules: Iterable[nn.Module]) -> None:
+    def forward(self, x: Tensor, rng: Rng | None) -> Tensor:
+        raise ValueError(
+            "this network has skip connections: its way back needs the row itself, not only its code; use reconstruct"
+        )
+
+
+class Chain(nn.Module):
+    """Modules one after the other, each told where randomness comes from.
+
+    Parameters
+    ----------
+    modules : iterable of Module
+    marks : collection of int
+        Places of modules whose input is kept for skip connections.
+    """
+
+    def __init__(self, modules: Iterable[nn.Module], marks: Iterable[int] = ()) -> None:
         super().__init__()
         self.steps = nn.ModuleList(modules)
+        self.marks = frozenset(marks)
 
-    def forward(self, x: Tensor, rng: Rng | None = None) -> Tensor:
-        for step in self.steps:
-            x = step(x, rng)
+    def forward(self, x: Tensor, rng: Rng | None = None, kept: list[Tensor] | None = None) -> Tensor:
+        """Rows through all modules; `kept` takes what skip connections bring to the way back, the last first."""
+        for place, step in enumerate(self.steps):
+            if kept is not None and place in self.marks:
+                kept.append(x)
+            x = x + kept.pop() if kept and isinstance(step, Skip) else step(x, rng)
         return x
 
     def rowwise(self, x: Tensor, rng: Rng | None = None) -> RowFunction:

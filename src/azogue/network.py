@@ -157,9 +157,7 @@ class Network(nn.Module):
 
     def cells(self) -> list[int]:
         """How many slots each column of the output takes, in the order of the heads."""
-        return [
-            width for h in self.heads for width in ([h.stop - h.start] if len(h.columns) == 1 else [1] * len(h.columns))
-        ]
+        return [width for head in self.heads for width in head.cells]
 
     def attach(self, objective: Any, seed: int = 0) -> None:
         """Make the parts that terms of the objective bring: learned variances, adversaries. Equal terms share one."""
@@ -170,6 +168,21 @@ class Network(nn.Module):
     def part(self, term: Any) -> nn.Module:
         """The part that a term brought."""
         return self.parts[self._owners[term]]
+
+    def passed(
+        self, x: Tensor, rng: Rng | None = None, code_rng: Rng | None = None
+    ) -> tuple[Tensor, Code, Tensor, Tensor]:
+        """Rows (n, width) → the encoder's output h, the code, and what `decode` gives, skip connections included."""
+        kept: list[Tensor] | None = [] if self.skips else None
+        h = self.encoder(x, rng, kept)
+        code = self.code(h, rng if code_rng is None else code_rng)
+        raw = self.decoder(code.z, rng, kept)
+        return h, code, self.link(raw), raw
+
+    @property
+    def skips(self) -> bool:
+        """Whether the way back also sees what the way in saw."""
+        return bool(getattr(self.encoder, "marks", ()))
 
     def encode(self, x: Tensor, rng: Rng | None = None, code_rng: Rng | None = None) -> tuple[Tensor, Code]:
         """Rows (n, width) → encoder's output h and the code, which draws from `code_rng` where that is given."""
@@ -196,4 +209,4 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor, rng: Rng | None = None) -> Tensor:
         """Rows → their reconstruction."""
-        return self.decode(self.encode(x, rng)[1].z, rng)[0]
+        return self.passed(x, rng)[2]

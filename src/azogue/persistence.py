@@ -13,8 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from azogue import files
-from azogue.build import matrix_sizes
 from azogue.files import ModelFileError
+from azogue.layers import weight_counts
 from azogue.modalities import schema_from_dict
 from azogue.modalities.base import Schema
 from azogue.network import Network
@@ -217,7 +217,8 @@ def _decode_network(estimator: Any, item: dict[str, Any], tensors: Mapping[str, 
     if estimator.network_spec_ is None:
         estimator.network = modules
     else:
-        there, back = matrix_sizes(estimator.network_spec_, estimator.code_, schema.width)
+        spec = estimator.network_spec_
+        there, back = weight_counts(spec, schema.width, estimator.code_.width(spec.code_size))
         needed = {"all": there + back, "encoder": there, "decoder": back}[part]
         needed += part_sizes(estimator.code_, estimator.recipe_.objective, estimator.network_spec_.code_size)
         held = sum(value.numel() for value in weights.values())

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import itertools
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from azogue.inference import calibration_rows
-from azogue.recipe import Rng
+from azogue.layers import shapes
+from azogue.recipe import Batch, Rng
 from azogue.training.data import BLOCK, batches
 from azogue.training.state import start
 
@@ -136,17 +138,26 @@ def _memory(session: Session, parameters: int) -> int:
     held = sum(
         tensor.element_size() * tensor.nelement()
         for batch in (session.data.batch, session.validation)
-        if batch is not None
+        if isinstance(batch, Batch)
         for tensor in (batch.x, batch.mask)
         if tensor is not None
     )
-    units = sum(p.shape[0] for p in session.network.parameters() if p.ndim > 1) + 4 * session.schema.width
+    units = _values(session) + 4 * session.schema.width
     rows = len(session.data)
     together = max(min(session.recipe.batch_size, rows), BLOCK, min(16 * BLOCK, len(session.validation or ())))
     profiled = len(calibration_rows(rows, session.schema.n_columns)) * session.schema.n_columns
     training = 4 * (_COPIES * parameters + 2 * units * together) + 8 * rows
     # each cell of the profile is a handful of float64
     return held + max(training, 4 * parameters + 36 * profiled)
+
+
+def _values(session: Session) -> int:
+    """Values between the layers of a row."""
+    spec, schema = session.spec, session.schema
+    if spec is None:
+        return sum(p.shape[0] for p in session.network.parameters() if p.ndim > 1)
+    there = list(shapes(spec.encoder, schema.shape))
+    return sum(math.prod(shape) for shape in (*there[1:], *shapes(spec.decoder, there[-1])))
 
 
 def describe(network: Network, title: str) -> str:

@@ -18,7 +18,7 @@ from azogue.codes import Point
 from azogue.corruptions import Zeros
 from azogue.heads import Bernoulli, Gaussian, Head
 from azogue.inference import Reader
-from azogue.layers import SIZED, Dense, NetworkSpec, Output
+from azogue.layers import SIZED, BatchNorm, Dense, Dropout, LayerNorm, NetworkSpec, Output
 from azogue.modules import DenseModule, TiedModule
 from azogue.network import Network
 from azogue.objectives import HeadLoss, Objective
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from azogue.recipe import Recipe
     from azogue.session import Session
 
+#: Layers that go with the dense one in front of them.
+PLAIN = (Dropout, LayerNorm, BatchNorm)
 Block = tuple[Any, ...]
 
 
@@ -70,6 +72,8 @@ class Greedy(Spec):
         """
         if session.spec is None:
             raise ValueError("pretraining: a pair of modules has no layers to train one by one; give layers or widths")
+        if session.spec.shape and any(not isinstance(layer, (*SIZED, *PLAIN)) for layer in session.spec.encoder):
+            raise ValueError("pretraining: layers are trained one by one where they are dense; give widths, as (64, 8)")
         blocks = _blocks(session.spec.encoder)
         ways_back = _ways_back(session.network, blocks)
         data, heads, found = session.data.all(), session.schema.heads, []

@@ -19,12 +19,12 @@ from torch import nn
 from azogue import build
 from azogue.codes import CodeSpec, Point
 from azogue.corruptions import as_corruption
-from azogue.layers import ACTIVATIONS, HIDDEN, Dense, NetworkSpec, Output, as_network
+from azogue.layers import ACTIVATIONS, HIDDEN, Dense, NetworkSpec, Output, as_network, weight_counts
 from azogue.modalities import as_modality
 from azogue.modalities.base import Demand, Schema
 from azogue.objectives import HeadLoss, Objective, Term, as_objective
 from azogue.optimizers import as_optimizer, as_schedule
-from azogue.recipe import Batch, Recipe, Spec
+from azogue.recipe import Batch, Lazy, Recipe, Spec
 from azogue.training.backends import backend_for
 from azogue.training.data import Rows, hold_out
 
@@ -69,7 +69,7 @@ class Session:
     code: CodeSpec
     network: Network
     data: Rows
-    validation: Batch | None
+    validation: Batch | Rows | None
     pretraining: Any = None
 
     @property
@@ -79,7 +79,7 @@ class Session:
 
 
 #: What the preparation of a table depends on → its schema, packed rows and packed validation rows.
-Prepared = dict[Any, tuple[Schema, Batch, Batch | None]]
+Prepared = dict[Any, tuple[Schema, Batch | Lazy, Batch | Lazy | None]]
 
 
 def open_session(
@@ -134,25 +134,26 @@ def open_session(
     network.attach(objective, seed)
     recipe = replace(recipe, precision=_precision(estimator.precision, device, spec, schema.width))
     network.to(device, torch.float64 if recipe.precision == "float64" else torch.float32)
-    train = Rows(place(data, network).batch, index)
+    train = place(data, network)
+    train = train if index is None else train.only(index)
     held: Rows | None
     if held_out is not None:
         held = place(held_out, network)
     else:
         train, held = hold_out(train, recipe.validation_fraction, seed)
-    validation = None if held is None else held.all()
+    validation = held if held is None or isinstance(held.batch, Lazy) else held.all()
     return Session(schema, recipe, spec, code, network, train, validation, axes.pretraining)
 
 
 def _prepare(
     estimator: Any, X: Any, validation_data: Any, objective: Objective, prepared: Prepared
-) -> tuple[Schema, Batch, Batch | None]:
+) -> tuple[Schema, Batch | Lazy, Batch | Lazy | None]:
     demand = _demand(estimator.network, objective)
     key = (estimator.modality, estimator.scaling, demand)
     if key not in prepared:
-        schema = as_modality(estimator.modality, estimator.scaling).fit(X, demand)
-        held = None if validation_data is None else schema.pack(validation_data)
-        prepared[key] = schema, schema.pack(X), held
+        schema = as_modality(estimator.modality, estimator.scaling, X).fit(X, demand)
+        store = getattr(schema, "store", schema.pack)
+        prepared[key] = schema, store(X), None if validation_data is None else store(validation_data)
     return prepared[key]
 
 
@@ -165,9 +166,11 @@ def _rows(rows: Any, count: int) -> torch.Tensor:
     return torch.as_tensor(index.astype(np.int64))
 
 
-def place(data: Batch, network: Network) -> Rows:
+def place(data: Batch | Lazy, network: Network) -> Rows:
     """Rows where the network is, in its precision; row labels stay behind."""
     like = next(network.parameters())
+    if isinstance(data, Lazy):
+        return Rows(data, like=like.detach())
     mask = None if data.mask is None else data.mask.to(like.device)
     return Rows(Batch(data.x.to(like.device, like.dtype), mask))
 
@@ -259,14 +262,15 @@ def _network(
         return None, build.wrap_modules(tuple(network), code, schema.heads, schema.width, seed)
     bounded = code.signed and ACTIVATIONS[axes.code_activation][0] >= 0
     activation = "linear" if bounded else axes.code_activation
-    spec = as_network(network, rows, schema.width, code=activation, hidden=axes.hidden_activation)
+    spec = as_network(network, rows, schema.shape, code=activation, hidden=axes.hidden_activation)
     layer = spec.encoder[-1]
     if code.signed and ACTIVATIONS[getattr(layer, "activation", "linear")][0] >= 0:
         raise ValueError(
             f"network: {code!r} tells values of both signs apart, but the code layer {layer!r} gives none below 0; "
             "make it linear"
         )
-    _check_memory(sum(build.matrix_sizes(spec, code, schema.width)) + part_sizes(code, objective, spec.code_size))
+    weights = weight_counts(spec, schema.width, code.width(spec.code_size))
+    _check_memory(sum(weights) + part_sizes(code, objective, spec.code_size))
     return spec, build.build(spec, code, schema.width, schema.heads, seed)
 
 

@@ -6,15 +6,23 @@ from typing import Any
 
 from sklearn.utils.validation import validate_data
 
+from azogue.modalities import TableSchema, kind_of
+
 
 def remember_columns(estimator: Any, X: Any, *, reset: bool) -> None:
     """Count and name the columns of `X` on the estimator (`reset=True`), or compare them with what it remembers.
+
+    Pictures, sequences and texts have no columns: what is remembered of others is forgotten.
 
     Raises
     ------
     ValueError
         For a single row or column without its second dimension, or columns other than those of `fit`.
     """
+    if not _is_table(estimator, X, reset=reset):
+        if reset:
+            vars(estimator).pop("feature_names_in_", None)
+        return
     if getattr(X, "ndim", 2) == 1:
         raise ValueError(
             f"Expected 2D array, got 1D array instead: {type(X).__name__} of {len(X)} values. Reshape your data either "
@@ -22,3 +30,17 @@ def remember_columns(estimator: Any, X: Any, *, reset: bool) -> None:
             "single sample."
         )
     validate_data(estimator, X, skip_check_array=True, reset=reset)
+
+
+def _is_table(estimator: Any, X: Any, *, reset: bool) -> bool:
+    """Whether the estimator takes X as a table: by what it was fitted on, by what it is told, by what X is."""
+    schema = getattr(getattr(estimator, "autoencoder_", estimator), "schema_", None)
+    if not reset and schema is not None:
+        return isinstance(schema, TableSchema)
+    inner = getattr(estimator, "autoencoder", None)
+    inner = getattr(inner, "estimator", inner)  # inside a FrozenEstimator
+    for owner in (inner, estimator):
+        modality = getattr(owner, "modality", "auto")
+        if modality != "auto":
+            return modality == "table" or type(modality).__name__ == "Table"
+    return kind_of(X) == "table"

@@ -2,27 +2,128 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from azogue.modalities.base import Demand, Modality, Schema
+from azogue.modalities.image import Image, ImageSchema
+from azogue.modalities.sequence import Sequence, SequenceSchema
 from azogue.modalities.table import Table, TableSchema
+from azogue.modalities.text import Text
+from azogue.modalities.text import schema_from_dict as text_from_dict
+from azogue.modalities.waves import wave_files
 
-__all__ = ["Demand", "Modality", "Schema", "Table", "TableSchema", "as_modality", "schema_from_dict"]
+__all__ = [
+    "Demand",
+    "Image",
+    "ImageSchema",
+    "Modality",
+    "Schema",
+    "Sequence",
+    "SequenceSchema",
+    "Table",
+    "TableSchema",
+    "Text",
+    "as_modality",
+    "kind_of",
+    "schema_from_dict",
+]
+
+_NAMED: dict[str, Callable[[str], Modality]] = {
+    "table": lambda scaling: Table(scaling=scaling),
+    "image": lambda scaling: Image(scaling=scaling),
+    "sequence": lambda scaling: Sequence(scaling=scaling),
+    "text": lambda _: Text(),
+}
+_SCHEMAS: dict[str, Callable[[dict[str, Any]], Schema]] = {
+    "table": TableSchema.from_dict,
+    "image": ImageSchema.from_dict,
+    "sequence": SequenceSchema.from_dict,
+    "text": text_from_dict,
+}
 
 
-def as_modality(modality: Any, scaling: str) -> Modality:
-    """`"auto"`, `"table"` or a modality of one's own → the modality that will prepare the data."""
-    if modality in ("auto", "table"):
-        return Table(scaling=scaling)
+def kind_of(X: Any) -> str:
+    """Which modality data are, by their type, number of dimensions and dtype, never by their values.
+
+    Frames and arrays of two dimensions are tables. Strings are text: a list or array of them, a file ending in .txt.
+    (n, h, w) of bytes and all arrays of four dimensions are pictures; so is a folder of picture files, or a list of
+    them. Other arrays of three dimensions, lists of arrays, WAV files and a folder that holds any are sequences.
+
+    Returns
+    -------
+    {"table", "image", "sequence", "text"}
+    """
+    if isinstance(X, (str, os.PathLike)):
+        return _kind_of_path(X)
+    shape = getattr(X, "shape", None)
+    if shape is not None and not hasattr(X, "columns"):
+        kind = getattr(getattr(X, "dtype", None), "kind", "f")
+        if len(shape) == 1:
+            return "text" if kind in "UT" or (kind == "O" and _texts(X)) or _text_series(X) else "table"
+        if len(shape) == 3:
+            return "image" if str(X.dtype).endswith("uint8") else "sequence"
+        return "image" if len(shape) == 4 else "table"
+    if isinstance(X, (list, tuple)) and len(X):
+        first = next((item for item in X if item is not None), None)
+        if isinstance(first, os.PathLike):
+            return _kind_of_path(first)
+        if isinstance(first, str):
+            return "text"
+        if getattr(first, "ndim", 0) >= 1:
+            return "sequence"
+    return "text" if _text_series(X) else "table"
+
+
+def _texts(X: Any) -> bool:
+    first = next((item for item in X if item is not None), None)
+    return isinstance(first, str)
+
+
+def _text_series(X: Any) -> bool:
+    """Whether X is a column of texts of pandas, polars or Arrow."""
+    import narwhals as nw
+
+    series = nw.from_native(X, series_only=True, pass_through=True)
+    if not isinstance(series, nw.Series):
+        return False
+    return series.dtype == nw.String or (series.dtype == nw.Object and _texts(series))
+
+
+def _kind_of_path(path: Any) -> str:
+    """By the ending of a file, or what a folder holds."""
+    place = Path(path)
+    if place.is_dir():
+        return "sequence" if wave_files(place) else "image"
+    return {".wav": "sequence", ".txt": "text"}.get(place.suffix.lower(), "image")
+
+
+def as_modality(modality: Any, scaling: str, X: Any = None) -> Modality:
+    """A modality, its name, or `"auto"` (what `kind_of(X)` says) → the modality that will prepare the data."""
+    if isinstance(modality, str) and modality in ("auto", *_NAMED):
+        name = kind_of(X) if modality == "auto" else modality
+        if name == "text" and scaling != "auto":
+            raise ValueError(
+                f"scaling={scaling!r}: texts have no scale; choose how words are weighed by Text(weighting=)"
+            )
+        return _NAMED[name](scaling)
     if hasattr(modality, "fit"):
         if scaling != "auto":
             raise ValueError(
                 f"scaling={scaling!r} and modality={modality!r} both say how to scale; state it in one place"
             )
         return modality  # type: ignore[no-any-return]
-    raise ValueError(f"modality: expected 'auto', 'table' or a value such as Table(weights=...), got {modality!r}")
+    raise ValueError(
+        f"modality: expected 'auto', one of {', '.join(map(repr, _NAMED))} or a value such as Table(weights=...), "
+        f"got {modality!r}"
+    )
 
 
 def schema_from_dict(data: dict[str, Any]) -> Schema:
     """The schema of a stored model."""
-    return TableSchema.from_dict(data)
+    name = data.get("modality")
+    if name not in _SCHEMAS:
+        raise ValueError(f"the model's data are of the modality {name!r}; this program knows {', '.join(_SCHEMAS)}")
+    return _SCHEMAS[name](data)

@@ -67,6 +67,10 @@ class Schema(Protocol):
         """Slots of a packed row."""
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """Of a packed row: `(width,)`, or positions and channels, `(t, c)` or `(h, w, c)`; x is flat all the same."""
+
+    @property
     def heads(self) -> tuple[Head, ...]:
         """The heads, in the order of their slots, covering all of them."""
 
@@ -79,6 +83,9 @@ class Schema(Protocol):
 
     def unpack(self, out: Batch | Tensor) -> Any:
         """Tensors → the user's kind of object, units, columns, dtypes and row labels."""
+
+    def arrange(self, cells: Any, rows: Rows | None) -> Any:
+        """Numbers about cells, (n, n_columns), in the layout of the user's data."""
 
     def describe(self) -> list[dict[str, Any]]:
         """For each column: its `name`, `kind`, `scaling`, `head` and `slots`."""

@@ -45,20 +45,24 @@ class Range:
             if np.isinf(values).any():
                 raise ValueError("X contains infinity; remove it or write NaN for what is missing")
             seen = ~np.isnan(values)
-            filled = np.where(seen, values, 0.0)
+            count = seen.sum(0)
             low, high = np.where(seen, values, np.inf).min(0), np.where(seen, values, -np.inf).max(0)
-            found = (low, high, seen.sum(0), filled.sum(0), np.square(filled).sum(0))
+            mean = np.where(seen, values, 0.0).sum(0) / np.maximum(count, 1)
+            spread = np.square(np.where(seen, values - mean, 0.0)).sum(0)
+            found = (low, high, count, mean, spread)
             total = found if total is None else _joined(total, found)
         if total is None or not total[2].all():
             raise ValueError("a channel of X has no value at all; there is nothing to learn from")
-        low, high, count, first, second = total
-        mean = first / count
-        deviation = np.sqrt(np.maximum(second / count - mean**2, 0.0))
-        return tuple(cls(*map(float, row)) for row in zip(low, high, mean, deviation, strict=True))
+        low, high, count, mean, spread = total
+        return tuple(cls(*map(float, row)) for row in zip(low, high, mean, np.sqrt(spread / count), strict=True))
 
 
 def _joined(a: Any, b: Any) -> Any:
-    return (np.minimum(a[0], b[0]), np.maximum(a[1], b[1]), *(x + y for x, y in zip(a[2:], b[2:], strict=True)))
+    """Of two sets of values their extremes, count, mean and squares about it (Chan, Golub & LeVeque 1983)."""
+    count = a[2] + b[2]
+    share, apart = b[2] / np.maximum(count, 1), b[3] - a[3]
+    spread = a[4] + b[4] + apart**2 * a[2] * share
+    return np.minimum(a[0], b[0]), np.maximum(a[1], b[1]), count, a[3] + apart * share, spread
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from azogue.modalities.numeric import Numeric
 from azogue.modalities.packing import Dense
 from azogue.modalities.reading import Label, Source, TableRows, read, torch_array
 from azogue.modalities.writing import CONTAINERS, Cells, Sheet, write
-from azogue.recipe import Batch
+from azogue.recipe import Batch, Rows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -88,6 +88,11 @@ class TableSchema:
     def width(self) -> int:
         """Slots of a packed row."""
         return self.heads[-1].stop
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of a packed row."""
+        return (self.width,)
 
     @cached_property
     def heads(self) -> tuple[Head, ...]:
@@ -295,6 +300,10 @@ class TableSchema:
         for (at, category), block in zip(self._categorical, self._blocks, strict=True):
             arrays[at] = category.array(s[:, block.start : block.stop - 1].argmax(1), missing(block.start))
         return [arrays[at] for at in range(self.n_columns)]
+
+    def arrange(self, cells: NDArray[Any], rows: Rows | None = None) -> NDArray[Any]:
+        """Numbers about cells, (n, columns), in the layout of the table: as they are."""
+        return cells
 
     def to_dict(self) -> dict[str, Any]:
         """The schema as JSON values, floats exact."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from azogue.network import Network
+    from azogue.training.data import Rows
     from azogue.training.state import Player, State
 
 _AUTOCAST = {"bfloat16": torch.bfloat16}
@@ -34,8 +35,7 @@ def forward(
             seen, _ = corruption(x, rng, network.columns)
         else:
             seen, _ = corruption(x, rng)
-    h, code = network.encode(seen, rng, code_rng)
-    out, raw = network.decode(code.z, rng)
+    h, code, out, raw = network.passed(seen, rng, code_rng)
     return Step(x, seen, mask, h, code, out, network, rng, raw)
 
 
@@ -73,14 +73,14 @@ class Autograd:
             _move(player, recipe, rate)
         return seen
 
-    def evaluate(self, states: Sequence[State], data: Sequence[Batch]) -> list[float]:
+    def evaluate(self, states: Sequence[State], data: Sequence[Batch | Rows]) -> list[float]:
         """The mean of what is comparable between epochs, over rows: uncorrupted, and always with the same draws."""
         return [self._evaluate(state, part) for state, part in zip(states, data, strict=True)]
 
     def close(self, states: Sequence[State]) -> None:
         """Nothing was borrowed."""
 
-    def _evaluate(self, state: State, data: Batch) -> float:
+    def _evaluate(self, state: State, data: Batch | Rows) -> float:
         objective = next(iter(state.players.values())).objective.judged
         total, size = 0.0, max(state.recipe.batch_size, BLOCK)  # terms over a batch mean the same as in training
         with torch.no_grad():

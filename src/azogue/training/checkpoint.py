@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azogue import files
+from azogue.training.data import GROUP_ROWS
 from azogue.values import from_json, to_json
 
 try:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from azogue.recipe import Batch
     from azogue.session import Session
+    from azogue.training.data import Rows
     from azogue.training.state import State
 
 KIND = "checkpoint"
@@ -60,7 +62,7 @@ class Checkpoint:
         schema = json.dumps(session.schema.to_dict(), sort_keys=True)
         settings = [session.recipe, session.spec, session.code, session.pretraining]
         self._mark = {
-            "data": digest(session.data.all(), session.validation, schema),
+            "data": digest(session.data, session.validation, schema),
             "parameters": digest(json.dumps(to_json(settings)), str(session.network)),
         }
         if not resume or not self.path.exists():
@@ -109,14 +111,16 @@ def locked(path: str | os.PathLike[str]) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_UN)
 
 
-def digest(*parts: str | Batch | None) -> str:
-    """SHA-256 of texts and rows."""
+def digest(*parts: str | Batch | Rows | None) -> str:
+    """SHA-256 of texts and rows; of rows, some at a time."""
     total = hashlib.sha256()
     for part in parts:
         if part is None or isinstance(part, str):
             total.update((part or "-").encode())
-        else:
-            for tensor in (part.x, part.mask):
+            continue
+        for start in range(0, len(part), GROUP_ROWS):
+            rows = part.take(slice(start, start + GROUP_ROWS))
+            for tensor in (rows.x, rows.mask):
                 total.update(b"-" if tensor is None else _bytes(tensor))
     return total.hexdigest()
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from azogue.recipe import Batch, Rng
+from azogue.recipe import Batch, Lazy, Rng
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -59,33 +59,46 @@ def order(rows: int, rng: Rng, group: int = GROUP_ROWS, buffer: int = BUFFER_GRO
 
 @dataclass(frozen=True)
 class Rows:
-    """Packed rows, or some of them: nothing is copied until a step takes them.
+    """Packed rows, or some of them: nothing is copied or made until a step takes them.
 
     Parameters
     ----------
-    batch : Batch
+    batch : Batch or Lazy
     index : Tensor of int64, shape (n,), or None
         Which rows of the batch; None: all.
+    like : Tensor or None
+        Where, and in which precision, rows are wanted that are made when they are taken.
     """
 
-    batch: Batch
+    batch: Batch | Lazy
     index: Tensor | None = None
+    like: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.batch) if self.index is None else len(self.index)
 
+    @property
+    def width(self) -> int:
+        """Slots of a row."""
+        return self.batch.width if isinstance(self.batch, Lazy) else math.prod(self.batch.x.shape[1:])
+
     def take(self, where: Any) -> Batch:
         """The rows at the places of an index tensor or slice."""
-        return self.batch.take(where if self.index is None else self.index[where])
+        found = self.batch.take(where if self.index is None else self.index[where])
+        if self.like is None:
+            return found
+        mask = None if found.mask is None else found.mask.to(self.like.device)
+        return Batch(found.x.to(self.like.device, self.like.dtype), mask)
 
     def all(self) -> Batch:
         """All rows, in order."""
-        return self.batch if self.index is None else self.batch.take(self.index)
+        if self.index is None and isinstance(self.batch, Batch):
+            return self.batch
+        return self.take(slice(None))
 
-    def to(self, device: torch.device, dtype: torch.dtype) -> Rows:
-        """The same rows elsewhere, in another precision."""
-        mask = None if self.batch.mask is None else self.batch.mask.to(device)
-        return Rows(Batch(self.batch.x.to(device, dtype), mask), None if self.index is None else self.index.to(device))
+    def only(self, index: Tensor) -> Rows:
+        """Some of the rows, by their places."""
+        return replace(self, index=index if self.index is None else self.index[index])
 
 
 def hold_out(data: Rows, fraction: float, seed: int) -> tuple[Rows, Rows | None]:
@@ -95,9 +108,7 @@ def hold_out(data: Rows, fraction: float, seed: int) -> tuple[Rows, Rows | None]
         return data, None
     shuffled = torch.randperm(len(data), generator=Rng(seed).generator("hold-out"))
     train, held = shuffled[count:].sort().values, shuffled[:count].sort().values
-    if data.index is not None:
-        train, held = data.index[train], data.index[held]
-    return Rows(data.batch, train), Rows(data.batch, held)
+    return data.only(train), data.only(held)
 
 
 def together(parts: Sequence[Batch]) -> Batch:
@@ -121,8 +132,7 @@ def batches(members: Sequence[Rows], size: int, rngs: Sequence[Rng]) -> Iterator
         Where the order of each member's rows comes from.
     """
     orders = [order(len(rows), rng) for rows, rng in zip(members, rngs, strict=True)]
-    width = math.prod(members[0].batch.x.shape[1:])
-    gathered = size * max(1, CHUNK // max(size * width * len(members), 1))
+    gathered = size * max(1, CHUNK // max(size * members[0].width * len(members), 1))
     for start in range(0, len(members[0]), gathered):
         chosen = [where[start : start + gathered] for where in orders]
         whole = together([rows.take(where) for rows, where in zip(members, chosen, strict=True)])

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from azogue.network import Network
     from azogue.objectives.algebra import Pulled
     from azogue.recipe import Recipe
+    from azogue.training.data import Rows
     from azogue.training.state import State
 
 Derivatives = dict[str, Tensor]
@@ -79,7 +80,7 @@ class Dense:
             self._move(states)
         return {self._player: [pulled.value for pulled in found]}
 
-    def evaluate(self, states: Sequence[State], data: Sequence[Batch]) -> list[float]:
+    def evaluate(self, states: Sequence[State], data: Sequence[Batch | Rows]) -> list[float]:
         """The mean of what is comparable between epochs, over rows: uncorrupted, and always with the same draws."""
         recipe, rows = states[0].recipe, len(data[0])
         size = max(recipe.batch_size, BLOCK)  # terms over a batch mean the same as in training

@@ -58,7 +58,7 @@ class Backend(Protocol):
             For each player the means of its terms before the move, (members,) each.
         """
 
-    def evaluate(self, states: Sequence[State], data: Sequence[Batch]) -> list[float]:
+    def evaluate(self, states: Sequence[State], data: Sequence[Batch | Rows]) -> list[float]:
         """For each state the mean objective over its rows, at inference; all have as many rows."""
 
     def close(self, states: Sequence[State]) -> None:
@@ -74,7 +74,7 @@ class Run:
     state : State
         Moved in place.
     data : Rows
-    validation : Batch, optional
+    validation : Batch or Rows, optional
         Held-out rows for early stopping.
     callbacks : sequence of callable
         Called with each epoch's record; `True` stops training.
@@ -86,7 +86,7 @@ class Run:
 
     state: State
     data: Rows
-    validation: Batch | None = None
+    validation: Batch | Rows | None = None
     callbacks: Sequence[Callback] = ()
     measure: Callable[[], dict[str, float]] | None = None
     save: Callable[[State], None] | None = None

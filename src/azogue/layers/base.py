@@ -1,0 +1,139 @@
+"""What every layer spec is: its activation's reach, the shapes it makes, the way back it suggests, and `+`."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from numbers import Integral
+from typing import ClassVar, TypeAlias
+
+from azogue.recipe import Spec
+
+INF = float("inf")
+#: Of a row: `(width,)`, positions and channels of a sequence `(t, c)` or of a picture `(h, w, c)`.
+Shape: TypeAlias = tuple[int, ...]
+
+#: Activations and the interval that each can produce. `activations.FORMULAS` has the formulas.
+ACTIVATIONS: dict[str, tuple[float, float]] = {
+    "linear": (-INF, INF),
+    "relu": (0.0, INF),
+    "elu": (-1.0, INF),
+    "selu": (-1.7580993408473766, INF),
+    "gelu": (-0.16997120747990369, INF),
+    "silu": (-0.27846454276107374, INF),
+    "tanh": (-1.0, 1.0),
+    "sigmoid": (0.0, 1.0),
+    "softplus": (0.0, INF),
+    "softsign": (-1.0, 1.0),
+}
+
+
+def check_activation(name: object, owner: str) -> str:
+    """Return `name` if it is an activation, else say which there are."""
+    if name not in ACTIVATIONS:
+        raise ValueError(f"{owner}: activation {name!r} is unknown; use one of {', '.join(ACTIVATIONS)}")
+    return str(name)
+
+
+def check_whole(value: object, owner: str, name: str = "units", least: int = 1) -> None:
+    """Refuse what is no whole number of at least `least`."""
+    if type(value) is bool or not isinstance(value, Integral) or int(value) < least:
+        raise ValueError(f"{owner}: {name} must be a whole number of at least {least}, got {value!r}")
+
+
+def check_normalization(kind: object, owner: str) -> None:
+    """Refuse an unknown normalisation."""
+    if kind not in (None, "batch", "layer"):
+        raise ValueError(f"{owner}: normalization must be 'batch', 'layer' or None, got {kind!r}")
+
+
+class Layer(Spec):
+    """Base of the layer specs. `a + b` is the stack of both."""
+
+    #: whether it makes values of its own, so that it can be the code and has a mirror on the way back
+    sized: ClassVar[bool] = False
+    #: whether its mirror stands on the way back although it makes nothing of its own: pooling
+    mirrored: ClassVar[bool] = False
+    #: whether it only makes sense behind the code
+    leads_back: ClassVar[bool] = False
+
+    def __add__(self, other: object) -> Stack:
+        return Stack((self,)) + other
+
+    def result(self, shape: Shape) -> Shape:
+        """The shape of what it makes of a row of `shape`.
+
+        Raises
+        ------
+        ValueError
+            If it cannot take rows of that shape.
+        """
+        return shape
+
+    def count(self, shape: Shape) -> int:
+        """How many weights its matrices hold for rows of `shape`, told without making them."""
+        return 0
+
+    def back(self, shape: Shape, before: Layer | None) -> tuple[Layer, ...]:
+        """The layers that lead back to rows of `shape`, which this layer got from `before`."""
+        return ()
+
+
+@dataclass(frozen=True, repr=False)
+class Input(Layer):
+    """The start of a network. Its width comes from the data; `units` states it to have it checked."""
+
+    units: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.units is not None:
+            check_whole(self.units, "Input")
+
+
+@dataclass(frozen=True, repr=False)
+class Output(Layer):
+    """The end of a network; its width comes from the data.
+
+    Parameters
+    ----------
+    activation : str
+        `"auto"` leaves it to the data's heads (identity for numbers, sigmoid for booleans, softmax for categories).
+        Any other sets the range that the data are scaled to.
+    tied : bool
+        The way back uses the transposed weights of the way in, with biases of its own (dense layers only).
+    skips : bool
+        Each layer of the way back adds what its mirror on the way in got; the last one adds the input itself. What
+        is to be learned then is the difference between what is seen and what is wanted, as denoising asks for; the
+        code alone no longer holds a row (Mao, Shen & Yang 2016, Image restoration using very deep convolutional
+        encoder-decoder networks with symmetric skip connections).
+    """
+
+    activation: str = "auto"
+    _: KW_ONLY
+    tied: bool = False
+    skips: bool = False
+
+    def __post_init__(self) -> None:
+        if self.activation != "auto":
+            check_activation(self.activation, "Output")
+        if self.tied and self.skips:
+            raise ValueError("Output: tied weights and skip connections do not go together; choose one")
+
+
+@dataclass(frozen=True, repr=False)
+class Stack(Spec):
+    """Layers in order. Made with `+`; prints as it was typed."""
+
+    layers: tuple[Layer, ...]
+
+    def __add__(self, other: object) -> Stack:
+        if isinstance(other, Stack):
+            return Stack(self.layers + other.layers)
+        if isinstance(other, Layer):
+            return Stack((*self.layers, other))
+        raise TypeError(
+            f"+ joins layers with layers, got {type(other).__name__} ({other!r}); give terms to objective= "
+            "and corruptions to corruption="
+        )
+
+    def __repr__(self) -> str:
+        return " + ".join(map(repr, self.layers))
