@@ -10,7 +10,7 @@ Parts: tabular, iris, wide, deep, vae, population, memory, growth, start. Each c
 own (`arena.py`); after a first fit of everybody they take turns, one at a time, for `--rounds` rounds. All start from
 the same weights, those of our network. A fit is the whole call of the library, scoring included where it belongs to
 it; `loop` is the training alone where the library tells it. Ratios are medians of the rounds' ratios to ours; against
-hand-written loops (eager, DataLoader, JAX), which neither look at the rows before nor score them afterwards, the
+contestants that only train (loops, Keras, skorch) and neither look at the rows before nor score them afterwards, the
 verdicts compare our training loop. The
 loss is the mean squared error over all training cells, computed here from each reconstruction. `% core` compares the
 arithmetic of training, 6 Σ weights − 2 first layer a row, with the machine's best float32 product on one core. `peak`
@@ -104,8 +104,8 @@ class InTurn(Together):
         self.fitted = [self.make(self.case, seed + k).fit(self.case.X) for k in range(self.case.networks)]
 
 
-#: hand-written loops over rows that are ready
-LOOPS = ("torch, eager", "torch, DataLoader", "JAX scan")
+#: contestants that only train, over rows that are ready
+LOOPS = ("torch, eager", "torch, DataLoader", "JAX scan", "Keras on JAX", "Keras on torch", "skorch")
 CONTESTANTS: dict[str, type[Contestant]] = {kind.title: kind for kind in (Ours, OursAuto, Together, InTurn)} | PEERS
 
 

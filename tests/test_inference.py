@@ -1,5 +1,7 @@
 """Reading a network: tables are packed and read piece by piece, and nothing of that shows in the results."""
 
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -15,6 +17,7 @@ from azogue.inference import ROWS, Reader, block_rows, column_scale, observed_me
 from azogue.modalities import schema
 from azogue.modalities.table import Table
 from azogue.recipe import Batch
+from azogue.training.threads import in_order
 
 
 def numbers(n=200):
@@ -194,9 +197,10 @@ def test_a_schema_without_pieces_is_packed_whole():
 
 
 def test_blocks_are_of_whole_tiles_and_bounded():
-    sizes = [block_rows(weights) for weights in (1, 100, 8_000, 12_000, 20_000, 10**6, 10**10)]
+    sizes = [block_rows(work) for work in (1, 100, 8_000, 12_000, 20_000, 10**6)]
     assert sizes == sorted(sizes, reverse=True)
     assert (sizes[0], sizes[-1]) == (ROWS[1], ROWS[0])
+    assert block_rows(10**8) == 96
     assert all(size % 96 == 0 and size // 96 % 2 for size in sizes)
 
 
@@ -210,6 +214,56 @@ def test_a_row_has_the_same_bits_anywhere_in_a_block(network, precision):
     for ask in (ae.encode, ae.errors, lambda part: ae.errors(part, per_feature=True)):
         assert np.array_equal(ask(X[order]), ask(X)[order])
         assert np.array_equal(ask(X[order[:1]]), ask(X)[order[:1]])
+
+
+TWO_THREADS = """
+import numpy as np, torch, azogue as az
+torch.set_num_threads(2)
+order = np.random.default_rng(0).permutation(3000)
+X, S = np.random.default_rng(1).normal(size=(3000, 30)), np.random.default_rng(1).normal(size=(3000, 20, 3))
+for network, rows in (((41, 11), X), (az.Input() + az.Recurrent(13, "lstm") + az.Dense(5), S), (6, S)):
+    ae = az.Autoencoder(network, epochs=1, random_state=0).fit(rows[:500])
+    assert torch.get_num_threads() == 2
+    assert np.array_equal(ae.encode(rows[order]), ae.encode(rows)[order])
+    assert np.array_equal(ae.errors(rows[order]), ae.errors(rows)[order])
+print("same")
+"""
+
+
+def test_a_row_has_the_same_bits_whoever_shares_the_work():
+    done = subprocess.run([sys.executable, "-c", TWO_THREADS], capture_output=True, text=True, check=False)
+    assert done.stdout == "same\n", done.stderr[-500:]
+
+
+def test_blocks_come_in_order_and_errors_come_through():
+    threads = torch.get_num_threads()
+
+    def root(number):
+        if number < 0:
+            raise ValueError("no root")
+        return number**0.5
+
+    asked = []
+
+    def numbers():
+        for number in range(100):
+            asked.append(number)
+            yield number
+
+    for count in (1, 2, 3):
+        torch.set_num_threads(count)
+        try:
+            assert list(in_order(root, range(50))) == [number**0.5 for number in range(50)]
+            assert list(in_order(root, [])) == []
+            with pytest.raises(ValueError, match="no root"):
+                list(in_order(root, [1, 4, -1, 9]))
+            asked.clear()
+            found = in_order(root, numbers())
+            assert next(found) == 0
+            assert len(asked) <= count + 2, "few are ahead of who asks"
+            found.close()
+        finally:
+            torch.set_num_threads(threads)
 
 
 def test_results_are_ordinary_tensors():

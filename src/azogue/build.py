@@ -32,6 +32,7 @@ from azogue.layers import (
     Stack,
     Upsample,
     shapes,
+    work_of,
 )
 from azogue.modules import NORMS, Chain, DenseModule, DropoutModule, Foreign, Skip, TiedModule
 from azogue.network import CodeLayer, Network
@@ -127,7 +128,8 @@ def build(spec: NetworkSpec, code: CodeSpec, width: int, heads: Sequence[Head], 
     marks: list[int] = []
     if spec.output.skips:
         marks, decoder = _skipping(spec, final, shape, decoder)
-    return Network(Chain(encoder, marks), CodeLayer(code, size, rng), Chain(decoder), heads)
+    work = work_of(spec, width, code.width(size))
+    return Network(Chain(encoder, marks), CodeLayer(code, size, rng), Chain(decoder), heads, work)
 
 
 def _skipping(

@@ -21,6 +21,8 @@ import torch
 from sklearn.base import clone
 
 from azogue.autoencoder import Autoencoder
+from azogue.layers import Dense, Input, Output, Recurrent
+from azogue.modalities import Text
 from azogue.persistence import load
 from azogue.session import open_session
 from azogue.training.data import together
@@ -201,6 +203,69 @@ def check_mixed_table(prototype: Autoencoder) -> None:
     assert np.isfinite(model.errors(table)).all(), "a row's error is not finite"
 
 
+def check_pictures(prototype: Autoencoder) -> None:
+    """Pictures come back in their layout and dtype, through convolutions and through dense layers."""
+    rng = np.random.default_rng(0)
+    light = np.clip(rng.normal(size=(40, 1, 1, 3)) + np.linspace(-1, 1, 9)[:, None, None], -1, 1)
+    X = (127 + 120 * light * np.cos(np.arange(8))[:, None]).astype(np.uint8)  # (40, 9, 8, 3)
+    for network in (None, (12, 4)):
+        model = _fitted(prototype, X, network)
+        back = model.reconstruct(X)
+        assert back.dtype == X.dtype, f"pictures of {X.dtype} came back as {back.dtype}"
+        assert back.shape == X.shape, f"pictures of shape {X.shape} came back as {back.shape}"
+        assert model.errors(X, per_feature=True).shape == X.shape, "errors of pixels are not laid out as pictures"
+        _check_alone(model, X)
+
+
+def check_sequences(prototype: Autoencoder) -> None:
+    """Sequences of several lengths come back in theirs, alone as together, through every kind of layer."""
+    rng = np.random.default_rng(0)
+    X = [np.sin(np.arange(length)[:, None] / 3 + rng.normal(size=2)) for length in rng.integers(9, 17, 40)]
+    for network in (None, (12, 4), Input() + Recurrent(6) + Dense(4) + Output()):
+        model = _fitted(prototype, X, network)
+        back = model.reconstruct(X)
+        assert [len(one) for one in back] == [len(one) for one in X], "lengths differ"
+        assert all(np.isfinite(one).all() for one in model.errors(X, per_feature=True)), "an error is not finite"
+        _check_alone(model, X)
+
+
+def check_texts(prototype: Autoencoder) -> None:
+    """Texts, as words and as characters, come back as texts."""
+    rng = np.random.default_rng(0)
+    words = ["ebro", "tajo", "duero", "miño", "segura", "júcar"]
+    X = [" ".join(rng.choice(words, rng.integers(1, 5))) for _ in range(40)]
+    for unit in ("word", "character"):
+        model = _fitted(_make(prototype, modality=Text(unit)), X, None)
+        assert all(isinstance(text, str) for text in model.reconstruct(X)), "texts came back as something else"
+        assert np.isfinite(model.errors(X)).all(), "a text's error is not finite"
+        _check_alone(model, X)
+
+
+def _fitted(prototype: Autoencoder, X: Any, network: Any) -> Autoencoder:
+    """Fitted on rows of a modality; with `network=None` by layers that suit it, dense where these have to be."""
+    changes = {} if network is None else {"network": network}
+    model = _make(prototype, **changes, epochs=2)
+    try:
+        model.fit(X)
+    except ValueError as error:
+        if "where they are dense" not in str(error):
+            raise
+        model = _make(prototype, network=(12, 4), epochs=2)
+        model.fit(X)
+    return model
+
+
+def _check_alone(model: Autoencoder, X: Any) -> None:
+    """A few rows give what all of them give, before and after the model was in a file."""
+    codes = model.encode(X)
+    assert np.array_equal(model.encode(X[7:10]), codes[7:10]), "rows alone have other codes than together"
+    assert np.array_equal(model.errors(X[7:8]), model.errors(X)[7:8]), "a row alone has another error than together"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.azogue"
+        model.save(path)
+        assert np.array_equal(load(path).encode(X), codes), "codes differ after loading"
+
+
 CHECKS: list[Callable[[Autoencoder], None]] = [
     check_gradients,
     check_learns,
@@ -212,4 +277,7 @@ CHECKS: list[Callable[[Autoencoder], None]] = [
     check_quiet,
     check_files,
     check_mixed_table,
+    check_pictures,
+    check_sequences,
+    check_texts,
 ]

@@ -15,6 +15,7 @@ from azogue.objectives.reconstruction import Reconstruction, observed
 from azogue.recipe import Batch, Code, Rng, Step
 from azogue.training.autograd import forward
 from azogue.training.data import BLOCK
+from azogue.training.threads import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from azogue.training.data import Rows
 
 #: Multiplications of a block, about, and bounds of its rows: enough to hide the calls that a small network takes, few
-#: enough that a single row is answered at once.
-WORK, ROWS = 6_000_000, (288, 864)
+#: enough that a single row is answered at once. Where a row alone takes `LONG` multiplications, fewer will do.
+WORK, ROWS, LONG, FEW = 6_000_000, (288, 864), 10_000_000, 96
 #: Cells of a piece, at most, where that is more than a block.
 CELLS = 2**18
 
@@ -35,13 +36,15 @@ CELLS = 2**18
 RowFunction = Callable[[Tensor, Tensor], Tensor]
 
 
-def block_rows(weights: int) -> int:
-    """Rows of a block of a network with so many weights, which alone decide: a row's bits depend on no other rows.
+def block_rows(work: int) -> int:
+    """Rows of a block for so many multiplications a row, which alone decide: a row's bits depend on no other rows.
 
     An odd multiple of 96: whole tiles of a matrix product, whether they are 8, 12, 16 or 24 rows wide (MKL treats the
     rest of a block in another way, whose bits differ), and no columns that share a few lines of the processor's cache.
     """
-    return 96 * (min(max(WORK // weights, ROWS[0]), ROWS[1]) // 96 - 1 | 1)
+    if work >= LONG:
+        return FEW
+    return 96 * (min(max(WORK // work, ROWS[0]), ROWS[1]) // 96 - 1 | 1)
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Reader:
     @cached_property
     def block(self) -> int:
         """Rows of a block."""
-        return block_rows(sum(map(Tensor.numel, self.network.parameters())))
+        return block_rows(self.network.work)
 
     def packed(self, schema: Schema, X: Any) -> Batch | Pieces:
         """The user's rows, packed a few blocks at a time while they are read, where the schema can do that."""
@@ -114,22 +117,30 @@ class Reader:
     def _joined(self, function: RowFunction, rows: Batch | Pieces) -> Tensor:
         return torch.from_numpy(joined(self._blocks(function, rows), len(rows)))
 
-    @torch.inference_mode()
     def _blocks(self, function: RowFunction, rows: Batch | Pieces) -> Iterator[np.ndarray]:
         """What a function makes of padded blocks, without the padding.
 
         The mask is spelled out, so that a row's error takes one formula whether other rows have holes or not.
         """
         like, size = next(self.network.parameters()), self.block
-        for batch in (rows,) if isinstance(rows, Batch) else rows:
-            for start in range(0, max(len(batch), 1), size):
-                part = batch.take(slice(start, start + size))
-                x = like.new_zeros(size, *part.x.shape[1:])
-                x[: len(part)] = part.x
-                mask = torch.ones_like(x, dtype=torch.bool)
-                if part.mask is not None:
-                    mask[: len(part)] = part.mask
-                yield function(x, mask)[: len(part)].float().cpu().numpy()
+
+        def told(part: Batch) -> np.ndarray:
+            x = like.new_zeros(size, *part.x.shape[1:])
+            x[: len(part)] = part.x
+            mask = torch.ones_like(x, dtype=torch.bool)
+            if part.mask is not None:
+                mask[: len(part)] = part.mask
+            return function(x, mask)[: len(part)].float().cpu().numpy()
+
+        batches = (rows,) if isinstance(rows, Batch) else rows
+        starts = ((batch, start) for batch in batches for start in range(0, max(len(batch), 1), size))
+        parts = (batch.take(slice(start, start + size)) for batch, start in starts)
+        return in_order(told, parts) if like.device.type == "cpu" else _in_turn(told, parts)
+
+
+@torch.inference_mode()
+def _in_turn(function: Callable[[Batch], np.ndarray], parts: Iterable[Batch]) -> Iterator[np.ndarray]:
+    yield from map(function, parts)
 
 
 def joined(parts: Iterable[np.ndarray], count: int) -> np.ndarray:

@@ -86,6 +86,8 @@ class Network(nn.Module):
         They cover the output's slots in order.
     size : int
         Units of the code.
+    work : int or None
+        Multiplications of a pass of one row; None: one for each parameter.
     """
 
     column_weights: Tensor
@@ -93,10 +95,13 @@ class Network(nn.Module):
     columns: Tensor | None
     first_slots: Tensor
 
-    def __init__(self, encoder: Chain, code: CodeLayer, decoder: Chain, heads: Sequence[Head]) -> None:
+    def __init__(
+        self, encoder: Chain, code: CodeLayer, decoder: Chain, heads: Sequence[Head], work: int | None = None
+    ) -> None:
         super().__init__()
         self.encoder, self.code, self.decoder = encoder, code, decoder
         self.heads, self.size = tuple(heads), code.size
+        self.work = sum(map(Tensor.numel, self.parameters())) if work is None else work
         self.parts = nn.ModuleDict()
         self._owners: dict[Any, str] = {}
         self._shares: dict[float, Tensor] = {}

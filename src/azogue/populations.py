@@ -11,6 +11,7 @@ from azogue.autoencoder import Autoencoder
 from azogue.session import Prepared, Session, as_seed, open_session
 from azogue.training.loop import Run, TrainingWarning, train_together
 from azogue.training.state import start
+from azogue.training.threads import is_heavy
 from azogue.validation import remember_columns
 
 A = TypeVar("A", bound=Autoencoder)
@@ -23,7 +24,8 @@ def fit_together(
 
     Members of one shape (network, code, objective, batch size, number of rows) share every product of matrices; they
     may differ in seed, corruption, learning rate, optimiser, weight decay, epochs and rows. Each ends with the bits
-    that `fit(X)` alone would give it, whatever the others are.
+    that `fit(X)` alone would give it, whatever the others are. Networks so large that one of them keeps the processor
+    busy train one after the other.
 
     Parameters
     ----------
@@ -87,8 +89,8 @@ def _check(members: Sequence[Any], rows: Sequence[Any] | None) -> None:
 def _shape(session: Session) -> Any:
     """What members must have in common to share their products."""
     recipe, held = session.recipe, session.validation
-    if session.spec is None:
-        return id(session)
+    if session.spec is None or is_heavy(session.network, recipe.batch_size):
+        return id(session)  # several threads share its products already
     return (
         session.backend.name,
         session.spec,

@@ -19,7 +19,18 @@ from torch import nn
 from azogue import build
 from azogue.codes import CodeSpec, Point
 from azogue.corruptions import as_corruption
-from azogue.layers import ACTIVATIONS, HIDDEN, Dense, NetworkSpec, Output, as_network, weight_counts
+from azogue.layers import (
+    ACTIVATIONS,
+    HIDDEN,
+    Conv,
+    Dense,
+    NetworkSpec,
+    Output,
+    Recurrent,
+    as_network,
+    shapes,
+    weight_counts,
+)
 from azogue.modalities import as_modality
 from azogue.modalities.base import Demand, Schema
 from azogue.objectives import HeadLoss, Objective, Term, as_objective
@@ -31,6 +42,10 @@ from azogue.training.data import Rows, hold_out
 if TYPE_CHECKING:
     from azogue.network import Network
     from azogue.training.loop import Backend
+
+
+#: Multiplications a row from which a convolution is faster in bfloat16.
+CONVOLVED = 500_000
 
 
 @dataclass(frozen=True)
@@ -313,16 +328,23 @@ def _device(device: Any) -> torch.device:
 
 
 def _precision(precision: str, device: torch.device, spec: NetworkSpec | None, width: int) -> str:
-    """`"auto"`: bfloat16 autocast where it pays: wide hidden layers on AMX processors or CUDA; else float32."""
+    """`"auto"`: bfloat16 where it pays, on AMX processors and CUDA: wide hidden layers, convolutions; else float32.
+
+    Recurrent networks keep float32: rounded states would add up over the steps.
+    """
     if precision != "auto":
         if precision not in ("float32", "bfloat16", "float64"):
             raise ValueError(f"precision: expected 'auto', 'float32', 'bfloat16' or 'float64', got {precision!r}")
         return precision
     if spec is None:
         return "float32"
+    if any(isinstance(layer, Recurrent) for layer in (*spec.encoder, *spec.decoder)):
+        return "float32"
     hidden = [layer.units for layer in spec.encoder[:-1] if isinstance(layer, Dense)]
     wide = bool(hidden) and min(width, max(hidden)) >= 256
-    return "bfloat16" if wide and _fast_bfloat16(device) else "float32"
+    seen = zip(spec.encoder, shapes(spec.encoder, spec.shape), strict=False) if spec.shape else ()
+    filtered = any(isinstance(layer, Conv) and layer.work(shape) >= CONVOLVED for layer, shape in seen)
+    return "bfloat16" if (wide or filtered) and _fast_bfloat16(device) else "float32"
 
 
 def _fast_bfloat16(device: torch.device) -> bool:

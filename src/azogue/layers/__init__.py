@@ -17,6 +17,7 @@ from azogue.layers.networks import (
     from_stack,
     shapes,
     weight_counts,
+    work_of,
 )
 from azogue.layers.spatial import Conv, ConvTranspose, Pool, Recurrent, Repeat, Upsample
 
@@ -50,4 +51,5 @@ __all__ = [
     "from_stack",
     "shapes",
     "weight_counts",
+    "work_of",
 ]

@@ -73,6 +73,10 @@ class Layer(Spec):
         """How many weights its matrices hold for rows of `shape`, told without making them."""
         return 0
 
+    def work(self, shape: Shape) -> int:
+        """Multiplications for a row of `shape`."""
+        return self.count(shape)
+
     def back(self, shape: Shape, before: Layer | None) -> tuple[Layer, ...]:
         """The layers that lead back to rows of `shape`, which this layer got from `before`."""
         return ()

@@ -63,6 +63,18 @@ def shapes(layers: Sequence[Layer], shape: Shape) -> Iterator[Shape]:
         yield shape
 
 
+def _ways(spec: NetworkSpec, width: int, code_width: int) -> Iterator[Iterator[tuple[Layer, Shape]]]:
+    """The layers that hold matrices, each with the shape in front of it: on the way in, on the way back."""
+    *before, last = spec.encoder
+    if isinstance(last, (Dense, Bottleneck)):
+        last = replace(last, units=code_width)
+    start = spec.shape or (width,)
+    yield zip((*before, last), shapes(before, start), strict=True)
+    final = Dense(width) if spec.final is None else spec.final
+    code = list(shapes(spec.encoder, start))[-1]
+    yield zip((*spec.decoder, final), shapes(spec.decoder, code), strict=True)
+
+
 def weight_counts(spec: NetworkSpec, width: int, code_width: int) -> tuple[int, int]:
     """How many weights the matrices of `spec` hold on the way in and on the way back, told without making them.
 
@@ -74,17 +86,13 @@ def weight_counts(spec: NetworkSpec, width: int, code_width: int) -> tuple[int, 
     code_width : int
         Units that the code layer makes, its statistics included.
     """
-    *before, last = spec.encoder
-    if isinstance(last, (Dense, Bottleneck)):
-        last = replace(last, units=code_width)
-    start = spec.shape or (width,)
-    there = sum(layer.count(seen) for layer, seen in zip((*before, last), shapes(before, start), strict=True))
-    if spec.output.tied:
-        return there, 0
-    final = Dense(width) if spec.final is None else spec.final
-    code = list(shapes(spec.encoder, start))[-1]
-    back = (*spec.decoder, final)
-    return there, sum(layer.count(seen) for layer, seen in zip(back, shapes(spec.decoder, code), strict=True))
+    there, back = (sum(layer.count(seen) for layer, seen in way) for way in _ways(spec, width, code_width))
+    return there, 0 if spec.output.tied else back
+
+
+def work_of(spec: NetworkSpec, width: int, code_width: int) -> int:
+    """Multiplications of a pass of one row through the matrices of `spec`."""
+    return sum(layer.work(seen) for way in _ways(spec, width, code_width) for layer, seen in way)
 
 
 def as_network(

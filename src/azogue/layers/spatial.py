@@ -98,6 +98,9 @@ class Conv(_Window):
             )
         return (*found, int(self.filters))
 
+    def work(self, shape: Shape) -> int:
+        return self.count(shape) * math.prod(self.result(shape)[:-1])
+
     def back(self, shape: Shape, before: Layer | None) -> tuple[Layer, ...]:
         activation, kind = getattr(before, "activation", "linear"), getattr(before, "normalization", None)
         shared: dict[str, Any] = {"stride": self.stride, "padding": self.padding, "to": shape[:-1]}
@@ -132,6 +135,9 @@ class ConvTranspose(_Window):
         super().__post_init__()
         if self.to is not None:
             object.__setattr__(self, "to", tuple(self.to))
+
+    def work(self, shape: Shape) -> int:
+        return self.count(shape) * math.prod(shape[:-1])
 
     def result(self, shape: Shape) -> Shape:
         places = _positions(shape, self)
@@ -253,6 +259,9 @@ class Recurrent(Layer):
 
     def count(self, shape: Shape) -> int:
         return int(self.gates * self.units * (shape[-1] + self.units))
+
+    def work(self, shape: Shape) -> int:
+        return self.count(shape) * shape[0]
 
     def back(self, shape: Shape, before: Layer | None) -> tuple[Layer, ...]:
         again = replace(self, sequences=True)

@@ -17,6 +17,7 @@ who comes behind it. The rows that fill up are zeros on the way in and have no d
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -63,6 +64,9 @@ class Layer:
         Whether the gradient is added to what a tied layer left there.
     """
 
+    coming: Tensor | None = None
+    turned: Tensor | None = None
+
     def __init__(
         self, matrix: Tensor, gradient: Tensor, x: Tensor, y: Tensor, module: DenseModule, *, first: bool, adds: bool
     ) -> None:
@@ -71,6 +75,13 @@ class Layer:
         self.across = matrix[:, :width]
         self.into = None if first else x.new_empty(len(x), width, x.shape[2])
         self._activation(module)
+
+    def follow(self, delta: Tensor | None) -> None:
+        """Told the buffer in which ∂ℓ/∂y will come: its view is made once."""
+        self.coming, self.turned = delta, None if delta is None else flip(delta)
+
+    def _turned(self, delta: Tensor) -> Tensor:
+        return self.turned if delta is self.coming and self.turned is not None else flip(delta)
 
     def _activation(self, module: DenseModule) -> None:
         formula = FORMULAS.get(module.activation)
@@ -100,9 +111,9 @@ class Layer:
         if self.formula is not None:
             self.formula.pull(delta if self.whole else delta[:, : self.units], self.kept)
         if self.adds:
-            torch.baddbmm(self.gradient, self.x, flip(delta), out=self.gradient)
+            torch.baddbmm(self.gradient, self.x, self._turned(delta), out=self.gradient)
         else:
-            torch.bmm(self.x, flip(delta), out=self.gradient)
+            torch.bmm(self.x, self._turned(delta), out=self.gradient)
         return None if self.into is None else torch.bmm(self.across, delta, out=self.into)
 
 
@@ -235,6 +246,9 @@ class Pass:
             start, y = (end, end) if following is None else self._input(following, width)
             found.append(self._stage(module, x, y, first=first and number == 0))
             x = start
+        for layer, following in pairwise(found):
+            if isinstance(layer, Layer) and isinstance(following, Layer):
+                layer.follow(following.into)
         return found
 
     def _stage(self, module: Any, x: Tensor, y: Tensor, *, first: bool) -> Any:

@@ -1,19 +1,48 @@
-"""How many threads a training is worth: small steps are faster on one, and leave the other cores to others."""
+"""How many threads work is worth: small steps are faster on one, and leave the other cores to others."""
 
 from __future__ import annotations
 
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from functools import cache
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from azogue.network import Network
+
+T = TypeVar("T")
 
 #: Multiplications of a step below which a second thread costs more than it does.
 WORTH = 10_000_000
+
+
+@cache
+def _controller() -> Any:
+    """Who sets the number of threads; looking for the libraries takes long, so once."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Within this context, the calling thread computes alone; others never notice, and its setting comes back."""
+    if torch.get_num_threads() == 1:
+        yield
+        return
+    with _controller().limit(limits=1, user_api="openmp"):
+        yield
+
+
+def is_heavy(network: Network, rows: int) -> bool:
+    """Whether steps of `rows` rows are worth several threads."""
+    return 3 * rows * network.work >= WORTH
 
 
 @contextmanager
@@ -22,11 +51,39 @@ def threads_for(network: Network, rows: int) -> Iterator[None]:
 
     The caller's setting comes back afterwards; other threads of the program never notice.
     """
-    work = 3 * rows * sum(p.numel() for p in network.parameters() if p.ndim > 1)
-    if work >= WORTH or torch.get_num_threads() == 1:
+    if is_heavy(network, rows):
         yield
         return
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, user_api="openmp"):
+    with one_thread():
         yield
+
+
+def in_order(function: Callable[[T], Any], items: Iterable[T]) -> Iterator[Any]:
+    """`map(function, items)`, several items at a time on a thread each, none of which has helpers.
+
+    So every item is computed in one way: where several threads share a tensor, values at the seams between their parts
+    end in other bits. Items are taken when it is their turn, and few of them are ahead of who asks.
+
+    Parameters
+    ----------
+    function : callable
+    items : iterable
+    """
+
+    def alone(item: T) -> Any:
+        with torch.inference_mode(), one_thread():
+            return function(item)
+
+    count, source = torch.get_num_threads(), iter(items)
+    first = list(islice(source, 0 if count == 1 else 2))
+    if len(first) < 2:
+        yield from map(alone, chain(first, source))
+        return
+    waiting: deque[Future[Any]] = deque()
+    with ThreadPoolExecutor(min(count, os.cpu_count() or 1), "azogue") as pool:
+        for item in chain(first, source):
+            waiting.append(pool.submit(alone, item))
+            if len(waiting) > count:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
