@@ -2,6 +2,7 @@
 
 import itertools
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -27,6 +28,7 @@ from azogue.layers import (
     shapes,
     weight_counts,
 )
+from azogue.optimizers import Constant
 from azogue.positional import (
     ChannelNorm,
     ConvModule,
@@ -39,6 +41,9 @@ from azogue.positional import (
     pictures,
 )
 from azogue.recipe import Rng
+from azogue.session import open_session
+from azogue.training.data import together
+from azogue.training.state import start
 
 
 def rows(n, *shape, seed=0):
@@ -326,3 +331,21 @@ def test_specs_are_values():
         "Input() + Conv(16, activation='relu', stride=2) + Pool() + Recurrent(3) + Flatten() + Output(skips=True)"
     )
     assert list(shapes((Conv(2), Pool()), (5, 5, 1))) == [(5, 5, 1), (5, 5, 2), (3, 3, 2)]
+
+
+def test_every_parameter_moves_against_its_gradient():
+    """The first move of Adam is the rate, against the sign of the gradient, wherever a weight lies in memory."""
+    net = Input() + Conv(5, 3, "silu", stride=2) + Conv(6, 3, "silu") + Dense(4) + Output()
+    odd = nn.Sequential(nn.Linear(36, 4), nn.Linear(4, 36))
+    odd[0].weight = nn.Parameter(torch.randn(36, 8, generator=torch.Generator().manual_seed(0))[:, :4].t())
+    X = np.random.default_rng(0).integers(0, 255, (40, 6, 6)).astype(np.uint8)
+    for network, data in ((net, X), ((odd[0], odd[1]), X.reshape(40, 36).astype(float))):
+        ae = az.Autoencoder(network, precision="float32", validation_fraction=0.0, learning_rate=Constant(1e-3))
+        session = open_session(ae, data, None, 0)
+        state = start(session.network, session.recipe)
+        before = {name: p.detach().clone() for name, p in session.network.named_parameters()}
+        session.backend.step([state], together([session.data.all()]))
+        for name, parameter in session.network.named_parameters():
+            clear = parameter.grad.abs() > 1e-6
+            moved = (parameter.detach() - before[name])[clear]
+            assert torch.allclose(moved, -1e-3 * parameter.grad[clear].sign(), rtol=0.05), name

@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def initial_weights(shape: tuple[int, int], activation: str, rng: Rng, gain: float = 1.0) -> Tensor:
+def initial_weights(
+    shape: tuple[int, int], activation: str, rng: Rng, gain: float = 1.0, fan_in: int | None = None
+) -> Tensor:
     """Uniform weights of variance gain²/fan-in, twice that before a rectifier (LeCun et al. 1998; He et al. 2015)."""
-    variance = (2.0 if activation in ("relu", "elu", "gelu", "silu", "softplus") else 1.0) / shape[1]
+    rectified = activation in ("relu", "elu", "gelu", "silu", "softplus")
+    variance = (2.0 if rectified else 1.0) / (shape[1] if fan_in is None else fan_in)
     draw = torch.rand(shape, generator=rng.generator("weights"))
     return (2.0 * draw - 1.0) * gain * math.sqrt(3.0 * variance)
 

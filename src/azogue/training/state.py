@@ -127,6 +127,9 @@ def start(network: Network, recipe: Recipe) -> State:
 def _player(
     parameters: dict[str, torch.nn.Parameter], objective: Objective, recipe: Recipe, device: torch.device
 ) -> Player:
+    for parameter in parameters.values():  # fused optimisers walk through memory, gradients' as parameters'
+        if not parameter.is_contiguous():
+            parameter.data = parameter.data.contiguous()
     memory = {
         slot: {name: torch.zeros_like(p, requires_grad=False) for name, p in parameters.items()}
         for slot in recipe.optimizer.memory
