@@ -27,6 +27,8 @@ mutants: $(VENV)/.dev
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/foundation.py
 	$(BIN)/python benchmarks/variants.py
+	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/modalities.py
 
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -W -b html docs docs/_build

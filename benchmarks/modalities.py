@@ -100,7 +100,7 @@ def mnist() -> None:
     with np.load(DATA / "mnist" / "mnist.npz") as held:
         train, test = held["x_train"], held["x_test"]
     settings = {"epochs": int(os.environ.get("MNIST_EPOCHS", "10")), "validation_fraction": 0.02, "random_state": 0}
-    settings |= {"batch_size": 128, "learning_rate": Cosine(2e-3, warmup=0.05)}
+    settings |= {"batch_size": 128, "learning_rate": Cosine(4e-3, warmup=0.05)}
     convolutional = az.Input() + az.Conv(32, 3, "silu", stride=2) + az.Conv(64, 3, "silu", stride=2)
     convolutional = convolutional + az.Dense(32) + az.Output()
     nets = {"convolutional": convolutional, "dense": az.Input() + az.Dense(147, "silu") + az.Dense(32) + az.Output()}
@@ -190,12 +190,12 @@ def ecg() -> None:
     print(f"  {len(train)} beats to train on, {len(test)} to test, {train.shape[1]} samples each")
     mean = train.mean(0)
     _, _, axes = np.linalg.svd(train - mean, full_matrices=False)
-    for units in (2, 4, 8):
+    for units in (4, 8):
         code = (test - mean) @ axes[:units].T
         pca = float(np.square(code @ axes[:units] + mean - test).mean())
-        net = az.Input() + az.Recurrent(48) + az.Dense(units) + az.Output()
+        net = az.Input() + az.Conv(8, 5, stride=3) + az.Recurrent(16, sequences=True) + az.Dense(units) + az.Output()
         ae = az.Autoencoder(
-            net, epochs=60, batch_size=32, learning_rate=Cosine(4e-3, warmup=0.05), patience=None, random_state=0
+            net, epochs=120, batch_size=32, learning_rate=Cosine(5e-3, warmup=0.05), patience=None, random_state=0
         )
         seconds = timed(ae, train[:, :, None])
         mine = float(np.square(ae.reconstruct(test[:, :, None])[:, :, 0] - test).mean())
@@ -220,7 +220,7 @@ def http() -> None:
     squeezed = 8 * len(gzip.compress(whole, 9)) / len(whole)
     print(f"  gzip -9 over all {len(test):,} held-out values: {squeezed:.3f} bits a character")
     symbols = sum(len(text) + 1 for text in test)  # a value's end counts, as the line's end does for gzip
-    settings = {"epochs": 30, "batch_size": 128, "learning_rate": Cosine(2e-3, warmup=0.05), "random_state": 0}
+    settings = {"epochs": 30, "batch_size": 128, "learning_rate": Cosine(4e-3, warmup=0.05), "random_state": 0}
     text = az.modalities.Text("character")
     for units in (8, 16, 32):
         ae = az.Autoencoder(units, modality=text, **settings)

@@ -252,14 +252,17 @@ def test_help_does_not_load_torch(folder):
 
 def test_the_tour(tmp_path):
     told = json.loads(azogue("tour", "-o", tmp_path / "t", "--json").stdout)
-    assert [stop["use"] for stop in told["stops"]] == ["1 reduce", "2 detect", "variants", "save, load"]
-    reduce, detect, imagine, keep = told["stops"]
+    assert [stop["use"] for stop in told["stops"]] == [
+        *("1 reduce", "2 detect", "variants", "pictures, signals, texts", "save, load")
+    ]
+    reduce, detect, imagine, perceive, keep = told["stops"]
     assert reduce["ours"] > reduce["theirs"], "two codes should beat two principal components"
     assert detect["ours"] > 0.9
     assert imagine["ours"] > imagine["theirs"], "the bound should be above the likelihood of probabilistic PCA"
+    assert perceive["ours"] < perceive["theirs"], "eight codes should beat eight principal components"
     assert keep["ours"] == "yes"
     page = (tmp_path / "t" / "index.html").read_text()
-    assert page.count("<img") == 8
+    assert page.count("<img") == 11
     assert "http://" not in page.replace("http://www.w3.org", "")
 
 

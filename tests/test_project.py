@@ -23,7 +23,8 @@ LAYERS = [
     ("build",),
     ("objectives", "modalities"),
     ("session", "metrics", "inference", "planning", "training", "pretraining"),
-    ("persistence", "validation", "stages", "drawing", "shades", "maps", "plots", "sampling", "keras", "reflecting"),
+    ("persistence", "validation", "stages", "sampling", "keras", "reflecting"),
+    ("drawing", "shades", "maps", "reconstructions", "plots"),
     ("autoencoder",),
     ("populations",),
     ("variants",),
@@ -126,7 +127,7 @@ assert ae.reconstruct(table).column_names == ["a", "b"]
 X = rng.normal(size=(40, 3))
 az.AnomalyDetector(az.Autoencoder(2, epochs=2), random_state=0).fit(X).explain(X)
 from azogue.cli.touring import tour
-assert len(tour(sys.argv[1], say=print)["stops"]) == 4
+assert len(tour(sys.argv[1], say=print)["stops"]) == 5
 """
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
 

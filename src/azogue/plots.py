@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
@@ -10,14 +9,18 @@ import numpy as np
 
 from azogue.drawing import new_axes, plot_network
 from azogue.maps import plot_codes
+from azogue.modalities import ImageSchema, SequenceSchema
 from azogue.modalities.frames import column_names
-from azogue.shades import COLORS, GREY, as_shades, short
+from azogue.modalities.textual import TextSchema
+from azogue.reconstructions import plot_reconstructions
+from azogue.reconstructions.pictures import colours, draw_mosaic, ends_of, pixels_of, plot_images
+from azogue.reconstructions.tables import MOST_LETTERS, picture_shape, pixel_rows
+from azogue.shades import COLORS, as_shades, short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
-    from numpy.typing import NDArray
 
     from azogue.shades import Shades
 
@@ -30,9 +33,6 @@ __all__ = [
     "plot_network",
     "plot_reconstructions",
 ]
-
-#: Columns of a table whose names are written, and letters of each name.
-MOST_NAMES, MOST_LETTERS = 40, 24
 
 
 def plot_history(history: Sequence[dict[str, Any]], ax: Axes | None = None) -> Axes:
@@ -82,192 +82,6 @@ def plot_history(history: Sequence[dict[str, Any]], ax: Axes | None = None) -> A
     return ax
 
 
-def plot_images(rows: Any, shape: tuple[int, int], ax: Axes | None = None) -> Axes:
-    """Rows of pixels as lines of pictures, the largest value black.
-
-    Parameters
-    ----------
-    rows : array, shape (lines, n, pixels)
-        Each line of pictures below the one before.
-    shape : (height, width)
-    ax : Axes, optional
-
-    Returns
-    -------
-    Axes
-
-    Raises
-    ------
-    ValueError
-        If a row has not height · width pixels.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> plot_images(np.zeros((2, 5, 16)), (4, 4)).images[0].get_array().shape
-    (12, 30)
-    """
-    rows = np.asarray(rows, dtype=float)
-    if rows.ndim != 3 or rows.shape[2] != math.prod(shape):
-        raise ValueError(
-            f"plot_images: expected rows of shape (lines, n, {math.prod(shape)}) for pictures of {shape[0]} × "
-            f"{shape[1]} pixels, got {rows.shape}"
-        )
-    ax = new_axes(0.8 * rows.shape[1], 0.8 * rows.shape[0]) if ax is None else ax
-    pictures, edge = rows.reshape(*rows.shape[:2], *shape), ((0, 0), (0, 0), (1, 1), (1, 1))
-    framed = np.pad(pictures, edge, constant_values=_lowest(rows))
-    ax.imshow(np.block([list(line) for line in framed]), cmap="gray_r")
-    ax.set_axis_off()
-    return ax
-
-
-def _lowest(rows: NDArray[np.float64]) -> float:
-    return float(np.nanmin(rows)) if np.isfinite(rows).any() else 0.0
-
-
-def plot_reconstructions(estimator: Any, X: Any, n: int = 10, *, shape: Any = None, ax: Axes | None = None) -> Axes:
-    """The first rows, what the network makes of them, and the absolute error.
-
-    Pictures are drawn as three lines of pictures, within the range of the input. Of a table, three heat maps in scaled
-    units: a line a row, a column a slot of the packed row, such as a numeric column or one of the categories of
-    another.
-
-    Parameters
-    ----------
-    estimator : fitted autoencoder, or what owns one
-    X : table, shape (rows, columns)
-    n : int
-        Rows to draw.
-    shape : (height, width), False or None
-        Of the pictures that the rows hold; False draws a table. None takes an array of numbers as square pictures
-        where its width is a square of at least 16, and anything else as a table.
-    ax : Axes, optional
-
-    Returns
-    -------
-    Axes
-
-    Raises
-    ------
-    ValueError
-        For `n` below 1, and a `shape` that the rows do not fill.
-
-    Examples
-    --------
-    >>> import azogue as az
-    >>> from sklearn.datasets import load_iris
-    >>> X = load_iris().data
-    >>> ax = plot_reconstructions(az.Autoencoder(2, epochs=5, random_state=0).fit(X), X)
-    >>> [label.get_text() for label in ax.get_yticklabels()]
-    ['input', 'reconstruction', 'absolute error']
-    """
-    if n < 1:
-        raise ValueError(f"plot_reconstructions: n must be at least 1, got {n!r}")
-    owner = getattr(estimator, "autoencoder_", estimator)
-    rows = _first(X, n)
-    copies = owner.reconstruct(rows)
-    pictures = _picture_shape(rows, shape)
-    if pictures is None:
-        return _draw_tables(owner.schema_, rows, copies, ax)
-    before, after = (_pixels(part, pictures) for part in (rows, copies))
-    low, high = _lowest(before), -_lowest(-before)
-    lines = [before, np.clip(after, low, high), np.clip(np.abs(before - after) + low, low, high)]
-    ax = new_axes(0.8 * len(before) + 1.6, 2.5) if ax is None else ax
-    plot_images(lines, pictures, ax)
-    step = pictures[0] + 2
-    _name_lines(ax, [step * at + step / 2 - 0.5 for at in range(3)])
-    return ax
-
-
-def _name_lines(ax: Axes, places: Sequence[float]) -> None:
-    ax.set_axis_on()
-    ax.spines[:].set_visible(False)
-    ax.set_yticks(places, ["input", "reconstruction", "absolute error"])
-    ax.set_xticks([])
-    ax.tick_params(length=0)
-
-
-def _first(X: Any, n: int) -> Any:
-    frame = nw.from_native(X, eager_only=True, pass_through=True)
-    return frame.head(n).to_native() if isinstance(frame, nw.DataFrame) else X[:n]
-
-
-def _picture_shape(X: Any, shape: Any) -> tuple[int, int] | None:
-    """Height and width of the pictures that the rows hold; None for a table."""
-    if shape is not None and shape is not False:
-        return int(shape[0]), int(shape[1])
-    if shape is False or not isinstance(X, np.ndarray) or X.dtype.kind not in "uifb":
-        return None
-    if X.ndim == 3:
-        return int(X.shape[1]), int(X.shape[2])
-    side = math.isqrt(X.shape[1])
-    return (side, side) if side >= 4 and side * side == X.shape[1] else None
-
-
-def _pixels(rows: Any, shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Rows of pixels, (n, height · width)."""
-    array = np.asarray(rows, dtype=float)
-    array = array.reshape(len(array), -1)
-    if array.shape[1] != math.prod(shape):
-        raise ValueError(f"shape: {shape} needs rows of {math.prod(shape)} pixels, got rows of {array.shape[1]}")
-    return array
-
-
-def _draw_tables(schema: Any, rows: Any, copies: Any, ax: Axes | None) -> Axes:
-    """Rows, their copies and the difference in scaled units, as heat maps below one another."""
-    from matplotlib import colormaps
-    from matplotlib.colors import Normalize
-
-    before, after = (_packed(schema, part) for part in (rows, copies))
-    names, order = _slots(schema)
-    used = [at for at in order if not names[at].endswith("=other") or before[:, at].any() or after[:, at].any()]
-    before, after = before[:, used], after[:, used]
-    n, width = before.shape
-    ax = new_axes(min(max(0.3 * width + 3.0, 5.0), 12.0), min(0.45 * n + 2.2, 12.0)) if ax is None else ax
-    both = np.abs(np.concatenate([before, after]))
-    limit = float(np.nanpercentile(both, 99)) or 1.0
-    signed = bool((before < 0).any() or (after < 0).any())
-    cmap = colormaps["RdBu_r" if signed else "Blues"].with_extremes(bad=GREY)
-    norm = Normalize(-limit if signed else 0.0, limit)
-    gap = 0.12 * n + 0.3
-    for at, block in enumerate((before, after, np.abs(before - after))):
-        top = at * (n + gap)
-        place = (0, width, top + n, top)
-        shown = ax.imshow(block, cmap, norm, aspect="auto", interpolation="nearest", extent=place)
-    ax.set(xlim=(0, width), ylim=(3 * n + 2 * gap, 0))
-    _name_lines(ax, [n / 2 + at * (n + gap) for at in range(3)])
-    if width <= MOST_NAMES:
-        texts = [short(names[at], MOST_LETTERS) for at in used]
-        ax.set_xticks(np.arange(width) + 0.5, texts, rotation=45, ha="right", rotation_mode="anchor")
-    else:
-        ax.set_xlabel(f"{width} columns")
-    beyond = "neither" if np.nanmax(both) <= limit else ("both" if signed else "max")
-    ax.figure.colorbar(shown, ax=ax, label="scaled units", extend=beyond)
-    return ax
-
-
-def _packed(schema: Any, rows: Any) -> NDArray[np.float64]:
-    """Rows in scaled units, NaN where missing."""
-    batch = schema.pack(rows)
-    values: NDArray[np.float64] = batch.x.numpy().astype(float)
-    return values if batch.mask is None else np.where(batch.mask.numpy(), values, np.nan)
-
-
-def _slots(schema: Any) -> tuple[list[str], list[int]]:
-    """The name of each slot of a packed row, and the slots in the order of the user's columns."""
-    columns = schema.slot_columns
-    names = [str(row["name"]) for row in schema.describe()]
-    if schema.names is None:
-        names = [f"column {at + 1}" for at in range(len(names))]
-    texts: list[str] = []
-    for slot, column in enumerate(columns):
-        known = getattr(schema.columns[column], "categories", None)
-        place = slot - int(np.argmax(columns == column))
-        text = "" if known is None else f"={known[place] if place < len(known) else 'other'}"
-        texts.append(f"{names[column]}{text}")
-    return texts, np.argsort(columns, kind="stable").tolist()
-
-
 def plot_generation(
     estimator: Any,
     side: int = 10,
@@ -290,7 +104,7 @@ def plot_generation(
     side : int
         Places along each side.
     shape : (height, width), False or None
-        As in `plot_reconstructions`.
+        Of the pictures that the rows of a table hold, as in `plot_reconstructions`.
     low, high : float
         Quantiles of the code where the grid begins and ends.
     dimensions : (int, int) or (int,)
@@ -306,9 +120,9 @@ def plot_generation(
     Raises
     ------
     TypeError
-        If the estimator cannot generate rows.
+        If the estimator cannot generate rows, or generates sequences or texts.
     ValueError
-        For a column that is not there, and a `shape` that the rows do not fill.
+        For a column that is not there, a `shape` that the rows do not fill, and either for a model of pictures.
 
     Examples
     --------
@@ -321,11 +135,15 @@ def plot_generation(
     owner = getattr(estimator, "autoencoder_", estimator)
     if not hasattr(owner, "generate"):
         raise TypeError(f"plot_generation: expected a fitted autoencoder, got {type(owner).__name__}")
+    schema = getattr(owner, "schema_", None)
+    _check_drawable(schema, shape, column)
     rows = owner.generate(side, dimensions=dimensions, low=low, high=high)
     lines = len(rows) // side
     names = [f"quantile of code {unit + 1}" for unit in dimensions]
-    pictures = None if column is not None else _picture_shape(rows, shape)
-    if pictures is None:
+    pictures = None if column is not None else picture_shape(rows, shape)
+    if isinstance(schema, ImageSchema):
+        ax, cell = _draw_pictures(schema, rows, lines, ax)
+    elif pictures is None:
         name, values = _column(rows, 0 if column is None else column)
         shades = as_shades(values)
         if lines == 1 and shades.categories is None:
@@ -337,7 +155,7 @@ def plot_generation(
     else:
         cell = (pictures[0] + 2, pictures[1] + 2)
         ax = new_axes(6.0, 0.6 + 5.4 * lines * cell[0] / side / cell[1]) if ax is None else ax
-        plot_images(_pixels(rows, pictures).reshape(lines, side, -1), pictures, ax)
+        plot_images(pixel_rows(rows, pictures).reshape(lines, side, -1), pictures, ax)
         ax.set_axis_on()
     ends, levels = ([0.5, side / 2, side - 0.5], [low, (low + high) / 2, high]) if side > 1 else ([0.5], [low])
     texts = [f"{level:.3g}" for level in levels]
@@ -346,6 +164,25 @@ def plot_generation(
     ax.spines[:].set_visible(False)
     ax.set(xlabel=names[0], ylabel=names[1] if lines > 1 else "")
     return ax
+
+
+def _check_drawable(schema: Any, shape: Any, column: Any) -> None:
+    """Refuse what has no place in a mosaic or a heat map."""
+    if isinstance(schema, (SequenceSchema, TextSchema)):
+        what = "sequences" if isinstance(schema, SequenceSchema) else "texts"
+        raise TypeError(f"plot_generation: draws pictures and columns of tables, not {what}; look at generate() itself")
+    if isinstance(schema, ImageSchema) and not (shape is None and column is None):
+        raise ValueError("plot_generation: shape= and column= are for tables; leave them out for a model of pictures")
+
+
+def _draw_pictures(schema: ImageSchema, rows: Any, lines: int, ax: Axes | None) -> tuple[Axes, tuple[int, int]]:
+    """A mosaic of pictures, and the pixels of each with the white around it."""
+    values = pixels_of(schema, rows)
+    shades = colours(values, *ends_of(schema, values))
+    grid = shades.reshape(lines, -1, *shades.shape[1:])
+    ax, edge = draw_mosaic(grid, ax, schema.shape[2], room=0.6, largest=6.0)
+    ax.set_axis_on()
+    return ax, (schema.shape[0] + 2 * edge, schema.shape[1] + 2 * edge)
 
 
 def _draw_heat(name: str, shades: Shades, shape: tuple[int, int], ax: Axes | None) -> Axes:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,35 +15,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from azogue import files
-from azogue.cli import tables
+from azogue.cli import data, results, tables
+from azogue.cli.data import Given
+from azogue.cli.results import Made, Say
 from azogue.modalities.frames import column_names
-from azogue.report import report
 from azogue.report.sections import autoencoder_of
 from azogue.shortcuts import kinds, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from azogue.cli.app import Reading, Training
-
-__all__ = [
-    "advised",
-    "codes",
-    "decoded",
-    "detected",
-    "facts",
-    "found",
-    "known_columns",
-    "opened",
-    "quietly",
-    "read",
-    "ready",
-    "reconstructed",
-    "report",
-    "tables",
-    "trained",
-    "unfitted",
-]
+    from azogue.cli.options import Cells, Reading, Training
 
 ENDING = ".azogue"
 
@@ -51,7 +35,7 @@ def _warnings_as_lines() -> Iterator[None]:
     """Warnings as one line each on standard error, without file names and source lines."""
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        sys.stderr.write(f"azogue: {' '.join(str(message).split())}\n")
+        sys.stderr.write(f"azogue: {_spelled(message)}\n")
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
@@ -59,31 +43,44 @@ def _warnings_as_lines() -> Iterator[None]:
         yield
 
 
+#: How the messages of the library say what the command line calls otherwise.
+_SPELLED = (
+    (re.compile(r"\bImage\(size=\((\d+), (\d+)\)\)"), r"--size \1x\2"),
+    (re.compile(r"\bImage: size=\((\d+), (\d+)\)"), r"--size \1x\2"),
+    (re.compile(r"\bwindow="), "--window"),
+    (re.compile(r"\b(use )?unit='character'"), r"\1--modality characters"),
+)
+
+
+def _spelled(message: object) -> str:
+    """A message of the library in one line and in the words of the command line."""
+    text = " ".join(str(message).split())
+    for pattern, words in _SPELLED:
+        text = pattern.sub(words, text)
+    return text
+
+
 def quietly(function: Callable[..., Any], *args: Any, about: str) -> Any:
-    """Call a function on the rows of the file `about`, its warnings shown as lines, its complaints naming the file."""
+    """Call a function on the rows of `about`, its warnings shown as lines, its complaints naming the file or folder."""
     try:
         with _warnings_as_lines():
             return function(*args)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{about}: {error}") from error
+        text = _spelled(error)
+        raise ValueError(text if text.startswith(about) else f"{about}: {text}") from error
 
 
-def read(path: str, reading: Reading, texts: Sequence[str] = ()) -> Any:
-    """The table of a file, without the dropped columns."""
-    table = tables.read_table(path, header=reading.header, missing=reading.missing, texts=texts)
-    return tables.drop_columns(table, reading.drop or [], path)
-
-
-def unfitted(training: Training, checkpoint: str | None = None) -> Any:
-    """An autoencoder from the options of the command line."""
-    known = kinds()
-    cls = known.get(training.variant.replace("-", "").replace("_", "").lower())
+def unfitted(training: Training, given: Given, checkpoint: str | None = None) -> Any:
+    """An autoencoder for some data from the options of the command line."""
+    variants = kinds()
+    cls = variants.get(training.variant.replace("-", "").replace("_", "").lower())
     if cls is None:
-        raise ValueError(f"--variant: {training.variant!r} is unknown; use one of {', '.join(known)}")
+        raise ValueError(f"--variant: {training.variant!r} is unknown; use one of {', '.join(variants)}")
     return cls(
         parse_network(training.network),
+        modality=data.modality(given, training),
+        scaling=training.scaling if given.kind == "table" else "auto",
         epochs=training.epochs,
-        scaling=training.scaling,
         random_state=training.seed,
         checkpoint=checkpoint,
         resume=checkpoint is not None,
@@ -91,11 +88,12 @@ def unfitted(training: Training, checkpoint: str | None = None) -> Any:
     )
 
 
-def trained(ae: Any, rows: int) -> dict[str, Any]:
+def trained(ae: Any, given: Given) -> dict[str, Any]:
     """What training made, in numbers."""
     last = ae.history_[-1]
     return {
-        "rows": rows,
+        "modality": given.kind,
+        "rows": data.count(given, ae.schema_),
         "columns": ae.n_features_in_,
         "code_size": ae.code_size_,
         "epochs": len(ae.history_),
@@ -116,47 +114,42 @@ def parse_network(text: str) -> Any:
     return parts[0] if len(parts) == 1 and isinstance(parts[0], int) else tuple(parts)
 
 
-def opened(
-    data: str, new: str | None, training: Training | None, reading: Reading, say: Callable[[str], None]
-) -> tuple[Any, Any, str]:
-    """The model and the rows of `MODEL DATA`, or of `DATA` alone; and where the rows came from."""
-    model, table, source = found(data, new, training, reading)
-    return *ready(model, table, source, training, say), source
+def opened(path: str, new: str | None, training: Training, reading: Reading, say: Say) -> tuple[Any, Given]:
+    """The model and the rows of `MODEL DATA`, or of `DATA` alone."""
+    return ready(*found(path, new, training, reading), training, say)
 
 
-def found(data: str, new: str | None, training: Training | None, reading: Reading) -> tuple[Any, Any, str]:
-    """The model, None where one is to be fitted; the rows as they are in the file; and which file that is."""
-    if data.endswith(ENDING):
+def known(path: str) -> Any:
+    """The model of a file."""
+    if not path.endswith(ENDING):
+        raise ValueError(f"{path}: a model file (*{ENDING}) must come first")
+    return load(path)
+
+
+def found(path: str, new: str | None, training: Training, reading: Reading) -> tuple[Any, Given]:
+    """The model, None where one is to be fitted, and the data as they are in the file."""
+    if path.endswith(ENDING):
         if new is None:
-            raise ValueError(f"{data} is a model; name the data behind it")
-        if training is not None and training != type(training)():
-            raise ValueError(
-                f"{data} is trained already; leave --variant, --network, --epochs, --scaling and --seed out"
-            )
-        model = load(data)
-        columns = autoencoder_of(model).schema_.describe()
-        texts = [column["name"] for column in columns if column["kind"].startswith("categorical")]
-        return model, read(new, reading, [name for name in texts if isinstance(name, str)]), new
-    if training is None:
-        raise ValueError(f"{data}: a model file (*{ENDING}) must come first")
+            raise ValueError(f"{path} is a model; name the data behind it")
+        if said := training.given():
+            raise ValueError(f"{path} is trained already; leave {', '.join(said)} out")
+        model = known(path)
+        return model, data.for_model(new, reading, autoencoder_of(model).schema_)
     if new is not None:
-        raise ValueError(f"{data} is no model file (*{ENDING}); give one file to fit on the spot, or a model and data")
-    return None, read(data, reading), data
+        raise ValueError(f"{path} is no model file (*{ENDING}); give one file to fit on the spot, or a model and data")
+    return None, data.for_fit(path, reading, training)
 
 
-def ready(
-    model: Any, table: Any, source: str, training: Training | None, say: Callable[[str], None]
-) -> tuple[Any, Any]:
-    """The model, fitted on the rows of `source` where there is none yet; and the rows as it takes them."""
+def ready(model: Any, given: Given, training: Training, say: Say) -> tuple[Any, Given]:
+    """The model, fitted on the data where there is none yet; and the data as it takes them."""
     if model is not None:
-        return model, _matched(table, known_columns(model), say)
-    if training is None:
-        raise ValueError(f"{source}: a model file (*{ENDING}) must come first")
-    table = advised(table, say)
-    model = quietly(unfitted(training).fit, table, about=source)
+        _left_out(given, say)
+        return model, given.having(_matched(given.X, known_columns(model), say))
+    advised(given, say)
+    model = quietly(unfitted(training, given).fit, given.X, about=given.path)
     if model.stopped_ == "interrupted":
         raise KeyboardInterrupt
-    return model, table
+    return model, given
 
 
 def known_columns(model: Any) -> list[Any]:
@@ -164,7 +157,7 @@ def known_columns(model: Any) -> list[Any]:
     return [column["name"] for column in autoencoder_of(model).schema_.describe()]
 
 
-def _matched(table: Any, names: list[Any], say: Callable[[str], None]) -> Any:
+def _matched(table: Any, names: list[Any], say: Say) -> Any:
     """The columns of a model by name: others are left out with a note, and the order does not matter."""
     if not isinstance(table, pa.Table) or not set(names) <= set(table.column_names):
         return table
@@ -173,8 +166,18 @@ def _matched(table: Any, names: list[Any], say: Callable[[str], None]) -> Any:
     return table.select(names)
 
 
-def advised(table: Any, say: Callable[[str], None]) -> Any:
-    """The same table, after a line on each text column that looks like a number or a name of its row."""
+def _left_out(given: Given, say: Say) -> None:
+    if given.others:
+        say(f"azogue: {', '.join(given.others[:10])}: no numbers, left out")
+
+
+def advised(given: Given, say: Say) -> None:
+    """Say a line on what is left out, and on each text column that looks like a number or a name of its row."""
+    _left_out(given, say)
+    table = given.X if given.kind == "table" else None
+    if isinstance(table, pa.Table) and given.form == "lines" and table.schema.types == [pa.string()]:
+        say(f"azogue: {given.path} is read as a table; --modality words or characters takes each line as a text")
+        return
     for name, column in zip(table.column_names, table.columns, strict=True) if isinstance(table, pa.Table) else ():
         if not pa.types.is_string(column.type) or len(column) < 20:
             continue
@@ -186,42 +189,100 @@ def advised(table: Any, say: Callable[[str], None]) -> Any:
         elif kinds > max(20, len(column) // 2):
             told = f"{kinds:,} different texts in {len(column):,} rows"
             say(f"azogue: column {name!r} has {told}; --drop {name} leaves it out")
-    return table
 
 
-def codes(model: Any, table: Any) -> pa.Table:
-    """The codes as a table."""
-    found = autoencoder_of(model).encode(table)
-    return tables.as_arrow(found, [f"code_{at + 1}" for at in range(found.shape[1])])
+def codes(model: Any, given: Given) -> Made:
+    """The codes as a table, behind the names of the files where they come from a folder."""
+    inner = autoencoder_of(model)
+    z = inner.encode(given.X)
+    where = data.places(given, inner.schema_)
+    columns = {name: where[name] for name in where if name == "file"}
+    columns |= {f"code_{at + 1}": z[:, at] for at in range(z.shape[1])}
+    return Made("table", pa.table(columns), len(z), given.path, where.get("file"))
 
 
-def decoded(model: Any, table: Any) -> Any:
-    """Rows from a table of codes."""
-    array = table if isinstance(table, np.ndarray) else tables.as_array(table)
-    return autoencoder_of(model).decode(array)
-
-
-def reconstructed(model: Any, table: Any) -> Any:
-    """What the network makes of the rows."""
-    return autoencoder_of(model).reconstruct(table)
-
-
-def detected(model: Any, table: Any, contamination: Any) -> pa.Table:
-    """Scores, verdicts and the column that adds most to each."""
+def detected(model: Any, given: Given, contamination: Any) -> Made:
+    """Scores and verdicts: where each row is, and for tables the column that adds most."""
     from azogue.applications import AnomalyDetector
 
     own = isinstance(model, AnomalyDetector) and contamination == "auto"
-    detector = model if own else AnomalyDetector.from_fitted(autoencoder_of(model), contamination)
-    scores = detector.anomaly_score(table)
-    names = np.array(column_names(table, autoencoder_of(model).n_features_in_))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # said once already
-        reasons = detector.explain(table)
-    matrix = tables.as_array(reasons) if isinstance(reasons, pa.Table) else np.asarray(reasons)
-    worst = names[matrix.argmax(axis=1)]
-    return pa.table(
-        {"row": np.arange(len(scores)), "score": scores, "anomaly": scores > -detector.offset_, "column": worst}
-    )
+    inner = autoencoder_of(model)
+    detector = model if own else AnomalyDetector.from_fitted(inner, contamination)
+    scores = detector.anomaly_score(given.X)
+    where = data.places(given, inner.schema_)
+    columns = {"row": np.arange(len(scores)), **where, "score": scores, "anomaly": scores > -detector.offset_}
+    if given.kind == "table":
+        names = np.array(column_names(given.X, inner.n_features_in_))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # said once already
+            reasons = detector.explain(given.X)
+        matrix = tables.as_array(reasons) if isinstance(reasons, pa.Table) else np.asarray(reasons)
+        columns["column"] = names[matrix.argmax(axis=1)]
+    return Made("table", pa.table(columns), len(scores), given.path, where.get("file"))
+
+
+def reconstructed(model: Any, given: Given) -> Made:
+    """What the network makes of the data."""
+    inner = autoencoder_of(model)
+    values = inner.reconstruct(given.X)
+    rate = getattr(inner.schema_, "rate", None)
+    way = results.way_of(given)
+    return Made(way, values, len(values), given.path, given.files, given.columns, rate)
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Codes from a file, and the names of the files that they were made of, where it has a column `file`."""
+
+    path: str
+    z: np.ndarray
+    names: list[str] | None
+
+
+def read_codes(model: Any, path: str, reading: Cells) -> Codes:
+    """The codes in a file: its columns `code_1`, `code_2` and so on, or all of it."""
+    table = data.cells(path, reading)
+    if not isinstance(table, pa.Table):
+        return Codes(path, table, None)
+    units = [f"code_{at + 1}" for at in range(autoencoder_of(model).code_size_)]
+    if not set(units) <= set(table.column_names):
+        return Codes(path, tables.as_array(table), None)
+    names = table["file"].to_pylist() if "file" in table.column_names else []
+    named = bool(names) and all(isinstance(name, str) for name in names)
+    return Codes(path, tables.as_array(table.select(units)), names if named else None)
+
+
+def decoding(model: Any, codes: Codes) -> str:
+    """How what a decoder makes of codes can be written: a key of `results`' ways."""
+    match autoencoder_of(model).schema_.to_dict():
+        case {"modality": "image", "dtype": dtype, "shape": shape}:
+            return results.way_of_pictures(dtype, (0, *shape))
+        case {"modality": "sequence", "container": container, "rate": rate}:
+            if rate is not None:
+                return "sound" if container == "series" and codes.names is None else "sounds"
+            return "series" if container == "series" else "array"
+        case {"modality": "text"}:
+            return "texts"
+    return "table"
+
+
+def decoded(model: Any, codes: Codes) -> Made:
+    """Rows from codes."""
+    inner = autoencoder_of(model)
+    way, names = decoding(model, codes), codes.names
+    values: Any
+    if way == "sounds" and names is not None:
+        found = {name: np.array([one == name for one in names]) for name in dict.fromkeys(names)}
+        values = [data.joined(inner.decode(codes.z[rows]), inner.schema_) for rows in found.values()]
+        names = list(found)
+    else:
+        values = inner.decode(codes.z)
+    if way == "array" and isinstance(values, list):
+        values = np.stack(values)
+    if hasattr(values, "detach"):  # a model that saw tensors
+        values = np.asarray(values)
+    unique = names if names is not None and len(set(names)) == len(names) else None
+    return Made(way, values, len(values), codes.path, unique, None, getattr(inner.schema_, "rate", None))
 
 
 def json_rows(table: pa.Table) -> list[list[Any]]:
@@ -241,16 +302,36 @@ def facts(path: str) -> dict[str, Any]:
     model = load(path)
     inner = autoencoder_of(model)
     manifest = files.peek(path)
+    kind = inner.schema_.to_dict()["modality"]
+    names = ", ".join(map(str, getattr(inner, "feature_names_in_", []))) or None
+    columns = {"columns": inner.n_features_in_, "names": names}
     return {
         "file": path,
         "estimator": type(model).__name__,
+        "modality": kind,
         "network": repr(inner.network_spec_) if inner.network_spec_ is not None else "a pair of modules",
         "code": f"{inner.code_size_} units",
         "objective": repr(inner.recipe_.objective),
-        "columns": inner.n_features_in_,
-        "names": ", ".join(map(str, getattr(inner, "feature_names_in_", []))) or None,
+        **(columns if kind == "table" else {"a row": row_of(inner.schema_)}),
         "parameters": sum(p.numel() for p in inner.network_.parameters()),
         "epochs": len(inner.history_),
         "loss": inner.history_[-1]["loss"] if inner.history_ else None,
         "made with": ", ".join(f"{k} {v}" for k, v in manifest["libraries"].items()),
     }
+
+
+def row_of(schema: Any) -> str:
+    """What a row of pictures, sequences or texts is."""
+    match schema.to_dict():
+        case {"modality": "image", "dtype": dtype, "shape": [height, width, channels]}:
+            return f"{height} × {width} pixels of {channels} channel{'s' * (channels > 1)}, {dtype}"
+        case {"modality": "sequence", "size": size, "step": step, "rate": rate}:
+            channels = schema.channels
+            cut = "" if step is None else f", cut from a series every {step}"
+            sound = "" if rate is None else f", {rate:,} a second"
+            return f"{size} samples of {channels} channel{'s' * (channels > 1)}{cut}{sound}"
+        case {"modality": "text", "unit": "word"}:
+            return f"how often each of {schema.width:,} words occurs"
+        case {"modality": "text", "length": length, "alphabet": alphabet}:
+            return f"{length:,} characters, of {len(alphabet):,} different ones"
+    return ""

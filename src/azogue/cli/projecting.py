@@ -1,4 +1,4 @@
-"""`azogue project`: the codes of a table as a picture, coloured by one of its columns."""
+"""`azogue project`: the codes of rows as a picture, those of a table coloured by one of its columns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from azogue.cli import models
+from azogue.cli import models, results, tables
 from azogue.files import atomic_write
 from azogue.plots import plot_codes
 from azogue.report.sections import autoencoder_of
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from azogue.cli.app import Reading, Training
+    from azogue.cli.options import Reading, Training
 
 #: Kinds of pictures, and what is left out of each so that the same run writes the same bytes.
 FORMATS: dict[str, dict[str, Any]] = {
@@ -39,17 +39,17 @@ def project(
     reading: Reading,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Draw the map of a table's codes and write it.
+    """Draw the map of the codes and write it.
 
     Parameters
     ----------
     data, new : str
-        A model and a table, or a table to fit on the spot.
+        A model and data, or data to fit on the spot.
     output : str
         File ending in .png, .svg or .pdf.
     color : str or None
-        Column to colour by: its name; in an array its number, from 1. A model that is fitted on the spot does not see
-        it.
+        Column of a table to colour by: its name; in an array its number, from 1. A model that is fitted on the spot
+        does not see it.
     training, reading : options of the command line
     say : callable
         Told what the user should know.
@@ -59,19 +59,24 @@ def project(
     dict
         `output`, `rows`, `code_size`.
     """
-    models.tables.check_output(output, data, new, stream=False)
+    tables.check_output(output, data, new, stream=False)
+    results.check_outside(output, data, new)
     ending = Path(output).suffix.lower()
     if ending not in FORMATS:
         raise ValueError(f"{output}: a map ends in .png, .svg or .pdf")
     if color is not None and reading.drop:
         reading = replace(reading, drop=[name for name in reading.drop if name != color])
-    model, table, source = models.found(data, new, training, reading)
-    label, shade = (None, None) if color is None else _column(table, color, source)
-    if color is not None and not _belongs(model, table, color):
-        table = _without(table, color)
-        say(f"azogue: {label} is used for colour only")
-    model, table = models.ready(model, table, source, training, say)
-    codes = models.quietly(autoencoder_of(model).encode, table, about=source)
+    model, given = models.found(data, new, training, reading)
+    label, shade = None, None
+    if color is not None:
+        if given.kind != "table":
+            raise ValueError(f"{given.path}: --color is for a column of a table; leave it out")
+        label, shade = _column(given.X, color, given.path)
+        if not _belongs(model, given.X, color):
+            given = given.having(_without(given.X, color))
+            say(f"azogue: {label} is used for colour only")
+    model, given = models.ready(model, given, training, say)
+    codes = models.quietly(autoencoder_of(model).encode, given.X, about=given.path)
     if codes.shape[1] > 3:
         say(f"azogue: the code has {codes.shape[1]} units; the map shows the first two")
     ax = plot_codes(codes, shade, label=label)

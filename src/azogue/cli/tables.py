@@ -73,7 +73,40 @@ def read_table(path: str, *, header: bool = True, missing: str | None = None, te
         raise DataFileError(f"{path}: there is no such file")
     if Path(path).is_dir():
         raise DataFileError(f"{path}: is a directory; give a file")
-    raise DataFileError(f"{path}: unknown kind of file; use .csv, .tsv, .parquet, .npy or .npz")
+    raise DataFileError(
+        f"{path}: unknown kind of file; use .csv, .tsv, .txt, .parquet, .npy, .npz, .wav, or a folder of pictures or "
+        "WAV files"
+    )
+
+
+def read_lines(path: str) -> list[str]:
+    """The lines of a text file (also `.gz`), or of standard input for `-`, without their ends.
+
+    Raises
+    ------
+    DataFileError
+        For a file that cannot be read, holds nothing or is not UTF-8.
+    """
+    try:
+        if path == "-":
+            data = sys.stdin.buffer.read()
+        else:
+            with pa.input_stream(path, compression="detect") as stream:
+                data = stream.read()
+    except FileNotFoundError as error:
+        raise DataFileError(f"{path}: there is no such file") from error
+    except (pa.ArrowException, OSError, EOFError) as error:
+        raise DataFileError(f"{path}: cannot be read: {_first_line(error)}") from error
+    if not data:
+        raise DataFileError(f"{path}: is empty; give one text a line")
+    lines = data.removeprefix(b"\xef\xbb\xbf").removesuffix(b"\n").split(b"\n")
+    found = []
+    for number, line in enumerate(lines, 1):
+        try:
+            found.append(line.removesuffix(b"\r").decode())
+        except UnicodeDecodeError as error:
+            raise DataFileError(f"{path}: line {number} is not UTF-8 text; {_RECODE}") from error
+    return found
 
 
 def _read_csv(data: bytes, name: str, header: bool, missing: str | None, texts: Sequence[str] = ()) -> pa.Table:
@@ -116,7 +149,7 @@ def _read_numpy(path: str) -> np.ndarray:
                 return found
             names = [name for name in found.files if name == "X"] or found.files
             if len(names) != 1:
-                raise DataFileError(f"{path}: holds {', '.join(names)}; keep one array, or name the table X")
+                raise DataFileError(f"{path}: holds {', '.join(names)}; keep one array, or name the one to read X")
             array: np.ndarray = found[names[0]]
             return array
     except (ValueError, KeyError, zipfile.BadZipFile) as error:
@@ -177,6 +210,8 @@ def as_arrow(table: Any, names: list[str] | None = None) -> pa.Table:
     """An array as an Arrow table, with names for its columns."""
     if isinstance(table, pa.Table):
         return table
+    if hasattr(table, "__arrow_c_stream__"):  # a frame of pandas or polars, as a model that saw one decodes to
+        return pa.table(table)
     array = np.asarray(table)
     names = names or [f"column_{at + 1}" for at in range(array.shape[1])]
     return pa.table({name: pa.array(array[:, at]) for at, name in enumerate(names)})

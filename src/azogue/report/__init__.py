@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from azogue.report.page import page
-from azogue.report.sections import SECTIONS
+from azogue.report.sections import SECTIONS, counted
 
 if TYPE_CHECKING:
     import os
@@ -14,13 +14,13 @@ __all__ = ["Report", "report"]
 
 
 class Report:
-    """What a model says about a table.
+    """What a model says about data.
 
     Parameters
     ----------
     title : str
     sections : list of dict
-        Each with `title`, and any of `text`, `facts`, `table`, `chart`.
+        Each with `title`, and any of `text`, `facts`, `table`, `chart`, `images`.
     """
 
     def __init__(self, title: str, sections: list[dict[str, Any]]) -> None:
@@ -48,13 +48,13 @@ class Report:
 
 
 def report(model: Any, X: Any) -> Report:
-    """Look at a table through a fitted model.
+    """Look at data through a fitted model.
 
     Parameters
     ----------
     model : fitted estimator
         An autoencoder, or an application that owns one as `autoencoder_`.
-    X : table, shape (n, columns)
+    X : table, pictures, sequences or texts
 
     Returns
     -------
@@ -70,4 +70,4 @@ def report(model: Any, X: Any) -> Report:
     ['Model', 'Training', 'Reconstruction', 'Code', 'Anomalies']
     """
     sections = [section for summarise in SECTIONS if (section := summarise(model, X)) is not None]
-    return Report(f"{type(model).__name__} on {len(X):,} rows", sections)
+    return Report(f"{type(model).__name__} on {counted(model, X)}", sections)

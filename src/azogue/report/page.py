@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from html import escape
 from typing import Any
 
@@ -13,9 +14,10 @@ body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper)
 h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2.2rem;border-bottom:1px solid var(--line)}
 table{border-collapse:collapse;margin:.8rem 0;font-size:.92rem}th,td{text-align:left;padding:.2rem .9rem .2rem 0;border-bottom:1px solid var(--line);overflow-wrap:anywhere}
 td.n{text-align:right;font-variant-numeric:tabular-nums}dt{color:var(--faint)}dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem}dd{margin:0;overflow-wrap:anywhere}
-svg{max-width:100%;height:auto}svg text{fill:var(--faint);font-size:12px}img{max-width:100%;background:#fff}p{max-width:46rem}
+svg{max-width:100%;height:auto}svg text{fill:var(--faint);font-size:12px}figure{margin:.8rem 0}img{max-width:100%;background:#fff}p{max-width:46rem}
 @media print{body{margin:0}}
 """
+_PICTURE = re.compile("data:image/png;base64,[A-Za-z0-9+/]*={0,2}")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
@@ -26,8 +28,13 @@ def page(title: str, sections: list[dict[str, Any]], lang: str = "en") -> str:
     ----------
     title : str
     sections : list of dict
-        See `report.sections`; `images` may hold (caption, PNG bytes) pairs besides.
+        See `report.sections`; `images` holds pairs of a caption and a PNG, as bytes or as a data URI.
     lang : str
+
+    Raises
+    ------
+    ValueError
+        For a picture that is something else.
     """
     body = "".join(_section(section) for section in sections)
     return (
@@ -37,6 +44,17 @@ def page(title: str, sections: list[dict[str, Any]], lang: str = "en") -> str:
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head>"
         f"<body><main><h1>{escape(title)}</h1>{body}</main></body></html>"
     )
+
+
+def data_uri(png: bytes) -> str:
+    """A picture as text that a page and a JSON file can hold.
+
+    Examples
+    --------
+    >>> data_uri(b"PNG")
+    'data:image/png;base64,UE5H'
+    """
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 def _section(section: dict[str, Any]) -> str:
@@ -51,10 +69,12 @@ def _section(section: dict[str, Any]) -> str:
         parts.append(_chart(chart))
     if table := section.get("table"):
         parts.append(_table(table))
-    for caption, png in section.get("images", ()):
-        data = base64.b64encode(png).decode()
+    for caption, picture in section.get("images", ()):
+        source = picture if isinstance(picture, str) else data_uri(picture)
+        if not _PICTURE.fullmatch(source):
+            raise ValueError(f"page: the picture {caption!r} is no PNG in a data URI; pass its bytes")
         parts.append(
-            f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{data}"><figcaption>{escape(caption)}</figcaption></figure>'
+            f'<figure><img alt="{escape(caption)}" src="{source}"><figcaption>{escape(caption)}</figcaption></figure>'
         )
     return "".join([*parts, "</section>"])
 

@@ -1,20 +1,34 @@
-"""The sections of a report: each looks at a model and a table and returns plain values, or None where it has nothing.
+"""The sections of a report: each looks at a model and data and returns plain values, or None where it has nothing.
 
-A section is a dict with `title` and any of `text` (str), `facts` (name → value), `table` (`columns`, `rows`) and
-`chart` (`kind`: line or points; `series`: name → list of [x, y]; `x`, `y`: axis titles).
+A section is a dict with `title` and any of `text` (str), `facts` (name → value), `table` (`columns`, `rows`), `chart`
+(`kind`: line or points; `series`: name → list of [x, y]; `x`, `y`: axis titles) and `images` (list of [caption, PNG in
+a data URI]).
 """
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from azogue.applications.anomaly import AnomalyDetector
+from azogue.modalities import ImageSchema, SequenceSchema, TableSchema
 from azogue.modalities.frames import column_names
+from azogue.modalities.pictures import is_files, list_files
+from azogue.modalities.text import read as read_texts
+from azogue.modalities.textual import PART, TextSchema
+from azogue.modalities.waves import read as read_signals
+from azogue.modalities.windows import Cut
+from azogue.modalities.words import WordSchema
+from azogue.plots import plot_reconstructions
+from azogue.report.page import data_uri
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
     from azogue.autoencoder import Autoencoder
 
@@ -22,12 +36,24 @@ Section = dict[str, Any]
 
 #: Points of a chart and rows of a table, at most: a report stays small whatever the data.
 MAX_POINTS, MAX_ROWS = 2000, 20
+#: Rows of a picture, dots of its inches, and letters of a text.
+SHOWN, DOTS, LETTERS = 8, 80, 80
 
 
 def autoencoder_of(model: Any) -> Autoencoder:
     """The autoencoder that a model is or owns."""
     inner: Autoencoder = model.autoencoder_ if hasattr(model, "autoencoder_") else model
     return inner
+
+
+def counted(model: Any, X: Any) -> str:
+    """How many rows of the network there are, and what they are."""
+    schema = autoencoder_of(model).schema_
+    if isinstance(schema, TableSchema):
+        return f"{len(X):,} rows"
+    noun = {ImageSchema: "pictures", SequenceSchema: "sequences"}.get(type(schema), "texts")
+    noun = "windows" if getattr(schema, "step", None) is not None else noun
+    return f"{schema.count(X):,} {noun}"  # type: ignore[attr-defined]
 
 
 def model_section(model: Any, X: Any) -> Section:
@@ -43,7 +69,16 @@ def model_section(model: Any, X: Any) -> Section:
         "columns": inner.n_features_in_,
         "seed": inner.recipe_.seed,
     }
+    if not isinstance(inner.schema_, TableSchema):
+        del facts["columns"]
+        facts["data"] = "; ".join(map(_entry, inner.schema_.describe()))
     return {"title": "Model", "facts": facts}
+
+
+def _entry(plan: dict[str, Any]) -> str:
+    """An entry of a schema's description as text."""
+    scaling = "" if plan["scaling"] is None else f"scaling {plan['scaling']}, "
+    return f"{plan['name']}: {plan['kind']}, {scaling}head {plan['head']}, {plan['slots']:,} slots"
 
 
 def training_section(model: Any, X: Any) -> Section:
@@ -64,18 +99,50 @@ def training_section(model: Any, X: Any) -> Section:
 
 
 def reconstruction_section(model: Any, X: Any) -> Section:
-    """How faithfully each column comes back."""
+    """How faithfully rows come back: of a table each column, of signals each channel, of bags of words each word."""
     inner = autoencoder_of(model)
-    cells = inner.errors(X, per_feature=True)
-    means = [float(column[~np.isnan(column)].mean()) if (~np.isnan(column)).any() else None for column in cells.T]
-    names = column_names(X, cells.shape[1])
-    worst = sorted(((n, m) for n, m in zip(names, means, strict=True) if m is not None), key=lambda pair: -pair[1])
-    return {
+    table = isinstance(inner.schema_, TableSchema)
+    metrics = ("mse", "mae", "r2") if table else ("mse", "mae")  # pixels that never vary have no R²
+    section: Section = {
         "title": "Reconstruction",
-        "text": "Mean error of each column in the units of the objective, the worst first.",
-        "facts": {key: round(value, 6) for key, value in inner.evaluate(X).items()},
-        "table": {"columns": ["column", "mean error"], "rows": [list(pair) for pair in worst[:MAX_ROWS]]},
+        "text": "Mean error over all rows, in the units of the objective.",
+        "facts": {key: round(value, 6) for key, value in inner.evaluate(X, metrics).items()},
     }
+    if named := _parts(inner, X):
+        kind, names, means = named
+        known = ((name, float(mean)) for name, mean in zip(names, means, strict=True) if not np.isnan(mean))
+        worst = sorted(known, key=lambda pair: -pair[1])
+        section["text"] = f"Mean error of each {kind} in the units of the objective, the worst first."
+        section["table"] = {"columns": [kind, "mean error"], "rows": [list(pair) for pair in worst[:MAX_ROWS]]}
+    if not table:
+        drawn = plot_reconstructions(inner, X, SHOWN)
+        section["images"] = [["The first rows and what the network makes of them", _png(drawn)]]
+    return section
+
+
+def _parts(inner: Autoencoder, X: Any) -> tuple[str, list[str], NDArray[np.float64]] | None:
+    """What a row consists of, the names of its parts, and the mean error of each, NaN where nothing was observed."""
+    schema = inner.schema_
+    if not isinstance(schema, (TableSchema, SequenceSchema, WordSchema)):
+        return None
+    total, count = np.zeros(schema.n_columns), np.zeros(schema.n_columns)
+    for cells in inner.cell_errors(X):
+        total += np.nansum(cells, axis=0)
+        count += (~np.isnan(cells)).sum(axis=0)
+    if isinstance(schema, SequenceSchema):
+        total, count = (numbers.reshape(schema.shape).sum(axis=0) for numbers in (total, count))
+        kind, names = "channel", [f"channel {at + 1}" for at in range(schema.channels)]
+    elif isinstance(schema, WordSchema):
+        kind, names = "word", list(schema.words)
+    else:
+        kind, names = "column", column_names(X, schema.n_columns)
+    return kind, names, np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+
+
+def _png(ax: Axes) -> str:
+    buffer = io.BytesIO()
+    ax.figure.savefig(buffer, format="png", dpi=DOTS)  # type: ignore[union-attr]
+    return data_uri(buffer.getvalue())
 
 
 def code_section(model: Any, X: Any) -> Section:
@@ -96,19 +163,60 @@ def code_section(model: Any, X: Any) -> Section:
 
 
 def anomaly_section(model: Any, X: Any) -> Section:
-    """The least usual rows and the columns that make them so."""
-    detector = model if isinstance(model, AnomalyDetector) else AnomalyDetector.from_fitted(autoencoder_of(model))
+    """The least usual rows: of a table the columns that make them so, of others what tells them apart."""
+    inner = autoencoder_of(model)
+    detector = model if isinstance(model, AnomalyDetector) else AnomalyDetector.from_fitted(inner)
     scores = detector.anomaly_score(X)
-    reasons = np.asarray(detector.explain(X), dtype=float)
-    names = column_names(X, reasons.shape[1])
     top = np.argsort(-scores, kind="stable")[:MAX_ROWS]
-    rows = [[int(row), float(scores[row]), names[int(reasons[row].argmax())]] for row in top]
+    if isinstance(inner.schema_, TableSchema):
+        reasons = np.asarray(detector.explain(X), dtype=float)
+        names = column_names(X, reasons.shape[1])
+        columns, notes = ["column that adds most"], [[names[int(reasons[row].argmax())]] for row in top]
+    else:
+        columns, notes = _notes(inner.schema_, X, top)
+    rows = [[int(row), float(scores[row]), *note] for row, note in zip(top, notes, strict=True)]
     beyond = int((scores > -detector.offset_).sum())
-    return {
+    section: Section = {
         "title": "Anomalies",
         "text": f"{beyond:,} of {len(scores):,} rows lie beyond the threshold {-detector.offset_:.4g} (1 is usual).",
-        "table": {"columns": ["row", "score", "column that adds most"], "rows": rows},
+        "table": {"columns": ["row", "score", *columns], "rows": rows},
     }
+    if isinstance(inner.schema_, ImageSchema):
+        drawn = plot_reconstructions(inner, _pictures(X, top[:SHOWN]), SHOWN)
+        section["images"] = [["The least usual pictures", _png(drawn)]]
+    return section
+
+
+def _pictures(X: Any, rows: NDArray[np.intp]) -> Any:
+    """Some pictures of an array, a tensor or files."""
+    if is_files(X):
+        paths, _ = list_files(X)
+        return [paths[row] for row in rows]
+    return X[rows] if hasattr(X, "shape") else np.asarray(X)[rows]
+
+
+def _notes(schema: Any, X: Any, rows: NDArray[np.intp]) -> tuple[list[str], list[list[Any]]]:
+    """What tells rows from others: names of files, places in a series, the beginnings of texts."""
+    if isinstance(schema, TextSchema):
+        wanted = dict.fromkeys(rows.tolist(), "")
+        numbered = enumerate(text for part in read_texts(X).parts(PART) for text in part)
+        wanted |= {at: "missing" if text is None else text[:LETTERS] for at, text in numbered if at in wanted}
+        return ["text"], [[text] for text in wanted.values()]
+    if isinstance(schema, ImageSchema):
+        names = list_files(X)[1] if is_files(X) else []
+        return (["file"], [[names[row]] for row in rows]) if names else ([], [[] for _ in rows])
+    source = read_signals(X, schema.step is not None)
+    cut = Cut(schema.size, schema.step or schema.size, np.array(source.rows.lengths, np.int64))
+    which, starts = cut.places(rows)
+    told: dict[str, list[Any]] = {}
+    if source.files is not None:
+        names = list_files(list(source.files))[1]
+        told["file"] = [names[at] for at in which]
+    elif schema.step is not None and len(source.rows.lengths) > 1:
+        told["sequence"] = which.tolist()
+    if schema.step is not None:
+        told["first sample"] = starts.tolist()
+    return list(told), [list(note) for note in zip(*told.values(), strict=True)] or [[] for _ in rows]
 
 
 #: In the order of the page. A later use adds its function here.

@@ -1,0 +1,177 @@
+"""What the verbs share: their options, and how faults become one line and an exit status. Nothing heavy is imported."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
+from inspect import Parameter, signature
+from typing import Annotated, Any, Literal, TypeAlias, get_type_hints
+
+import typer
+
+Verb: TypeAlias = Callable[..., None]
+
+Data = Annotated[
+    str, typer.Argument(metavar="MODEL|DATA", help="A model with data behind it, or data to fit on the spot.")
+]
+New = Annotated[str | None, typer.Argument(metavar="DATA", help="The data, where a model comes first.")]
+Output = Annotated[str | None, typer.Option("--output", "-o", help="File to write; standard output if none.")]
+Place = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="File to write, or folder for pictures and WAV files; standard output if none, for tables and texts.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """`28x32` → height and width.
+
+    Examples
+    --------
+    >>> parse_size("28x32")
+    (28, 32)
+    """
+    found = re.fullmatch(r"([1-9][0-9]{0,8})[xX×]([1-9][0-9]{0,8})", text.strip())
+    if found is None:
+        raise ValueError(f"expected height and width such as 28x28, got {text!r}")
+    return int(found[1]), int(found[2])
+
+
+def _size(text: str | None) -> str | None:
+    try:
+        _ = text is None or parse_size(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return text
+
+
+@dataclass(frozen=True)
+class Cells:
+    """How a table is read from a file."""
+
+    drop: Annotated[list[str] | None, typer.Option("--drop", help="A column to leave out; may be repeated.")] = None
+    header: Annotated[bool, typer.Option(help="Whether the first line of a CSV names the columns.")] = True
+    missing: Annotated[str | None, typer.Option(help="A further text that marks a missing cell, such as '?'.")] = None
+
+
+@dataclass(frozen=True)
+class Reading(Cells):
+    """How data of any kind are read."""
+
+    column: Annotated[
+        str | None, typer.Option(help="The column of a table that holds the texts, where the data are texts.")
+    ] = None
+
+
+@dataclass(frozen=True)
+class Training:
+    """What is trained, where a verb trains."""
+
+    modality: Annotated[
+        Literal["auto", "table", "image", "sequence", "text", "words", "characters"],
+        typer.Option(
+            help="What the data are; auto goes by the file, and takes .csv and .txt as tables. text is words: one text "
+            "a line of a .txt, or a --column."
+        ),
+    ] = "auto"
+    window: Annotated[
+        int | None, typer.Option(min=1, help="Samples of a row that is cut from a long series or a WAV file.")
+    ] = None
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="HxW", callback=_size, help="Height and width that picture files are brought to."),
+    ] = None
+    variant: Annotated[
+        str,
+        typer.Option(
+            help="A variant by its short name, such as basic, denoising or variational; a wrong name lists all."
+        ),
+    ] = "basic"
+    network: Annotated[str, typer.Option(help="auto, a code size (2), widths (64,32,2) or fractions (0.5,0.1).")] = (
+        "auto"
+    )
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the rows, at most.")] = 100
+    scaling: Annotated[str, typer.Option(help="auto, standard, minmax, robust or none.")] = "auto"
+    seed: Annotated[int | None, typer.Option(help="Same seed, same result.")] = None
+
+    def given(self) -> list[str]:
+        """The options that say something."""
+        return [f"--{item.name}" for item in fields(self) if getattr(self, item.name) != item.default]
+
+
+@dataclass(frozen=True)
+class Mapping(Training):
+    """What is trained for a map: a code of two units."""
+
+    network: Annotated[
+        str, typer.Option(help="A code size (2 or 3 to see all of it), widths (64,32,2), fractions or auto.")
+    ] = "2"
+
+
+def taking(**groups: type) -> Callable[[Verb], Verb]:
+    """Give a verb the options of dataclasses: it declares `training: Training`, the user sees `--epochs` and so on."""
+
+    def decorate(verb: Verb) -> Verb:
+        own = [p for p in signature(verb).parameters.values() if p.name not in groups]
+        hints = get_type_hints(verb, include_extras=True)
+        own = [p.replace(annotation=hints[p.name]) for p in own]
+        shared = [
+            Parameter(
+                f.name,
+                Parameter.KEYWORD_ONLY,
+                default=f.default,
+                annotation=get_type_hints(g, include_extras=True)[f.name],
+            )
+            for g in groups.values()
+            for f in fields(g)
+        ]
+
+        def run(*args: Any, **kwargs: Any) -> None:
+            built = {name: g(**{f.name: kwargs.pop(f.name) for f in fields(g)}) for name, g in groups.items()}
+            verb(*args, **kwargs, **built)
+
+        run.__name__, run.__doc__ = verb.__name__, verb.__doc__
+        whole = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in own] + shared
+        run.__signature__ = signature(verb).replace(parameters=whole)  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in whole}
+        return run
+
+    return decorate
+
+
+def guarded(verb: Verb) -> Verb:
+    """Turn what is the data's or the model's fault into one line and exit status 1."""
+
+    @wraps(verb)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            verb(*args, **kwargs)
+        except (ValueError, TypeError, FloatingPointError, OSError, RuntimeError, MemoryError) as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            text = " ".join(str(error).split()) or type(error).__name__
+            sys.stderr.write(f"azogue: {text}\n")
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            sys.stderr.write("azogue: interrupted\n")
+            raise typer.Exit(130) from None
+
+    return run
+
+
+def say(text: str) -> None:
+    """Tell the user something besides the result."""
+    sys.stderr.write(f"{text}\n")
+
+
+def emit(result: dict[str, Any], as_json: bool, text: str) -> None:
+    """Print the result."""
+    print(json.dumps(result) if as_json else text)
