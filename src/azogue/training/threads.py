@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 #: Multiplications of a step below which a second thread costs more than it does.
-WORTH = 10_000_000
+WORTH = 20_000_000
 
 
 @cache
