@@ -9,8 +9,28 @@ from typing import ClassVar
 from azogue.layers.base import Layer, Shape, check_activation, check_normalization, check_whole
 
 
+class _Full(Layer):
+    """Every value of a row leads to every unit."""
+
+    sized: ClassVar[bool] = True
+
+    @property
+    def made(self) -> int:
+        """How many values it makes."""
+        return int(self.units)  # type: ignore[attr-defined]
+
+    def result(self, shape: Shape) -> Shape:
+        return (self.made,)
+
+    def count(self, shape: Shape) -> int:
+        return math.prod(shape) * self.made
+
+    def back(self, shape: Shape, before: Layer | None) -> tuple[Layer, ...]:
+        return (_reaching(shape, before),)
+
+
 @dataclass(frozen=True, repr=False)
-class Dense(Layer):
+class Dense(_Full):
     """A fully connected layer: `activation(x Wᵀ + b)`, x of shape (n, in), result (n, units).
 
     It takes all values of a row, of a picture or a sequence too.
@@ -40,48 +60,26 @@ class Dense(Layer):
     _: KW_ONLY
     normalization: str | None = None
 
-    sized: ClassVar[bool] = True
-
     def __post_init__(self) -> None:
         check_whole(self.units, "Dense")
         check_activation(self.activation, "Dense")
         check_normalization(self.normalization, "Dense")
 
-    def result(self, shape: Shape) -> Shape:
-        return (int(self.units),)
-
-    def count(self, shape: Shape) -> int:
-        return math.prod(shape) * int(self.units)
-
-    def back(self, shape: Shape, before: Layer | None) -> tuple[Layer, ...]:
-        return (_reaching(shape, before),)
-
 
 @dataclass(frozen=True, repr=False)
-class Bottleneck(Layer):
+class Bottleneck(_Full):
     """The dense layer that is the code, wherever it stands in the stack."""
 
     units: int
     activation: str = "linear"
 
-    sized: ClassVar[bool] = True
-
     def __post_init__(self) -> None:
         check_whole(self.units, "Bottleneck")
         check_activation(self.activation, "Bottleneck")
 
-    def result(self, shape: Shape) -> Shape:
-        return (int(self.units),)
-
-    def count(self, shape: Shape) -> int:
-        return math.prod(shape) * int(self.units)
-
-    def back(self, shape: Shape, before: Layer | None) -> tuple[Layer, ...]:
-        return (_reaching(shape, before),)
-
 
 @dataclass(frozen=True, repr=False)
-class Restore(Layer):
+class Restore(_Full):
     """A dense layer whose units are arranged as positions and channels: where a way back begins.
 
     Parameters
@@ -96,7 +94,6 @@ class Restore(Layer):
     _: KW_ONLY
     normalization: str | None = None
 
-    sized: ClassVar[bool] = True
     leads_back: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -115,12 +112,6 @@ class Restore(Layer):
 
     def result(self, shape: Shape) -> Shape:
         return self.shape
-
-    def count(self, shape: Shape) -> int:
-        return math.prod(shape) * self.units
-
-    def back(self, shape: Shape, before: Layer | None) -> tuple[Layer, ...]:
-        return (_reaching(shape, before),)
 
 
 @dataclass(frozen=True, repr=False)

@@ -99,6 +99,8 @@ def _read(path: AnyPath, look: Callable[[NDArray[Any]], Any]) -> tuple[int, Any]
             pass  # says it well if the file is missing or may not be read
         try:
             rate, samples = _scipy(os.fsdecode(path))
+        except MemoryError:
+            raise
         except Exception as error:  # on damaged files SciPy's reader fails in every way there is
             raise FaultError(
                 f"it cannot be read as a WAV file ({error}); it is damaged or compressed, write it again as PCM"
