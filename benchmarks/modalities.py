@@ -7,8 +7,8 @@
 - `loop`: pictures a second of `fit` and of the same torch modules in a hand-written channels-last loop.
 - `http`: bits per character of held-out parameter values, and gzip's.
 
-Data are looked for in ../shared/data, or in AZOGUE_DATA. Settings were chosen on held-out training rows, never on the
-test rows that are reported.
+Data are looked for in ../shared/data, or in AZOGUE_DATA. The rates of `mnist` and `http` were chosen on training
+losses, the network of `ecg` on its test half, so that its figures are optimistic.
 """
 
 from __future__ import annotations
