@@ -15,7 +15,7 @@ AUTOENCODERS = [cls for cls in ESTIMATORS if issubclass(cls, az.Autoencoder)]
 
 
 def quick(cls):
-    return cls(epochs=20) if issubclass(cls, az.Autoencoder) else cls(az.Autoencoder(epochs=20))
+    return cls(epochs=20) if issubclass(cls, az.Autoencoder) else cls(autoencoder=az.Autoencoder(epochs=20))
 
 
 def test_the_lists_are_not_empty():

@@ -281,9 +281,9 @@ def test_the_detector_is_the_formula():
     X = with_holes(numbers(400))
     detector = az.AnomalyDetector(az.Autoencoder(2, epochs=2), random_state=0).fit(X)
     cells = detector.autoencoder_.errors(X, per_feature=True)
-    assert np.allclose(detector.column_scale_, np.nanmean(cells, axis=0), rtol=1e-12)
-    relative = cells / detector.column_scale_
-    assert np.allclose(detector.anomaly_score(X), np.nanmean(relative, axis=1), rtol=1e-12)
+    scale = detector.autoencoder_.error_profile_["column_scale"]
+    relative = np.nanmean(cells / scale, axis=1)
+    assert np.allclose(detector.anomaly_score(X), relative, rtol=1e-12)
     assert np.allclose(detector.explain(X).sum(1), detector.anomaly_score(X), rtol=1e-12)
     parts = np.array_split(cells, [1, 50, 399])
     assert np.allclose(column_scale(parts), column_scale([cells]), rtol=1e-14)

@@ -87,7 +87,7 @@ def test_it_works_in_every_application(iris, tmp_path):
     fitted = RingAutoencoder(2, epochs=10, random_state=0).fit(iris)
     for name in applications:
         for inner in (RingAutoencoder(2, epochs=10, random_state=0), FrozenEstimator(fitted)):
-            owner = getattr(az, name)(inner).fit(iris)
+            owner = getattr(az, name)(autoencoder=inner).fit(iris, load_iris().target)
             path = tmp_path / f"{name}.azogue"
             owner.save(path)
             again = az.load(path)

@@ -8,7 +8,7 @@ import torch
 from sklearn.base import clone
 
 import azogue as az
-from azogue import corruptions
+from azogue import corruptions, populations
 from azogue.optimizers import SGD, Adam
 
 RNG = np.random.default_rng(0)
@@ -134,3 +134,36 @@ def test_what_is_no_population(tmp_path):
     with pytest.raises(ValueError, match="checkpoint"):
         az.fit_together([az.Autoencoder(2, checkpoint=tmp_path / "c")], X)
     assert az.fit_together([], X) == []
+
+
+def test_layers_of_one_unit_have_the_bits_that_they_have_alone():
+    """A product with one column is another routine of the library alone than among others."""
+    for rows, units, columns in ((80, 1, 4), (60, 2, 1), (100, 1, 13)):
+        X = np.random.default_rng(0).normal(size=(rows, columns))
+        alone = az.Autoencoder(units, epochs=2, random_state=0).fit(X)
+        first, _ = az.fit_together([az.Autoencoder(units, epochs=2, random_state=seed) for seed in (0, 1)], X)
+        for one, other in zip(alone.network_.parameters(), first.network_.parameters(), strict=True):
+            assert np.array_equal(one.detach().numpy(), other.detach().numpy())
+
+
+def test_rows_packed_once_serve_many():
+    """`Packed` gives what the table itself gives; pieces and codes are those of the members."""
+    X = np.random.default_rng(0).normal(size=(90, 5))
+    rows = [np.arange(60), np.arange(30, 90)]
+    plain = az.fit_together([az.Autoencoder(2, epochs=2, random_state=seed) for seed in (0, 1)], X, rows=rows)
+    packed = populations.Packed(X, az.Autoencoder(2))
+    made = populations.fit_together([az.Autoencoder(2, epochs=2, random_state=s) for s in (0, 1)], packed, rows=rows)
+    assert len(packed) == 90
+    assert packed.schema.width == 5
+    for one, other in zip(plain, made, strict=True):
+        assert np.array_equal(one.encode(X), other.encode(X))
+        assert np.array_equal(packed.codes(other, np.array([5, 2])), other.encode(X)[[5, 2]])
+    pieces = list(populations.pieces(made[0], X))
+    cells, codes = populations.seen(made, pieces[0])[1]
+    assert np.array_equal(codes, made[1].encode(X))
+    assert np.allclose(cells, made[1].errors(X, per_feature=True))
+    hidden = populations.without(pieces[0], packed.schema, 3)
+    assert not hidden.mask[:, 3].any()
+    assert hidden.mask[:, [0, 1, 2, 4]].all()
+    assert (hidden.x[:, 3] == 0).all()
+    assert np.array_equal(hidden.x[:, :3], pieces[0].x[:, :3])

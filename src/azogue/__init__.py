@@ -23,12 +23,18 @@ _HOMES = {
     "VectorQuantizedAutoencoder": "azogue.variants",
     "WassersteinAutoencoder": "azogue.variants",
     "KSparseAutoencoder": "azogue.variants",
+    "MapAutoencoder": "azogue.variants",
     "RobustAutoencoder": "azogue.variants",
     "SparseAutoencoder": "azogue.variants",
+    "AEkNNClassifier": "azogue.applications",
+    "AEkNNRegressor": "azogue.applications",
     "AnomalyDetector": "azogue.applications",
     "Axes": "azogue.session",
     "autoencode": "azogue.shortcuts",
     "fit_together": "azogue.populations",
+    "choose_code_size": "azogue.reduction",
+    "continuity": "azogue.reduction",
+    "trustworthiness": "azogue.reduction",
     "load": "azogue.shortcuts",
     "check_autoencoder": "azogue.contract",
     "ModelFileError": "azogue.files",
@@ -58,7 +64,7 @@ __all__ = sorted([*_HOMES, *_MODULES, "__version__"])
 
 if TYPE_CHECKING:
     from azogue import codes, corruptions, layers, modalities, objectives, optimizers, plots, priors, report
-    from azogue.applications import AnomalyDetector
+    from azogue.applications import AEkNNClassifier, AEkNNRegressor, AnomalyDetector
     from azogue.autoencoder import Autoencoder
     from azogue.contract import check_autoencoder
     from azogue.files import ModelFileError
@@ -81,6 +87,7 @@ if TYPE_CHECKING:
     )
     from azogue.objectives import L1, Sparsity, WeightDecay
     from azogue.populations import fit_together
+    from azogue.reduction import choose_code_size, continuity, trustworthiness
     from azogue.session import Axes
     from azogue.shortcuts import autoencode, load
     from azogue.training.loop import TrainingWarning
@@ -91,6 +98,7 @@ if TYPE_CHECKING:
         DenoisingAutoencoder,
         FiniteScalarAutoencoder,
         KSparseAutoencoder,
+        MapAutoencoder,
         RobustAutoencoder,
         SparseAutoencoder,
         StackedAutoencoder,

@@ -16,7 +16,7 @@ from azogue.persistence import Persistent
 from azogue.planning import Plan, make_plan
 from azogue.reflecting import Reflecting
 from azogue.sampling import Sampling
-from azogue.session import Axes, Session, as_seed, open_session, place
+from azogue.session import Axes, Session, as_seed, labelled, open_session, place
 from azogue.training.backends import backend_for
 from azogue.training.callbacks import CallbackSupportMixin, as_callbacks, progress, sklearn_callbacks, with_callbacks
 from azogue.training.checkpoint import Checkpoint, locked
@@ -157,7 +157,8 @@ class Autoencoder(
             A table is an array, pandas, polars or pyarrow frame of numbers, booleans, texts, categories, dates, with
             missing cells. Pictures are arrays (n, h, w) of bytes, any (n, h, w, c) or (n, c, h, w), or a folder of
             picture files; sequences are arrays (n, t, c), lists of arrays, long series, WAV files; texts are strings.
-        y : ignored
+        y : array of numbers, shape (n,), optional
+            Class numbers from 0, or values, for an objective with a term that asks for them; others ignore it.
         validation_data : table, optional
             Rows for early stopping, instead of a part of `X`.
 
@@ -178,17 +179,17 @@ class Autoencoder(
             If training was interrupted or turned NaN later on: the best weights so far are kept.
         """
         if self.checkpoint is None:
-            self._fit(X, validation_data)
+            self._fit(X, y, validation_data)
         else:
             with locked(self.checkpoint):
-                self._fit(X, validation_data)
+                self._fit(X, y, validation_data)
         return self
 
-    def _fit(self, X: Any, validation_data: Any) -> None:
+    def _fit(self, X: Any, y: Any, validation_data: Any) -> None:
         remember_columns(self, X, reset=True)
         file = None if self.checkpoint is None else Checkpoint(self.checkpoint)
         seed = file.seed() if file is not None and self.resume and self.random_state is None else None
-        session = open_session(self, X, validation_data, as_seed(self.random_state) if seed is None else seed)
+        session = open_session(self, X, validation_data, as_seed(self.random_state) if seed is None else seed, y=y)
         state = start(session.network, session.recipe)
         if file is not None:
             file.bind(session, state, resume=self.resume)
@@ -218,7 +219,8 @@ class Autoencoder(
         Parameters
         ----------
         X : table, shape (n, columns)
-        y : ignored
+        y : array of numbers, shape (n,), optional
+            As in `fit`.
 
         Returns
         -------
@@ -226,10 +228,10 @@ class Autoencoder(
         """
         if not hasattr(self, "network_"):
             remember_columns(self, X, reset=True)
-            session = open_session(self, X, None, as_seed(self.random_state))
+            session = open_session(self, X, None, as_seed(self.random_state), y=y)
             self._pretrain(session, True)
             self._adopt(session, start(session.network, session.recipe))
-        data = place(self._pack(X), self.network_)
+        data = place(labelled(self._pack(X), self.recipe_.objective, y), self.network_)
         if getattr(self, "_state", None) is None:
             self._state = start(self.network_, self.recipe_)
             self._state.epoch, self._state.history = len(self.history_), self.history_
@@ -260,12 +262,12 @@ class Autoencoder(
         codes = getattr(self, "code_quantiles_", None)
         self.error_profile_, self.code_quantiles_ = calibrate(self._reader, self.schema_, data, known, codes)
 
-    def plan(self, X: Any) -> Plan:
+    def plan(self, X: Any, y: Any = None) -> Plan:
         """What `fit(X)` would do, before it does it: heads, scaling, code, terms, back end, parameters, time, memory.
 
         A few steps are timed on a copy; nothing of the estimator changes.
         """
-        return make_plan(open_session(self, X, None, seed=0))
+        return make_plan(open_session(self, X, None, seed=0, y=y))
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_state": None}

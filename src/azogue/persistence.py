@@ -141,6 +141,8 @@ def _encode(value: Any, path: str, tensors: _Tensors) -> Any:
         return {"$schema": value.to_dict()}
     if isinstance(value, dict):
         return {"$map": {str(key): _encode(item, f"{path}/{key}", tensors) for key, item in value.items()}}
+    if isinstance(value, list) and value and all(isinstance(item, Persistent) for item in value):
+        return {"$list": [_encode(item, f"{path}/{at}", tensors) for at, item in enumerate(value)]}
     return {"$value": to_json(value)}
 
 
@@ -175,6 +177,8 @@ def _decode(data: Any, tensors: Mapping[str, Tensor], modules: Any) -> Any:
             return schema_from_dict(schema)
         case {"$map": dict(items)}:
             return {key: _decode(item, tensors, modules) for key, item in items.items()}
+        case {"$list": list(items)}:
+            return [_decode(item, tensors, modules) for item in items]
         case {"$value": value}:
             return from_json(value)
     raise ModelFileError(f"the model's description has an unknown part: {sorted(data)[:3]}")

@@ -3,18 +3,60 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import numpy as np
+import torch
+
 from azogue.autoencoder import Autoencoder
-from azogue.session import Prepared, Session, as_seed, open_session
+from azogue.inference import by_column
+from azogue.recipe import Batch
+from azogue.session import Prepared, Session, as_seed, open_session, place
 from azogue.training.loop import Run, TrainingWarning, train_together
 from azogue.training.state import start
 from azogue.training.threads import is_heavy
 from azogue.validation import remember_columns
 
 A = TypeVar("A", bound=Autoencoder)
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Rows that are prepared once for many autoencoders; `fit_together` takes it in place of them.
+
+    Parameters
+    ----------
+    X : table, pictures, sequences or texts
+    like : Autoencoder
+        One of those that are to be fitted: how rows are prepared depends on modality, scaling, network and objective.
+    """
+
+    X: Any
+    like: Autoencoder
+    held: Prepared = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        remember_columns(self.like, self.X, reset=True)
+        open_session(self.like, self.X, None, 0, prepared=self.held)
+
+    def __len__(self) -> int:
+        return len(next(iter(self.held.values()))[1])
+
+    @property
+    def schema(self) -> Any:
+        """How the rows were prepared."""
+        return next(iter(self.held.values()))[0]
+
+    def codes(self, member: Autoencoder, rows: np.ndarray) -> np.ndarray:
+        """What a fitted member makes of some of the rows, by their positions: codes (k, units)."""
+        return member._reader.codes(place(self.take(rows), member.network_).all()).numpy()
+
+    def take(self, rows: np.ndarray) -> Batch:
+        """Some of the packed rows, by their positions."""
+        return next(iter(self.held.values()))[1].take(torch.as_tensor(rows.astype(np.int64)))
 
 
 def fit_together(
@@ -31,7 +73,7 @@ def fit_together(
     ----------
     estimators : iterable of Autoencoder
         Changed in place, as by `fit`.
-    X : table, shape (n, columns)
+    X : table, shape (n, columns), or Packed
     rows : sequence of arrays of int, optional
         For each member, the positions of the rows that it trains on, such as a bootstrap sample. Scaling and
         categories are those of all rows of X.
@@ -60,7 +102,8 @@ def fit_together(
     """
     members = list(estimators)
     _check(members, rows)
-    prepared: Prepared = {}
+    prepared: Prepared = X.held if isinstance(X, Packed) else {}
+    X = X.X if isinstance(X, Packed) else X
     groups: dict[Any, list[tuple[int, A, Session]]] = {}
     for number, estimator in enumerate(members):
         remember_columns(estimator, X, reset=True)
@@ -72,6 +115,37 @@ def fit_together(
     if errors and len(errors) == len(members):
         raise errors[0]
     return members
+
+
+def pieces(member: Autoencoder, X: Any) -> Iterator[Batch]:
+    """Rows as the networks read them, some at a time, for members that were fitted together."""
+    remember_columns(member, X, reset=False)
+    rows = member._reader.packed(member.schema_, X)
+    size = 16 * member._reader.block
+    starts = range(0, max(len(rows), 1), size)
+    yield from (rows.take(slice(start, start + size)) for start in starts) if isinstance(rows, Batch) else rows
+
+
+def seen(members: Sequence[Autoencoder], piece: Batch) -> list[tuple[np.ndarray, np.ndarray]]:
+    """What each member makes of packed rows: the errors of their cells (k, columns), NaN where missing, and codes."""
+    found = []
+    for member in members:
+        cells, codes = zip(*member._reader.cells_and_codes(piece), strict=True)
+        found.append((np.concatenate(list(by_column(cells, member.schema_))), np.concatenate(codes)))
+    return found
+
+
+def reflected(members: Sequence[Autoencoder], piece: Batch) -> np.ndarray:
+    """The members' mean reconstruction of packed rows, in scaled units, (k, width)."""
+    return np.asarray(np.mean([member._reader.reconstructed(piece).numpy() for member in members], axis=0))
+
+
+def without(piece: Batch, schema: Any, column: int) -> Batch:
+    """Packed rows of a table as if a column were missing in all."""
+    slots = torch.from_numpy(np.flatnonzero(schema.slot_columns == column))
+    x = piece.x.index_fill(1, slots, 0.0)
+    mask = torch.ones_like(x, dtype=torch.bool) if piece.mask is None else piece.mask
+    return Batch(x, mask.index_fill(1, slots, False))
 
 
 def _check(members: Sequence[Any], rows: Sequence[Any] | None) -> None:
@@ -91,6 +165,8 @@ def _shape(session: Session) -> Any:
     recipe, held = session.recipe, session.validation
     if session.spec is None or is_heavy(session.network, recipe.batch_size):
         return id(session)  # several threads share its products already
+    if any(weights.ndim == 2 and 1 in weights.shape for weights in session.network.parameters()):
+        return id(session)  # products with a single column take another path alone, which rounds differently
     return (
         session.backend.name,
         session.spec,

@@ -160,21 +160,27 @@ class Batch:
         True where the cell was observed. None: every cell was.
     rows : Rows or None
         The container and row labels to give back.
+    target : Tensor, shape (n,), or None
+        What is known of each row besides, such as its class, for terms that ask for it; the encoder never sees it.
     """
 
     x: torch.Tensor
     mask: torch.Tensor | None = None
     rows: Rows | None = None
+    target: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.x)
 
     def take(self, index: Any) -> Batch:
         """The rows of an index tensor or slice (labels are left behind: they are for whole tables)."""
-        if isinstance(index, slice):
-            return Batch(self.x[index], None if self.mask is None else self.mask[index])
-        index = index.to(self.x.device)
-        return Batch(self.x.index_select(0, index), None if self.mask is None else self.mask.index_select(0, index))
+        whole = isinstance(index, slice)
+        index = index if whole else index.to(self.x.device)
+
+        def part(values: torch.Tensor | None) -> Any:
+            return values if values is None else values[index] if whole else values.index_select(0, index)
+
+        return Batch(part(self.x), part(self.mask), None, part(self.target))
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,19 +195,23 @@ class Lazy:
         A slice or an array of int64, shape (n,) → the `Batch` of these rows, in this order.
     rows : Rows or None
         The container and row labels to give back.
+    target : Tensor, shape (count,), or None
+        As in `Batch`.
     """
 
     count: int
     width: int
     make: Callable[[Any], Batch]
     rows: Rows | None = None
+    target: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return self.count
 
     def take(self, index: Any) -> Batch:
         """The rows of an index tensor or slice."""
-        return self.make(index if isinstance(index, slice) else index.cpu().numpy())
+        made = self.make(index if isinstance(index, slice) else index.cpu().numpy())
+        return made if self.target is None else replace(made, target=self.target[index])
 
 
 @dataclass(frozen=True)
@@ -245,6 +255,8 @@ class Step:
         Randomness at this step; None at inference, where nothing is drawn.
     raw : Tensor, shape (n, width), or None
         The decoder's output before the heads' links (logits), for losses that are stable only there.
+    target : Tensor, shape (n,), or None
+        What `fit` was told of each row; None where nothing was, and at inference.
     """
 
     x: torch.Tensor
@@ -256,6 +268,7 @@ class Step:
     model: Network
     rng: Rng | None = None
     raw: torch.Tensor | None = None
+    target: torch.Tensor | None = None
 
 
 @dataclass(frozen=True, repr=False)

@@ -105,6 +105,7 @@ def open_session(
     *,
     prepared: Prepared | None = None,
     rows: Any = None,
+    y: Any = None,
 ) -> Session:
     """Settle everything that training `estimator` on `X` needs.
 
@@ -117,6 +118,8 @@ def open_session(
         Where the preparation of X is kept, for other estimators on the same tables.
     rows : array of int, optional
         The rows of X to train on, by position.
+    y : array of numbers, shape (n,), optional
+        What is known of each row besides, for an objective that asks for it.
 
     Raises
     ------
@@ -129,6 +132,9 @@ def open_session(
     code = axes.code if estimator.code is None else _as_code(estimator.code)
     schema, data, held_out = _prepare(estimator, X, validation_data, objective, {} if prepared is None else prepared)
     objective.check(code, schema.heads)
+    data = labelled(data, objective, y)
+    if objective.supervised and held_out is not None:
+        raise TypeError(f"{objective!r} needs y of every row; hold rows out by validation_fraction instead")
     index = None if rows is None else _rows(rows, len(data))
     count = len(data) if index is None else len(index)
     device = _device(estimator.device)
@@ -172,6 +178,27 @@ def _prepare(
     return prepared[key]
 
 
+def labelled(data: Batch | Lazy, objective: Objective, y: Any) -> Batch | Lazy:
+    """The rows with what is known of each besides, where the objective asks for it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If nothing is known, not of as many rows, or no finite numbers.
+    """
+    if not objective.supervised:
+        return data
+    if y is None:
+        raise TypeError(f"{objective!r} needs a number for each row, such as that of its class: fit(X, y)")
+    target = np.asarray(y)
+    if target.shape != (len(data),):
+        raise ValueError(f"y: expected shape ({len(data)},), one number for each row, got {target.shape}")
+    if target.dtype.kind not in "biuf" or not np.isfinite(target).all():
+        raise ValueError(f"y: expected finite numbers, class numbers from 0 for classes; got dtype {target.dtype}")
+    kind = np.float32 if target.dtype.kind == "f" else np.int64
+    return replace(data, target=torch.from_numpy(target.astype(kind)))
+
+
 def _rows(rows: Any, count: int) -> torch.Tensor:
     index = np.asarray(rows)
     if index.ndim != 1 or not len(index) or index.dtype.kind not in "iu":
@@ -186,8 +213,8 @@ def place(data: Batch | Lazy, network: Network) -> Rows:
     like = next(network.parameters())
     if isinstance(data, Lazy):
         return Rows(data, like=like.detach())
-    mask = None if data.mask is None else data.mask.to(like.device)
-    return Rows(Batch(data.x.to(like.device, like.dtype), mask))
+    mask, target = (None if part is None else part.to(like.device) for part in (data.mask, data.target))
+    return Rows(Batch(data.x.to(like.device, like.dtype), mask, None, target))
 
 
 def as_seed(random_state: Any) -> int:

@@ -1,5 +1,6 @@
 """Applications: thin estimators that own an autoencoder and use its public methods only."""
 
 from azogue.applications.anomaly import AnomalyDetector
+from azogue.applications.neighbors import AEkNNClassifier, AEkNNRegressor
 
-__all__ = ["AnomalyDetector"]
+__all__ = ["AEkNNClassifier", "AEkNNRegressor", "AnomalyDetector"]

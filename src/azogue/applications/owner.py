@@ -11,7 +11,20 @@ from sklearn.utils.validation import check_is_fitted
 from azogue.autoencoder import Autoencoder
 
 
-def owned(autoencoder: Any, default: Autoencoder, X: Any, random_state: Any = None) -> Autoencoder:
+def unfitted(autoencoder: Any) -> Autoencoder | None:
+    """An autoencoder to be cloned, or None.
+
+    Raises
+    ------
+    TypeError
+        For anything else.
+    """
+    if autoencoder is not None and not isinstance(autoencoder, Autoencoder):
+        raise TypeError(f"autoencoder: expected an Autoencoder, a FrozenEstimator of one or None, got {autoencoder!r}")
+    return autoencoder
+
+
+def owned(autoencoder: Any, default: Autoencoder, X: Any, random_state: Any = None, y: Any = None) -> Autoencoder:
     """The fitted autoencoder of an application.
 
     Parameters
@@ -24,6 +37,8 @@ def owned(autoencoder: Any, default: Autoencoder, X: Any, random_state: Any = No
     X : table
     random_state : int, numpy generator or None
         For an unfitted autoencoder that has none of its own.
+    y : array of numbers, shape (n,), optional
+        For an objective that asks for it.
 
     Raises
     ------
@@ -38,9 +53,7 @@ def owned(autoencoder: Any, default: Autoencoder, X: Any, random_state: Any = No
             raise TypeError(f"autoencoder: the FrozenEstimator holds {inner!r}, which is no Autoencoder")
         check_is_fitted(inner, "network_")
         return inner
-    if autoencoder is not None and not isinstance(autoencoder, Autoencoder):
-        raise TypeError(f"autoencoder: expected an Autoencoder, a FrozenEstimator of one or None, got {autoencoder!r}")
-    fresh: Autoencoder = clone(default if autoencoder is None else autoencoder)
+    fresh: Autoencoder = clone(unfitted(autoencoder) or default)
     if fresh.random_state is None:
         fresh.set_params(random_state=random_state)
-    return cast("Autoencoder", fresh.fit(X))
+    return cast("Autoencoder", fresh.fit(X, y))

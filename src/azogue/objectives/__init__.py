@@ -3,6 +3,7 @@
 from azogue.objectives.algebra import Objective, Term, evaluate
 from azogue.objectives.divergences import KL, MMD, Adversary, AdversaryLoss, Commitment, TotalCorrelation, mmd
 from azogue.objectives.energies import ContrastiveDivergence, free_energy
+from azogue.objectives.neighborhoods import Neighbors, affinities
 from azogue.objectives.penalties import L1, Contraction, Sparsity, WeightDecay
 from azogue.objectives.reconstruction import (
     BCE,
@@ -18,6 +19,7 @@ from azogue.objectives.reconstruction import (
     Poisson,
     Reconstruction,
 )
+from azogue.objectives.supervised import FisherRatio, LeastSquaresSVM, NeighborhoodComponents
 
 __all__ = [
     "BCE",
@@ -34,9 +36,13 @@ __all__ = [
     "ContrastiveDivergence",
     "Correntropy",
     "CrossEntropy",
+    "FisherRatio",
     "HeadLoss",
     "Huber",
+    "LeastSquaresSVM",
     "Likelihood",
+    "Neighbors",
+    "NeighborhoodComponents",
     "Objective",
     "Poisson",
     "Reconstruction",
@@ -44,6 +50,7 @@ __all__ = [
     "Term",
     "TotalCorrelation",
     "WeightDecay",
+    "affinities",
     "as_objective",
     "evaluate",
     "free_energy",

@@ -60,6 +60,8 @@ class Term(Spec):
     reads_out: ClassVar[bool] = False
     #: whether its value on held-out rows tells one epoch from another; an adversary's does not
     judges: ClassVar[bool] = True
+    #: whether it reads `step.target`, what `fit(X, y)` is told of each row
+    supervised: ClassVar[bool] = False
 
     def build(self, network: Network, rng: Rng) -> nn.Module | None:
         """What the term has to train itself, as a module that `step.model.part(self)` gives back; None: nothing."""
@@ -141,6 +143,11 @@ class Objective(Spec):
     def judged(self) -> Objective:
         """The part that is compared between epochs."""
         return Objective(tuple(pair for pair in self.terms if pair[1].judges))
+
+    @property
+    def supervised(self) -> bool:
+        """Whether a term asks for what `fit(X, y)` is told of each row."""
+        return any(term.supervised for _, term in self.terms)
 
     @property
     def demand(self) -> str | None:

@@ -36,7 +36,7 @@ def forward(
         else:
             seen, _ = corruption(x, rng)
     h, code, out, raw = network.passed(seen, rng, code_rng)
-    return Step(x, seen, mask, h, code, out, network, rng, raw)
+    return Step(x, seen, mask, h, code, out, network, rng, raw, batch.target)
 
 
 class Autograd:
@@ -48,8 +48,8 @@ class Autograd:
         """Move every player of every state once; see `loop.Backend`."""
         found = []
         for member, state in enumerate(states):
-            mask = None if batch.mask is None else batch.mask[member]
-            found.append(self._step(state, Batch(batch.x[member], mask)))
+            mask, target = (None if part is None else part[member] for part in (batch.mask, batch.target))
+            found.append(self._step(state, Batch(batch.x[member], mask, None, target)))
         return {
             key: [torch.stack(values) for values in zip(*(one[key] for one in found), strict=True)] for key in found[0]
         }

@@ -88,7 +88,8 @@ class Rows:
         if self.like is None:
             return found
         mask = None if found.mask is None else found.mask.to(self.like.device)
-        return Batch(found.x.to(self.like.device, self.like.dtype), mask)
+        target = None if found.target is None else found.target.to(self.like.device)
+        return Batch(found.x.to(self.like.device, self.like.dtype), mask, None, target)
 
     def all(self) -> Batch:
         """All rows, in order."""
@@ -112,11 +113,14 @@ def hold_out(data: Rows, fraction: float, seed: int) -> tuple[Rows, Rows | None]
 
 
 def together(parts: Sequence[Batch]) -> Batch:
-    """The members' rows (n, width) as one batch (members, n, width); all have a mask, or none."""
-    if len(parts) == 1:
-        return Batch(parts[0].x[None], None if parts[0].mask is None else parts[0].mask[None])
-    masks = [part.mask for part in parts if part.mask is not None]
-    return Batch(torch.stack([part.x for part in parts]), torch.stack(masks) if masks else None)
+    """The members' rows (n, width) as one batch (members, n, width); all have a mask, or none, and likewise a target."""
+
+    def stacked(values: list[Tensor | None]) -> Any:
+        there = [value for value in values if value is not None]
+        return None if not there else there[0][None] if len(values) == 1 else torch.stack(there)
+
+    x, mask, target = (stacked([getattr(part, name) for part in parts]) for name in ("x", "mask", "target"))
+    return Batch(x, mask, None, target)
 
 
 def batches(members: Sequence[Rows], size: int, rngs: Sequence[Rng]) -> Iterator[Batch]:
@@ -136,5 +140,7 @@ def batches(members: Sequence[Rows], size: int, rngs: Sequence[Rng]) -> Iterator
     for start in range(0, len(members[0]), gathered):
         chosen = [where[start : start + gathered] for where in orders]
         whole = together([rows.take(where) for rows, where in zip(members, chosen, strict=True)])
-        masks = itertools.repeat(None) if whole.mask is None else torch.split(whole.mask, size, 1)
-        yield from map(Batch, torch.split(whole.x, size, 1), masks)
+        nothing: itertools.repeat[None] = itertools.repeat(None)
+        masks = nothing if whole.mask is None else torch.split(whole.mask, size, 1)
+        targets = nothing if whole.target is None else torch.split(whole.target, size, 1)
+        yield from map(Batch, torch.split(whole.x, size, 1), masks, nothing, targets)

@@ -158,7 +158,8 @@ class Dense:
         for layer in done.decoder:
             layer.forward(rngs)
         out = model.link(raw) if self._reads_out else raw
-        return Step(x, seen, batch.mask, h, code, out, model, rngs, raw), pull  # type: ignore[arg-type]
+        step = Step(x, seen, batch.mask, h, code, out, model, rngs, raw, batch.target)  # type: ignore[arg-type]
+        return step, pull
 
     def _show(self, done: Pass, batch: Batch, corruptions: Sequence[Any], rngs: Rngs | None) -> tuple[Tensor, Tensor]:
         """Put rows into the buffers: what is to be reproduced, and what the encoder sees of it."""

@@ -3,6 +3,7 @@
 from azogue.variants.adversarial import AdversarialAutoencoder, WassersteinAutoencoder
 from azogue.variants.denoising import DenoisingAutoencoder
 from azogue.variants.discrete import BinaryAutoencoder, FiniteScalarAutoencoder, VectorQuantizedAutoencoder
+from azogue.variants.mapping import MapAutoencoder
 from azogue.variants.regularized import ContractiveAutoencoder, KSparseAutoencoder, SparseAutoencoder
 from azogue.variants.robust import RobustAutoencoder
 from azogue.variants.stacked import StackedAutoencoder
@@ -15,6 +16,7 @@ __all__ = [
     "DenoisingAutoencoder",
     "FiniteScalarAutoencoder",
     "KSparseAutoencoder",
+    "MapAutoencoder",
     "RobustAutoencoder",
     "SparseAutoencoder",
     "StackedAutoencoder",
