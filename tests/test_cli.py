@@ -257,7 +257,7 @@ def test_the_tour(tmp_path):
     ]
     reduce, detect, imagine, perceive, keep = told["stops"]
     assert reduce["ours"] > reduce["theirs"], "two codes should beat two principal components"
-    assert detect["ours"] > 0.9
+    assert detect["ours"] >= detect["theirs"], "the detector should be as good as an isolation forest"
     assert imagine["ours"] > imagine["theirs"], "the bound should be above the likelihood of probabilistic PCA"
     assert perceive["ours"] < perceive["theirs"], "eight codes should beat eight principal components"
     assert keep["ours"] == "yes"
