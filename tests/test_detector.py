@@ -146,12 +146,30 @@ def test_p_values_are_valid():
         p = thresholds.conformal(np.random.default_rng(1).normal(size=20_000), known)
         assert (p <= level).mean() < level + 4 * np.sqrt(level / 99)
     assert thresholds.conformal(np.array([5.0, 5.0]), np.array([5.0])).tolist() == [1.0, 1.0]  # ties count against it
+    assert thresholds.conformal(np.array([2.5, 9.0]), np.array([1.0, 2.0, 3.0])).tolist() == [0.5, 0.25]
     p = np.random.default_rng(2).random(200) ** 2
     for level in (0.05, 0.2):
         assert np.array_equal(thresholds.benjamini_hochberg(p, level), false_discovery_control(p) <= level)
     assert not thresholds.benjamini_hochberg(np.ones(3), 0.1).any()
     with pytest.raises(ValueError, match="fdr"):
         thresholds.benjamini_hochberg(p, 1.0)
+
+
+def test_calibration_rows_are_seen_by_no_member(monkeypatch):
+    asked = []
+    original = ensembles.fit_members
+
+    def seen(member, packed, rows, size, rng):
+        asked.append(rows)
+        return original(member, packed, rows, size, rng)
+
+    monkeypatch.setattr(ensembles, "fit_members", seen)
+    made = az.AnomalyDetector(members=3, random_state=0, trim=0.1).fit(rows(100))
+    held = np.setdiff1d(np.arange(100), asked[0])
+    assert len(held) == 20
+    assert len(asked[1]) == 72
+    assert not np.isin(asked[1], held).any()
+    assert np.array_equal(made.calibration_scores_, np.sort(made.anomaly_score(rows(100))[held]))
 
 
 def test_p_values_of_a_detector(detector):

@@ -243,6 +243,34 @@ MUTANTS = [
         "True",
         "tests/test_dense.py::test_a_changed_formula_is_left_to_autograd",
     ),
+    Mutant(
+        "p-values that forget the row itself",
+        "applications/thresholds.py",
+        "(1.0 + above) / (1.0 + len(calibration))",
+        "above / len(calibration)",
+        "tests/test_detector.py::test_p_values_are_valid",
+    ),
+    Mutant(
+        "calibration rows that were trained on",
+        "applications/anomaly.py",
+        "self._train(member, packed, kept, size, rng)\n        if",
+        "self._train(member, packed, np.arange(len(packed)), size, rng)\n        if",
+        "tests/test_detector.py::test_calibration_rows_are_seen_by_no_member",
+    ),
+    Mutant(
+        "a hidden cell that the network still sees",
+        "populations.py",
+        "x = piece.x.index_fill(1, slots, 0.0)",
+        "x = piece.x",
+        "tests/test_populations.py::test_rows_packed_once_serve_many",
+    ),
+    Mutant(
+        "members that differ by their companions",
+        "populations.py",
+        "if any(weights.ndim == 2 and 1 in weights.shape for weights in session.network.parameters()):",
+        "if False:",
+        "tests/test_populations.py::test_layers_of_one_unit_have_the_bits_that_they_have_alone",
+    ),
 ]
 
 
