@@ -189,7 +189,7 @@ def broken(folder):
         (("encode", "m.azogue", "other.csv"), "sepal"),
         (("encode", "m.azogue", "iris.csv", "-o", "iris.csv"), "also what is read"),
         (("report", "m.azogue", "iris.csv", "-o", "r.pdf"), ".html or .json"),
-        (("project", "iris.csv", "-o", "m.jpg"), "m.jpg: a map ends in .png, .svg or .pdf"),
+        (("project", "iris.csv", "-o", "m.jpg"), "m.jpg: a map ends in .png, .svg, .pdf or .html"),
         (("project", "iris.csv", "-o", "-"), "needs a file"),
         (
             ("project", "iris.csv", "-o", "x.png", "--color", "colour"),

@@ -308,6 +308,30 @@ def test_pictures_with_something_small_are_found_and_light_is_not():
         az.AnomalyDetector(members=2).fit(rows(40)).heatmap(rows(40))
 
 
+def test_folders_of_pictures_by_site(tmp_path):
+    """A callable tells each file's site; streams go on from a folder."""
+    from PIL import Image
+
+    for site, seed in (("n", 0), ("s", 5)):
+        (tmp_path / site).mkdir()
+        for at, picture in enumerate(scenes(8, seed)):
+            Image.fromarray(picture if site == "n" else 255 - picture).save(tmp_path / site / f"{at}.png")
+
+    def sites(folder):
+        from azogue.modalities.pictures import list_files
+
+        return [name.split("/")[0] for name in list_files(folder)[1]]
+
+    made = az.AnomalyDetector(by=sites, random_state=0).fit(tmp_path)
+    assert set(made.detectors_) == {"n", "s"}
+    assert made.anomaly_score(tmp_path).shape == (16,)
+    north = made.detectors_["n"]
+    assert north.anomaly_score(tmp_path / "s").min() > north.anomaly_score(tmp_path / "n").max()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DriftWarning)
+        assert north.partial_fit(tmp_path / "n").rows_seen_ == 16
+
+
 def test_series_have_a_score_for_each_time_stamp():
     t = np.arange(3000)
     x = np.sin(t / 9) + 0.05 * np.random.default_rng(0).normal(size=len(t))

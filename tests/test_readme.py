@@ -4,7 +4,9 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from sklearn.datasets import load_wine
 
 from test_cli import azogue
@@ -24,11 +26,19 @@ def test_shell_blocks_run(tmp_path):
     frame = load_wine(as_frame=True).data
     frame.to_csv(tmp_path / "wine.csv", index=False)
     frame.iloc[:20].to_csv(tmp_path / "new.csv", index=False)
+    frame.to_csv(tmp_path / "usual.csv", index=False)
+    frame.assign(kind=load_wine().target).to_csv(tmp_path / "labelled.csv", index=False)
+    pictures = np.random.default_rng(0).integers(0, 255, (2, 6, 8, 8), dtype=np.uint8)
+    for site, frames in zip("ab", pictures, strict=True):
+        (tmp_path / "traps" / site).mkdir(parents=True)
+        for at, picture in enumerate(frames):
+            Image.fromarray(picture).save(tmp_path / "traps" / site / f"{at}.png")
     commands = [shlex.split(line, comments=True)[1:] for line in SHELL if line.startswith("azogue")]
     assert len(commands) >= 4
     for command in commands:
         azogue(*command, cwd=tmp_path)
-    assert (tmp_path / "scores.csv").exists()
+    for made in ("scores.csv", "kinds.csv", "odd.csv", "map.html", "report.html"):
+        assert (tmp_path / made).stat().st_size > 100
 
 
 def test_make_targets_exist():

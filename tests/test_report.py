@@ -44,6 +44,91 @@ def test_page_is_inert_and_whole(made, tmp_path):
     assert json.loads((tmp_path / "r.json").read_text()) == made.to_dict()
 
 
+def test_the_least_usual_rows_have_reasons():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(200, 2)) @ rng.normal(size=(2, 4)), columns=list("abcd"))
+    frame["kind"] = np.resize(["x", "y"], 200)
+    frame.iloc[11, 2] = 60.0
+    detector = az.AnomalyDetector(random_state=0).fit(frame)
+    made = report(detector, frame)
+    json.dumps(made.to_dict(), allow_nan=False)
+    section = made.sections[-1]
+    assert section["table"]["columns"] == [
+        *("row", "score", "p-value", "column", "value", "expected", "share of the score")
+    ]
+    worst = section["table"]["rows"][0]
+    assert (worst[0], worst[3], worst[4]) == (11, "c", "60")
+    assert worst[1] == pytest.approx(detector.anomaly_score(frame).max())
+    assert worst[2] == pytest.approx(detector.p_values(frame.iloc[[11]])[0])
+    assert float(worst[5]) == pytest.approx(detector.expected(frame.iloc[[11]])["c"].item(), rel=1e-4)
+    reasons = detector.explain(frame.iloc[[11]]).to_numpy()[0]
+    assert worst[6] == f"{reasons.max() / reasons.sum():.0%}"
+    chart = section["chart"]["series"]
+    assert sum(height for _, height in chart["rows"][1:-1:2]) == 200
+    assert chart["threshold"][0][0] == pytest.approx(np.log10(-detector.offset_))
+    assert made.sections[0]["facts"]["members"] == 32
+    assert made.html().count("<polyline") >= 3
+
+
+def test_groups():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(120, 3)), columns=list("abc"))
+    frame.insert(1, "site", np.repeat(["north", "south"], 60))
+    frame.loc[70, "c"] = 50.0
+    detector = az.AnomalyDetector(members=4, rows=64, by="site", random_state=0).fit(frame)
+    made = report(detector, frame)
+    json.dumps(made.to_dict(), allow_nan=False)
+    assert [section["title"] for section in made.sections] == ["Model", "Groups", "Anomalies"]
+    beyond = detector.predict(frame) < 0
+    for at, (name, count, over, threshold) in enumerate(made.sections[1]["table"]["rows"]):
+        assert (name, count) == (("north", "south")[at], 60)
+        assert over == beyond[60 * at : 60 * at + 60].sum()
+        assert threshold == pytest.approx(-detector.detectors_[name].offset_)
+    worst = made.sections[2]["table"]["rows"][0]
+    assert (worst[0], worst[3], worst[4]) == (70, "c", "50")
+    assert made.sections[2]["text"].startswith(f"{beyond.sum()} of 120 rows")
+    assert "threshold" not in made.sections[2]["chart"]["series"]
+    assert "north" in made.html()
+
+
+def test_heat_maps_of_the_least_usual_pictures():
+    rng = np.random.default_rng(0)
+    pixels = 100 + rng.normal(0, 2, (12, 16, 16))
+    pixels[5, 4:8, 4:8] += 90
+    pixels = pixels.astype(np.uint8)
+    detector = az.AnomalyDetector(az.Autoencoder(2, epochs=3), random_state=0).fit(pixels)
+    section = report(detector, pixels).sections[-1]
+    assert section["table"]["rows"][0][0] == 5
+    picture = section["images"][0][1]
+    assert picture.startswith("data:image/png;base64,")
+    drawn = plt_read(picture)
+    assert drawn.shape[1] > drawn.shape[0] > 50
+    warm = (drawn[..., 0] > 0.9) & (drawn[..., 2] < 0.75) & (drawn[..., 0] > drawn[..., 2] + 0.2)
+    assert warm.any(), "the blob should be warm in the heat map"
+
+
+def plt_read(uri):
+    """The pixels of a data URI."""
+    import base64
+    import io
+
+    from matplotlib.image import imread
+
+    return imread(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
+
+
+def test_rows_of_which_nothing_is_usual():
+    """Scores without end, and rows without a cell, keep a report whole."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(60, 3))
+    detector = az.AnomalyDetector(members=2, rows=32, random_state=0).fit(rows)
+    rows[3] = np.nan
+    rows[4, 1] = 1e300
+    made = report(detector, rows)
+    json.dumps(made.to_dict(), allow_nan=False)
+    assert made.sections[-1]["table"]["rows"][0][0] == 4
+
+
 def test_pictures():
     ax = plot_history([{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0}])
     assert ax.get_yscale() == "log"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ import narwhals as nw
 import numpy as np
 
 from azogue.modalities.frames import frame_like
+from azogue.modalities.pictures import list_files
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,9 +54,9 @@ def split(X: Any, by: Any) -> list[tuple[Any, np.ndarray, Any]]:
 def _groups(X: Any, by: Any) -> tuple[list[Any], Any]:
     """Each row's group, and the rows without the column that says so."""
     if callable(by):
-        groups = list(by(X))
-        if len(groups) != len(X):
-            raise ValueError(f"by: the function gave {len(groups)} groups for {len(X)} rows")
+        groups, count = list(by(X)), len(list_files(X)[0] if isinstance(X, (str, os.PathLike)) else X)
+        if len(groups) != count:
+            raise ValueError(f"by: the function gave {len(groups)} groups for {count} rows")
         return groups, X
     frame = nw.from_native(X, eager_only=True, pass_through=True)
     if isinstance(frame, nw.DataFrame):
@@ -75,6 +77,7 @@ def take(X: Any, where: np.ndarray) -> Any:
     frame = nw.from_native(X, eager_only=True, pass_through=True)
     if isinstance(frame, nw.DataFrame):
         return frame[where.tolist()].to_native()
+    X = list_files(X)[0] if isinstance(X, (str, os.PathLike)) else X
     return X[where] if hasattr(X, "shape") else [X[at] for at in where.tolist()]
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from azogue.cli.options import (
     Cells,
     Data,
+    Detecting,
     Json,
     Mapping,
     New,
@@ -95,17 +96,21 @@ def fit(
     )
 
 
-def _write(made: Any, output: str | None, as_json: bool) -> None:
-    """Write what a verb made, and say so."""
+def _write(made: Any, output: str | None, as_json: bool, facts: Any = None, note: str = "") -> None:
+    """Write what a verb made, and say so, with further facts for JSON and a note for people."""
     from azogue.cli import models, results
 
     if output is None and as_json:
         table = results.as_table(made)
-        emit({"columns": table.column_names, "rows": models.json_rows(table)}, True, "")
+        emit({"columns": table.column_names, "rows": models.json_rows(table), **(facts or {})}, True, "")
         return
     told = results.write(made, output, say)
+    note = note and f", {note}"
     if output not in (None, "-"):
-        emit(told, as_json, f"{output}: {told['rows']:,} {results.NOUNS[made.way]} from {made.source}")
+        text = f"{output}: {told['rows']:,} {results.NOUNS[made.way]} from {made.source}{note}"
+        emit({**told, **(facts or {})}, as_json, text)
+    elif note:
+        say(f"azogue: {made.source}{note}")
 
 
 def _through(
@@ -176,44 +181,87 @@ def reconstruct(
 @taking(training=Mapping, reading=Reading)
 def project(
     data: Data,
-    output: Annotated[str, typer.Option("--output", "-o", help="Picture to write: .png, .svg or .pdf.")],
+    output: Annotated[str, typer.Option("--output", "-o", help="Picture to write: .png, .svg, .pdf; or page: .html.")],
     new: New = None,
     color: Annotated[
         str | None,
         typer.Option(help="Column to colour by, left out of training; of a .npy or .npz file, its number from 1."),
     ] = None,
+    neighbors: Annotated[
+        bool, typer.Option("--neighbors", help="Fit a map that keeps neighbouring rows together (the variant map).")
+    ] = False,
     json_: Json = False,
     *,
     training: Mapping,
     reading: Reading,
 ) -> None:
-    """Draw a map of the rows: the two units of a code, coloured by a column."""
+    """Draw a map of the rows: the two units of a code, coloured by a column. An .html is a page to hover over."""
     from azogue.cli import projecting
 
-    told = projecting.project(data, new, output, color, training, reading, say)
+    told = projecting.project(data, new, output, color, training, reading, say, neighbors)
     emit(told, json_, "{output}: {rows:,} rows, code of {code_size}".format(**told))
 
 
 @app.command()
 @guarded
-@taking(training=Training, reading=Reading)
+@taking(asked=Detecting, training=Training, reading=Reading)
 def detect(
     data: Data,
-    new: New = None,
+    new: Annotated[
+        str | None, typer.Argument(metavar="NEW", help="The data to score, where a model or data to fit on come first.")
+    ] = None,
     output: Output = None,
     json_: Json = False,
-    contamination: Annotated[float | None, typer.Option(help="Part of the training rows beyond the threshold.")] = None,
     *,
+    asked: Detecting,
     training: Training,
     reading: Reading,
 ) -> None:
-    """Score rows: 1 is usual, higher is worse; say which are beyond the threshold; of a table, which column is why."""
-    from functools import partial
+    """Score rows: 1 is usual, higher is worse; say which are beyond the threshold; of a table, which column is why.
 
-    from azogue.cli import models
+    Without a model, a detector is fitted on the first data. Of pictures, those beyond the threshold can be moved or
+    copied to a folder.
+    """
+    from azogue.cli import detecting
 
-    make = partial(models.detected, contamination="auto" if contamination is None else contamination)
-    _through(make, data, new, output, json_, training, reading, "table")
+    made, facts, carry = detecting.detect(data, new, output, asked, training, reading, say)
+    _write(made, output, json_, facts)
+    if carry is not None:
+        carry(say)
+
+
+@app.command()
+@guarded
+@taking(reading=Cells)
+def classify(
+    data: Annotated[str, typer.Argument(metavar="MODEL|TRAIN", help="A table to learn from, or a saved classifier.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The rows to predict.")],
+    target: Annotated[
+        str | None, typer.Option(help="The column to tell; of a .npy or .npz file, its number from 1.")
+    ] = None,
+    output: Output = None,
+    json_: Json = False,
+    save: Annotated[str | None, typer.Option(help="Model file to write what was learned to.")] = None,
+    as_: Annotated[
+        Literal["auto", "class", "number"],
+        typer.Option(
+            "--as", help="What the target is; auto: texts, booleans and up to 20 different whole numbers are classes."
+        ),
+    ] = "auto",
+    neighbors: Annotated[int, typer.Option(min=1, help="How many neighbours vote.")] = 5,
+    network: Annotated[str, typer.Option(help="auto, a code size (2), widths (64,32,2) or fractions (0.5,0.1).")] = (
+        "auto"
+    ),
+    seed: Annotated[int | None, typer.Option(help="Same seed, same result.")] = None,
+    *,
+    reading: Cells,
+) -> None:
+    """Tell a column of NEW by each row's nearest neighbours in the code of TRAIN (AEkNN)."""
+    from azogue.cli import classifying
+
+    asked = classifying.Asked(target, as_, neighbors, network, seed, save)
+    made, facts = classifying.classify(data, new, output, asked, reading, say)
+    _write(made, output, json_, facts, classifying.said(facts))
 
 
 @app.command()
@@ -228,13 +276,14 @@ def report(
     reading: Reading,
 ) -> None:
     """Write a page on a model and its data: training, reconstruction, code map, anomalies."""
-    from azogue.cli import models, reporting, tables
+    from azogue.cli import models, tables
+    from azogue.report import report as sections
 
     tables.check_output(output, data, new, stream=False)
     if not output.endswith((".html", ".json")):
         raise ValueError(f"{output}: a report ends in .html or .json")
     model, given = models.opened(data, new, training, reading, say)
-    models.quietly(reporting.report_on, model, given, about=given.path).save(output)
+    models.quietly(sections, model, given.X, about=given.path).save(output)
     print(output)
 
 

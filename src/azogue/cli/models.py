@@ -18,7 +18,7 @@ from azogue import files
 from azogue.cli import data, results, tables
 from azogue.cli.data import Given
 from azogue.cli.results import Made, Say
-from azogue.modalities.frames import column_names
+from azogue.report.looking import groups_of
 from azogue.report.sections import autoencoder_of
 from azogue.shortcuts import kinds, load
 
@@ -134,7 +134,7 @@ def found(path: str, new: str | None, training: Training, reading: Reading) -> t
         if said := training.given():
             raise ValueError(f"{path} is trained already; leave {', '.join(said)} out")
         model = known(path)
-        return model, data.for_model(new, reading, autoencoder_of(model).schema_)
+        return model, data.for_model(new, reading, schema_of(model))
     if new is not None:
         raise ValueError(f"{path} is no model file (*{ENDING}); give one file to fit on the spot, or a model and data")
     return None, data.for_fit(path, reading, training)
@@ -144,7 +144,7 @@ def ready(model: Any, given: Given, training: Training, say: Say) -> tuple[Any, 
     """The model, fitted on the data where there is none yet; and the data as it takes them."""
     if model is not None:
         _left_out(given, say)
-        return model, given.having(_matched(given.X, known_columns(model), say))
+        return model, given.having(matched(given.X, known_columns(model), say))
     advised(given, say)
     model = quietly(unfitted(training, given).fit, given.X, about=given.path)
     if model.stopped_ == "interrupted":
@@ -154,10 +154,17 @@ def ready(model: Any, given: Given, training: Training, say: Say) -> tuple[Any, 
 
 def known_columns(model: Any) -> list[Any]:
     """The columns of a model, by name, or by number where they have none."""
-    return [column["name"] for column in autoencoder_of(model).schema_.describe()]
+    names = [column["name"] for column in schema_of(model).describe()]
+    by = getattr(model, "by", None)
+    return [*names, by] if isinstance(by, str) else names
 
 
-def _matched(table: Any, names: list[Any], say: Say) -> Any:
+def schema_of(model: Any) -> Any:
+    """What a model takes; of one with a detector for each group, what the first one takes."""
+    return autoencoder_of(next(iter(groups_of(model).values()), model)).schema_
+
+
+def matched(table: Any, names: list[Any], say: Say) -> Any:
     """The columns of a model by name: others are left out with a note, and the order does not matter."""
     if not isinstance(table, pa.Table) or not set(names) <= set(table.column_names):
         return table
@@ -199,26 +206,6 @@ def codes(model: Any, given: Given) -> Made:
     columns = {name: where[name] for name in where if name == "file"}
     columns |= {f"code_{at + 1}": z[:, at] for at in range(z.shape[1])}
     return Made("table", pa.table(columns), len(z), given.path, where.get("file"))
-
-
-def detected(model: Any, given: Given, contamination: Any) -> Made:
-    """Scores and verdicts: where each row is, and for tables the column that adds most."""
-    from azogue.applications import AnomalyDetector
-
-    own = isinstance(model, AnomalyDetector) and contamination == "auto"
-    inner = autoencoder_of(model)
-    detector = model if own else AnomalyDetector.from_fitted(inner, contamination)
-    scores = detector.anomaly_score(given.X)
-    where = data.places(given, inner.schema_)
-    columns = {"row": np.arange(len(scores)), **where, "score": scores, "anomaly": scores > -detector.offset_}
-    if given.kind == "table":
-        names = np.array(column_names(given.X, inner.n_features_in_))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # said once already
-            reasons = detector.explain(given.X)
-        matrix = tables.as_array(reasons) if isinstance(reasons, pa.Table) else np.asarray(reasons)
-        columns["column"] = names[matrix.argmax(axis=1)]
-    return Made("table", pa.table(columns), len(scores), given.path, where.get("file"))
 
 
 def reconstructed(model: Any, given: Given) -> Made:
@@ -300,7 +287,9 @@ def _json_value(value: Any) -> Any:
 def facts(path: str) -> dict[str, Any]:
     """What a model file holds, by loading it: so that it is known to be sound."""
     model = load(path)
-    inner = autoencoder_of(model)
+    groups = groups_of(model)
+    first = next(iter(groups.values()), model)
+    inner, members = autoencoder_of(first), len(getattr(first, "members_", []))
     manifest = files.peek(path)
     kind = inner.schema_.to_dict()["modality"]
     names = ", ".join(map(str, getattr(inner, "feature_names_in_", []))) or None
@@ -308,6 +297,8 @@ def facts(path: str) -> dict[str, Any]:
     return {
         "file": path,
         "estimator": type(model).__name__,
+        **({"groups": f"{', '.join(groups)}, by {model.by!r}; of the first one:"} if groups else {}),
+        **({"members": f"{members}; of the first one:"} if members > 1 else {}),
         "modality": kind,
         "network": repr(inner.network_spec_) if inner.network_spec_ is not None else "a pair of modules",
         "code": f"{inner.code_size_} units",

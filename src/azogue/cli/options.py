@@ -116,6 +116,40 @@ class Mapping(Training):
     ] = "2"
 
 
+@dataclass(frozen=True)
+class Detecting:
+    """What is called an anomaly, and what is done with it."""
+
+    contamination: Annotated[float | None, typer.Option(help="Part of the training rows beyond the threshold.")] = None
+    threshold: Annotated[
+        str | None,
+        typer.Option(help="Instead: mean+6sd of the training rows' scores, with any number, or a quantile: q0.99."),
+    ] = None
+    fdr: Annotated[
+        float | None,
+        typer.Option(help="Instead: the part of the rows called anomalies that may be usual ones; adds p_value."),
+    ] = None
+    novelty: Annotated[bool, typer.Option("--novelty", help="All training rows are usual.")] = False
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="One detector for each value of this column; of a .npy or .npz file, its number from 1. Of a folder "
+            "of pictures: site, its first level of folders."
+        ),
+    ] = None
+    save: Annotated[str | None, typer.Option(help="Model file to write the fitted detector to.")] = None
+    move_to: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Folder that pictures beyond the threshold are moved to.")
+    ] = None
+    copy_to: Annotated[str | None, typer.Option(metavar="DIR", help="The same; the pictures stay where they are.")] = (
+        None
+    )
+
+    def given(self, *names: str) -> list[str]:
+        """Those of some options that say something."""
+        return [f"--{name.replace('_', '-')}" for name in names if getattr(self, name) not in (None, False)]
+
+
 def taking(**groups: type) -> Callable[[Verb], Verb]:
     """Give a verb the options of dataclasses: it declares `training: Training`, the user sees `--epochs` and so on."""
 

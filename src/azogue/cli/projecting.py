@@ -1,4 +1,4 @@
-"""`azogue project`: the codes of rows as a picture, those of a table coloured by one of its columns."""
+"""`azogue project`: the codes of rows as a picture or a page, those of a table coloured by one of its columns."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from azogue.cli import data as sources
 from azogue.cli import models, results, tables
 from azogue.files import atomic_write
 from azogue.plots import plot_codes
 from azogue.report.sections import autoencoder_of
+from azogue.variants import MapAutoencoder
+from azogue.webmaps import map_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from matplotlib.axes import Axes
 
+    from azogue.cli.data import Given
     from azogue.cli.options import Reading, Training
 
 #: Kinds of pictures, and what is left out of each so that the same run writes the same bytes.
@@ -28,6 +32,11 @@ FORMATS: dict[str, dict[str, Any]] = {
     ".svg": {"metadata": {"Date": None}},
     ".pdf": {"metadata": {"CreationDate": None}, "dpi": 300},
 }
+
+#: Endings of pages.
+PAGES = ".html", ".htm"
+#: Steps of training that make a good map, and the most passes over the rows that they may take.
+STEPS, MOST_EPOCHS = 1_000, 200
 
 
 def project(
@@ -38,6 +47,7 @@ def project(
     training: Training,
     reading: Reading,
     say: Callable[[str], None],
+    neighbors: bool = False,
 ) -> dict[str, Any]:
     """Draw the map of the codes and write it.
 
@@ -46,13 +56,15 @@ def project(
     data, new : str
         A model and data, or data to fit on the spot.
     output : str
-        File ending in .png, .svg or .pdf.
+        File ending in .png, .svg or .pdf, or in .html for a page to hover over.
     color : str or None
         Column of a table to colour by: its name; in an array its number, from 1. A model that is fitted on the spot
         does not see it.
     training, reading : options of the command line
     say : callable
         Told what the user should know.
+    neighbors : bool
+        Whether a model that is fitted on the spot keeps neighbours together (`MapAutoencoder`).
 
     Returns
     -------
@@ -62,12 +74,14 @@ def project(
     tables.check_output(output, data, new, stream=False)
     results.check_outside(output, data, new)
     ending = Path(output).suffix.lower()
-    if ending not in FORMATS:
-        raise ValueError(f"{output}: a map ends in .png, .svg or .pdf")
+    if ending not in (*FORMATS, *PAGES):
+        raise ValueError(f"{output}: a map ends in .png, .svg, .pdf or .html")
+    if neighbors and data.endswith(models.ENDING):
+        raise ValueError(f"{data} is trained already; leave --neighbors out")
     if color is not None and reading.drop:
         reading = replace(reading, drop=[name for name in reading.drop if name != color])
     model, given = models.found(data, new, training, reading)
-    label, shade = None, None
+    label, shade, whole = None, None, given
     if color is not None:
         if given.kind != "table":
             raise ValueError(f"{given.path}: --color is for a column of a table; leave it out")
@@ -75,14 +89,57 @@ def project(
         if not _belongs(model, given.X, color):
             given = given.having(_without(given.X, color))
             say(f"azogue: {label} is used for colour only")
+    if neighbors:
+        model = _fitted(given, training, say)
     model, given = models.ready(model, given, training, say)
     codes = models.quietly(autoencoder_of(model).encode, given.X, about=given.path)
-    if codes.shape[1] > 3:
+    if codes.shape[1] > (2 if ending in PAGES else 3):
         say(f"azogue: the code has {codes.shape[1]} units; the map shows the first two")
-    ax = plot_codes(codes, shade, label=label)
-    ax.figure.set_size_inches(7.5, 5.6)  # type: ignore[union-attr]
-    atomic_write(output, _picture(ax, ending))
+    if ending in PAGES:
+        rows = _rows(whole, autoencoder_of(model).schema_)
+        page = map_page(codes, rows, shade, label=label, title=f"Map of {Path(given.path).name}")
+        atomic_write(output, page.encode())
+    else:
+        ax = plot_codes(codes, shade, label=label)
+        ax.figure.set_size_inches(7.5, 5.6)  # type: ignore[union-attr]
+        atomic_write(output, _picture(ax, ending))
     return {"output": output, "rows": len(codes), "code_size": codes.shape[1]}
+
+
+def _fitted(given: Given, training: Training, say: Callable[[str], None]) -> Any:
+    """A map that keeps neighbours, fitted on the data; what the options leave open suits a map.
+
+    Raises
+    ------
+    ValueError
+        For another variant.
+    """
+    if training.variant not in ("basic", "map"):
+        raise ValueError(f"--neighbors is a variant of its own; leave --variant {training.variant} out")
+    models.advised(given, say)
+    unfitted = models.unfitted(replace(training, variant="map"), given)
+    said = training.given()
+    if "--network" not in said and given.kind == "table":
+        unfitted.set_params(network=MapAutoencoder.network)
+    if "--epochs" not in said and given.kind == "table":
+        steps = -(-len(given.X) // unfitted.batch_size)
+        unfitted.set_params(epochs=min(max(-(-STEPS // steps), 20), MOST_EPOCHS))
+    model = models.quietly(unfitted.fit, given.X, about=given.path)
+    if model.stopped_ == "interrupted":
+        raise KeyboardInterrupt
+    return model
+
+
+def _rows(given: Given, schema: Any) -> dict[str, Any]:
+    """What the page shows of each row: a table's columns, texts, or where a picture or sequence came from."""
+    if given.kind == "table" and isinstance(given.X, pa.Table):
+        return {name: given.X.column(at).to_pylist() for at, name in enumerate(given.X.column_names)}
+    if given.kind == "table":
+        return {f"column {at + 1}": column for at, column in enumerate(np.asarray(given.X).T)}
+    if given.kind == "text":
+        texts = given.X.to_pylist() if hasattr(given.X, "to_pylist") else list(given.X)
+        return {(given.columns or ("text",))[0] or "text": texts}
+    return sources.places(given, schema)
 
 
 def _picture(ax: Axes, ending: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from azogue.report.page import page
@@ -70,4 +71,21 @@ def report(model: Any, X: Any) -> Report:
     ['Model', 'Training', 'Reconstruction', 'Code', 'Anomalies']
     """
     sections = [section for summarise in SECTIONS if (section := summarise(model, X)) is not None]
-    return Report(f"{type(model).__name__} on {counted(model, X)}", sections)
+    return Report(f"{type(model).__name__} on {counted(model, X)}", [_plain(section) for section in sections])
+
+
+def _plain(value: Any) -> Any:
+    """Values that JSON knows: numbers without end become words, and points with one are left out of charts."""
+    if isinstance(value, dict) and "series" in value:
+        drawn = {
+            name: [point for point in line if all(math.isfinite(at) for at in point)]
+            for name, line in value["series"].items()
+        }
+        return {**value, "series": {name: line for name, line in drawn.items() if line}}
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "unknown" if math.isnan(value) else "infinite" if value > 0 else "minus infinite"
+    return value

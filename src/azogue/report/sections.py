@@ -7,49 +7,48 @@ a data URI]).
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from azogue.applications.anomaly import AnomalyDetector
 from azogue.modalities import ImageSchema, SequenceSchema, TableSchema
 from azogue.modalities.frames import column_names
-from azogue.modalities.pictures import is_files, list_files
-from azogue.modalities.text import read as read_texts
-from azogue.modalities.textual import PART, TextSchema
-from azogue.modalities.waves import read as read_signals
-from azogue.modalities.windows import Cut
 from azogue.modalities.words import WordSchema
 from azogue.plots import plot_reconstructions
-from azogue.report.page import data_uri
+from azogue.report.anomalies import anomaly_section, groups_section
+from azogue.report.looking import MAX_POINTS, MAX_ROWS, SHOWN, groups_of, png_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
     from azogue.autoencoder import Autoencoder
 
 Section = dict[str, Any]
 
-#: Points of a chart and rows of a table, at most: a report stays small whatever the data.
-MAX_POINTS, MAX_ROWS = 2000, 20
-#: Rows of a picture, dots of its inches, and letters of a text.
-SHOWN, DOTS, LETTERS = 8, 80, 80
-
 
 def autoencoder_of(model: Any) -> Autoencoder:
-    """The autoencoder that a model is or owns."""
+    """The autoencoder that a model is or owns; of an ensemble the first one.
+
+    Raises
+    ------
+    ValueError
+        For a model that has one for each group.
+    """
+    if groups := groups_of(model):
+        raise ValueError(
+            f"a {type(model).__name__} with {len(groups)} detectors, by {model.by!r}, has no one network; "
+            "detect and report take it"
+        )
     inner: Autoencoder = model.autoencoder_ if hasattr(model, "autoencoder_") else model
     return inner
 
 
 def counted(model: Any, X: Any) -> str:
     """How many rows of the network there are, and what they are."""
-    schema = autoencoder_of(model).schema_
-    if isinstance(schema, TableSchema):
+    schema = None if groups_of(model) else autoencoder_of(model).schema_
+    if schema is None or isinstance(schema, TableSchema):
         return f"{len(X):,} rows"
     noun = {ImageSchema: "pictures", SequenceSchema: "sequences"}.get(type(schema), "texts")
     noun = "windows" if getattr(schema, "step", None) is not None else noun
@@ -58,9 +57,13 @@ def counted(model: Any, X: Any) -> str:
 
 def model_section(model: Any, X: Any) -> Section:
     """What the model is."""
-    inner = autoencoder_of(model)
+    groups = groups_of(model)
+    first = next(iter(groups.values()), model)
+    inner, members = autoencoder_of(first), len(getattr(first, "members_", []))
     facts = {
         "estimator": type(model).__name__,
+        **({"groups": len(groups), "below": "the network of the first group"} if groups else {}),
+        **({"members": members} if members > 1 else {}),
         "network": repr(inner.network_spec_) if inner.network_spec_ is not None else "a pair of modules",
         "code": f"{inner.code_size_} units, {inner.code_!r}",
         "objective": repr(inner.recipe_.objective),
@@ -81,8 +84,16 @@ def _entry(plan: dict[str, Any]) -> str:
     return f"{plan['name']}: {plan['kind']}, {scaling}head {plan['head']}, {plan['slots']:,} slots"
 
 
-def training_section(model: Any, X: Any) -> Section:
+def _one(model: Any) -> str:
+    """Whose network a section is about, where a model has several."""
+    members = len(getattr(model, "members_", []))
+    return f" Of the first of {members} members." if members > 1 else ""
+
+
+def training_section(model: Any, X: Any) -> Section | None:
     """How training went."""
+    if groups_of(model):
+        return None
     inner = autoencoder_of(model)
     history = inner.history_
     series = {
@@ -95,11 +106,13 @@ def training_section(model: Any, X: Any) -> Section:
         "stopped by": inner.stopped_ or "the last epoch",
     }
     chart = {"kind": "line", "x": "epoch", "y": "loss", "series": {k: v for k, v in series.items() if v}}
-    return {"title": "Training", "facts": facts, "chart": chart}
+    return {"title": "Training", "text": _one(model).strip(), "facts": facts, "chart": chart}
 
 
-def reconstruction_section(model: Any, X: Any) -> Section:
+def reconstruction_section(model: Any, X: Any) -> Section | None:
     """How faithfully rows come back: of a table each column, of signals each channel, of bags of words each word."""
+    if groups_of(model):
+        return None
     inner = autoencoder_of(model)
     table = isinstance(inner.schema_, TableSchema)
     metrics = ("mse", "mae", "r2") if table else ("mse", "mae")  # pixels that never vary have no R²
@@ -112,11 +125,11 @@ def reconstruction_section(model: Any, X: Any) -> Section:
         kind, names, means = named
         known = ((name, float(mean)) for name, mean in zip(names, means, strict=True) if not np.isnan(mean))
         worst = sorted(known, key=lambda pair: -pair[1])
-        section["text"] = f"Mean error of each {kind} in the units of the objective, the worst first."
+        section["text"] = f"Mean error of each {kind} in the units of the objective, the worst first.{_one(model)}"
         section["table"] = {"columns": [kind, "mean error"], "rows": [list(pair) for pair in worst[:MAX_ROWS]]}
     if not table:
         drawn = plot_reconstructions(inner, X, SHOWN)
-        section["images"] = [["The first rows and what the network makes of them", _png(drawn)]]
+        section["images"] = [["The first rows and what the network makes of them", png_of(drawn)]]
     return section
 
 
@@ -139,14 +152,10 @@ def _parts(inner: Autoencoder, X: Any) -> tuple[str, list[str], NDArray[np.float
     return kind, names, np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
 
-def _png(ax: Axes) -> str:
-    buffer = io.BytesIO()
-    ax.figure.savefig(buffer, format="png", dpi=DOTS)  # type: ignore[union-attr]
-    return data_uri(buffer.getvalue())
-
-
-def code_section(model: Any, X: Any) -> Section:
+def code_section(model: Any, X: Any) -> Section | None:
     """Where the rows lie in the code."""
+    if groups_of(model):
+        return None
     codes = np.asarray(autoencoder_of(model).encode(X), dtype=float)
     chosen = codes[np.linspace(0, len(codes) - 1, min(len(codes), MAX_POINTS)).astype(int)]
     spread = codes.std(axis=0)
@@ -156,67 +165,11 @@ def code_section(model: Any, X: Any) -> Section:
     chart = {"kind": "points", "x": x, "y": y, "series": {"rows": pair.round(4).tolist()}}
     return {
         "title": "Code",
-        "text": "A code is pseudonymised data, not anonymous data: with some known rows it can be turned back.",
+        "text": "A code is pseudonymised data, not anonymous data: with some known rows it can be turned back."
+        f"{_one(model)}",
         "table": {"columns": ["unit", "mean", "standard deviation"], "rows": table[:MAX_ROWS]},
         "chart": chart,
     }
-
-
-def anomaly_section(model: Any, X: Any) -> Section:
-    """The least usual rows: of a table the columns that make them so, of others what tells them apart."""
-    inner = autoencoder_of(model)
-    detector = model if isinstance(model, AnomalyDetector) else AnomalyDetector.from_fitted(inner)
-    scores = detector.anomaly_score(X)
-    top = np.argsort(-scores, kind="stable")[:MAX_ROWS]
-    if isinstance(inner.schema_, TableSchema):
-        reasons = np.asarray(detector.explain(X), dtype=float)
-        names = column_names(X, reasons.shape[1])
-        columns, notes = ["column that adds most"], [[names[int(reasons[row].argmax())]] for row in top]
-    else:
-        columns, notes = _notes(inner.schema_, X, top)
-    rows = [[int(row), float(scores[row]), *note] for row, note in zip(top, notes, strict=True)]
-    beyond = int((scores > -detector.offset_).sum())
-    section: Section = {
-        "title": "Anomalies",
-        "text": f"{beyond:,} of {len(scores):,} rows lie beyond the threshold {-detector.offset_:.4g} (1 is usual).",
-        "table": {"columns": ["row", "score", *columns], "rows": rows},
-    }
-    if isinstance(inner.schema_, ImageSchema):
-        drawn = plot_reconstructions(inner, _pictures(X, top[:SHOWN]), SHOWN)
-        section["images"] = [["The least usual pictures", _png(drawn)]]
-    return section
-
-
-def _pictures(X: Any, rows: NDArray[np.intp]) -> Any:
-    """Some pictures of an array, a tensor or files."""
-    if is_files(X):
-        paths, _ = list_files(X)
-        return [paths[row] for row in rows]
-    return X[rows] if hasattr(X, "shape") else np.asarray(X)[rows]
-
-
-def _notes(schema: Any, X: Any, rows: NDArray[np.intp]) -> tuple[list[str], list[list[Any]]]:
-    """What tells rows from others: names of files, places in a series, the beginnings of texts."""
-    if isinstance(schema, TextSchema):
-        wanted = dict.fromkeys(rows.tolist(), "")
-        numbered = enumerate(text for part in read_texts(X).parts(PART) for text in part)
-        wanted |= {at: "missing" if text is None else text[:LETTERS] for at, text in numbered if at in wanted}
-        return ["text"], [[text] for text in wanted.values()]
-    if isinstance(schema, ImageSchema):
-        names = list_files(X)[1] if is_files(X) else []
-        return (["file"], [[names[row]] for row in rows]) if names else ([], [[] for _ in rows])
-    source = read_signals(X, schema.step is not None)
-    cut = Cut(schema.size, schema.step or schema.size, np.array(source.rows.lengths, np.int64))
-    which, starts = cut.places(rows)
-    told: dict[str, list[Any]] = {}
-    if source.files is not None:
-        names = list_files(list(source.files))[1]
-        told["file"] = [names[at] for at in which]
-    elif schema.step is not None and len(source.rows.lengths) > 1:
-        told["sequence"] = which.tolist()
-    if schema.step is not None:
-        told["first sample"] = starts.tolist()
-    return list(told), [list(note) for note in zip(*told.values(), strict=True)] or [[] for _ in rows]
 
 
 #: In the order of the page. A later use adds its function here.
@@ -225,5 +178,6 @@ SECTIONS: list[Callable[[Any, Any], Section | None]] = [
     training_section,
     reconstruction_section,
     code_section,
+    groups_section,
     anomaly_section,
 ]

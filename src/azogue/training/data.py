@@ -113,7 +113,7 @@ def hold_out(data: Rows, fraction: float, seed: int) -> tuple[Rows, Rows | None]
 
 
 def together(parts: Sequence[Batch]) -> Batch:
-    """The members' rows (n, width) as one batch (members, n, width); all have a mask, or none, and likewise a target."""
+    """The members' rows (n, width) as one batch (members, n, width); all have a mask, or none; so with targets."""
 
     def stacked(values: list[Tensor | None]) -> Any:
         there = [value for value in values if value is not None]
