@@ -76,7 +76,7 @@ def test_both_parts_tell_usual_rows_from_odd_ones(detector):
         assert alone.memories_ == {} or part == "neighbors"
     new = az.AnomalyDetector(novelty=True, random_state=0).fit(rows(500))
     assert roc_auc_score(truth, new.anomaly_score(X)) > both - 0.02
-    assert len(new.members_) == 8
+    assert len(new.members_) == 12
     assert new.memories_["codes"].shape[1] == 400  # all that calibration left
 
 

@@ -75,7 +75,7 @@ class AnomalyDetector(Judging, Persistent, OutlierMixin, BaseEstimator):  # type
     parts : tuple or "auto"
         Of `("errors", "neighbors")`; auto: both for the ensemble, errors for an autoencoder that is given.
     members, rows : int or "auto"
-        Members, and the random rows that each is trained on: 32 of 256; 8 of 2,048 with `novelty`. 1 of all for an
+        Members, and the random rows that each is trained on: 32 of 256; 12 of 1,024 with `novelty`. 1 of all for an
         autoencoder that is given.
     trim : float
         Part of the training rows, those with the highest scores, that a second round of training leaves out.

@@ -34,7 +34,7 @@ class Size:
 
 
 #: For training rows with anomalies among them, which reach few members of few rows; for rows that are all usual.
-CONTAMINATED, NOVELTY = Size(32, 256, 120, 32), Size(8, 2048, 2000, 1024)
+CONTAMINATED, NOVELTY = Size(32, 256, 120, 32), Size(12, 1024, 2000, 1024)
 
 
 def default_member(width: int, rows: int, steps: int, **settings: Any) -> Autoencoder:

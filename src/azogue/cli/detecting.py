@@ -25,7 +25,7 @@ from azogue.report.looking import first_of, groups_of, names_of, shown_cells, ta
 from azogue.training.loop import TrainingWarning
 
 #: Pictures that a site needs, cells of which reasons are looked for in every row, and bytes of decoded pictures.
-FEWEST, MOST_CELLS, MOST_BYTES = 5, 200_000, 2**30
+FEWEST, MOST_CELLS, MOST_BYTES = 5, 20_000, 2**30
 
 
 @dataclass(frozen=True)
