@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ import torch
 
 from azogue.autoencoder import Autoencoder
 from azogue.inference import by_column
+from azogue.modalities.base import Pieces
 from azogue.recipe import Batch
 from azogue.session import Prepared, Session, as_seed, open_session, place
 from azogue.training.loop import Run, TrainingWarning, train_together
@@ -117,13 +118,15 @@ def fit_together(
     return members
 
 
-def pieces(member: Autoencoder, X: Any) -> Iterator[Batch]:
+def pieces(member: Autoencoder, X: Any) -> Pieces:
     """Rows as the networks read them, some at a time, for members that were fitted together."""
     remember_columns(member, X, reset=False)
     rows = member._reader.packed(member.schema_, X)
+    if not isinstance(rows, Batch):
+        return rows
     size = 16 * member._reader.block
     starts = range(0, max(len(rows), 1), size)
-    yield from (rows.take(slice(start, start + size)) for start in starts) if isinstance(rows, Batch) else rows
+    return Pieces(len(rows), rows.rows, (rows.take(slice(start, start + size)) for start in starts))
 
 
 def seen(members: Sequence[Autoencoder], piece: Batch) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +15,7 @@ from azogue.applications import ensembles, thresholds
 from azogue.applications.grouping import grouped
 from azogue.autoencoder import Autoencoder
 from azogue.modalities import ImageSchema, SequenceSchema, TableSchema
+from azogue.modalities.base import Pieces
 from azogue.modalities.frames import frame_like
 from azogue.populations import pieces, reflected, without
 from azogue.recipe import Batch
@@ -54,7 +54,7 @@ class Judging:
 
     # -- scores -----------------------------------------------------------------------------------------------------
 
-    def _pieces(self, X: Any) -> Iterator[Batch]:
+    def _pieces(self, X: Any) -> Pieces:
         check_is_fitted(self, "members_")
         remember_columns(self, X, reset=False)
         return pieces(self.autoencoder_, X)
@@ -192,15 +192,16 @@ class Judging:
         sequences and texts in their layout
         """
         table = isinstance(self._schema(), TableSchema)
-        parts = []
-        for piece in self._pieces(X):
+        packed, parts = self._pieces(X), []
+        for piece in packed:
             found = self._look(piece)
             share = _shares(found.cells, self.column_weights_)
             share = self._falls(piece, found, share) if table else share
             total = np.maximum(share.sum(axis=1), np.finfo(float).tiny)
             with np.errstate(invalid="ignore"):
                 parts.append(np.nan_to_num(share / total[:, None] * self._scores(found)[:, None], posinf=np.inf))
-        return self._laid_out(X, np.concatenate(parts))
+        cells = np.concatenate(parts)
+        return frame_like(X, cells) if table else self._schema().arrange(cells, packed.rows)
 
     def _schema(self) -> Any:
         check_is_fitted(self, "members_")
@@ -218,12 +219,6 @@ class Judging:
         falls = np.where(endless.any(axis=1, keepdims=True), endless, falls)
         return np.asarray(np.where(falls.any(axis=1, keepdims=True), falls, share))
 
-    def _laid_out(self, X: Any, cells: np.ndarray) -> Any:
-        schema = self._schema()
-        if isinstance(schema, TableSchema):
-            return frame_like(X, cells)
-        return schema.arrange(cells, schema.pack(X).rows)
-
     @grouped
     def expected(self, X: Any) -> Any:
         """What the members expect in each cell, of a table from the other cells of its row; in the user's units.
@@ -236,8 +231,8 @@ class Judging:
         -------
         the same kind of object as X
         """
-        schema, parts = self._schema(), []
-        for piece in self._pieces(X):
+        schema, packed, parts = self._schema(), self._pieces(X), []
+        for piece in packed:
             out = reflected(self.members_, piece)
             if isinstance(schema, TableSchema):
                 for column in range(schema.n_columns):
@@ -245,7 +240,7 @@ class Judging:
                     out[:, slots] = reflected(self.members_, without(piece, schema, column))[:, slots]
             parts.append(out)
         x = torch.from_numpy(np.concatenate(parts))
-        return schema.unpack(Batch(x, None, schema.pack(X).rows))
+        return schema.unpack(Batch(x, None, packed.rows))
 
     def timeline(self, X: Any) -> Any:
         """A score for each time stamp: the scores of the windows that hold it, averaged as windows are joined.
@@ -266,8 +261,9 @@ class Judging:
         schema = self._schema()
         if not isinstance(schema, SequenceSchema):
             raise TypeError("timeline: for sequences; anomaly_score(X) has one score a row")
-        scores = self.anomaly_score(X)
-        laid = schema.arrange(np.repeat(scores[:, None], schema.n_columns, axis=1), schema.pack(X).rows)
+        packed = self._pieces(X)
+        scores = np.concatenate([self._scores(self._look(piece)) for piece in packed])
+        laid = schema.arrange(np.repeat(scores[:, None], schema.n_columns, axis=1), packed.rows)
 
         def by_time(part: np.ndarray) -> np.ndarray:
             channels = schema.shape[-1]
