@@ -185,8 +185,7 @@ class _AEkNN(
         ndarray of float32, shape (n, code size), or what `set_output` asked for
         """
         check_is_fitted(self, "codes_")
-        remember_columns(self, X, reset=False)
-        return self._codes(X)
+        return self._rows(X)
 
     def kneighbors(self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True) -> Any:
         """The nearest training rows of each row, by distance between codes.

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from azogue.applications import AnomalyDetector, thresholds
+from azogue.applications.grouping import take
 from azogue.cli import carrying, data, models, results, tables
 from azogue.cli.carrying import Carry
 from azogue.cli.data import Given
@@ -21,7 +22,7 @@ from azogue.cli.options import Detecting, Reading, Training, parse_size
 from azogue.cli.results import Made, Say
 from azogue.modalities.frames import column_names
 from azogue.modalities.pictures import Files, list_files, survey
-from azogue.report.looking import first_of, groups_of, names_of, shown_cells, take_rows
+from azogue.report.looking import first_of, groups_of, names_of, shown_cells
 from azogue.training.loop import TrainingWarning
 
 #: Pictures that a site needs, cells of which reasons are looked for in every row, and bytes of decoded pictures.
@@ -351,12 +352,12 @@ def _reasons(detector: AnomalyDetector, X: Any, verdict: Verdict, plain: bool) -
     if not plain:
         found |= {"value": np.full(count, "", object), "expected": np.full(count, "", object)}
     if len(rows):
-        reasons = detector.explain(X if few else take_rows(X, rows))
+        reasons = detector.explain(X if few else take(X, rows))
         names = np.array(names_of(detector, X), object)
         matrix = tables.as_array(reasons) if isinstance(reasons, pa.Table) else np.asarray(reasons)
         found["column"][rows] = names[matrix.argmax(axis=1)]
     if len(beyond) and not plain:
-        part = take_rows(X, beyond)
+        part = take(X, beyond)
         wanted = found["column"][beyond].tolist()
         found["value"][beyond] = shown_cells(part, column_names(X, np.shape(X)[1]), wanted)
         found["expected"][beyond] = shown_cells(detector.expected(part), names_of(detector, X), wanted)

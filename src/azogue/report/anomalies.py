@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from azogue.applications.anomaly import AnomalyDetector
+from azogue.applications.grouping import take
 from azogue.modalities import ImageSchema, TableSchema
 from azogue.modalities.frames import column_names
 from azogue.modalities.pictures import is_files, list_files
@@ -25,7 +26,6 @@ from azogue.report.looking import (
     names_of,
     png_of,
     shown_cells,
-    take_rows,
 )
 
 Section = dict[str, Any]
@@ -46,7 +46,7 @@ def anomaly_section(model: Any, X: Any) -> Section:
     schema = first_of(detector).autoencoder_.schema_
     if all(hasattr(one, "calibration_scores_") for one in groups.values() or [detector]):
         columns.append("p-value")
-        _beside(rows, [[float(p)] for p in detector.p_values(take_rows(X, top))])
+        _beside(rows, [[float(p)] for p in detector.p_values(take(X, top))])
     told, notes = _reasons(detector, X, top) if isinstance(schema, TableSchema) else _notes(schema, X, top)
     _beside(rows, notes)
     where = f"their group's threshold, of {len(groups)}" if threshold is None else f"the threshold {threshold:.4g}"
@@ -91,7 +91,7 @@ def _beside(rows: list[list[Any]], more: list[list[Any]]) -> None:
 
 def _reasons(detector: AnomalyDetector, X: Any, top: NDArray[np.intp]) -> tuple[list[str], list[list[Any]]]:
     """Of each row the column that adds most to its score, its value, what was expected, and its share of the score."""
-    part, names = take_rows(X, top), names_of(detector, X)
+    part, names = take(X, top), names_of(detector, X)
     reasons = np.asarray(detector.explain(part), dtype=float)
     first = reasons.argmax(axis=1)
     wanted = [names[at] for at in first]
@@ -124,7 +124,7 @@ def _heat(detector: AnomalyDetector, X: Any, rows: NDArray[np.intp]) -> str:
     """Pictures, what is made of them, and how unlike these are around each pixel, below one another."""
     from matplotlib import colormaps
 
-    part, inner = take_rows(X, rows), detector.autoencoder_
+    part, inner = take(X, rows), detector.autoencoder_
     schema: Any = inner.schema_
     before, after = (pixels_of(schema, pictures) for pictures in (part, inner.reconstruct(part)))
     ends, heat = ends_of(schema, before), np.nan_to_num(detector.heatmap(part))

@@ -11,7 +11,6 @@ import narwhals as nw
 import numpy as np
 
 from azogue.modalities.frames import column_names
-from azogue.modalities.pictures import is_files, list_files
 from azogue.report.page import data_uri
 
 if TYPE_CHECKING:
@@ -34,17 +33,6 @@ def groups_of(model: Any) -> dict[str, AnomalyDetector]:
 def first_of(detector: AnomalyDetector) -> AnomalyDetector:
     """A detector itself, or that of its first group."""
     return next(iter(groups_of(detector).values()), detector)
-
-
-def take_rows(X: Any, rows: np.ndarray) -> Any:
-    """Some rows of a frame, an array, a tensor, a list or picture files."""
-    frame = nw.from_native(X, eager_only=True, pass_through=True)
-    if isinstance(frame, nw.DataFrame):
-        return frame[rows.tolist()].to_native()
-    if is_files(X):
-        paths, _ = list_files(X)
-        return [paths[row] for row in rows]
-    return X[rows] if hasattr(X, "shape") else np.asarray(X)[rows]
 
 
 def names_of(detector: AnomalyDetector, X: Any) -> list[str]:
