@@ -96,7 +96,7 @@ def test_heads_link_their_own_slots():
 
 def test_torch_modules():
     pair = nn.Sequential(nn.Linear(6, 4), nn.Dropout(0.5), nn.Linear(4, 2)), nn.Linear(2, 6)
-    net = wrap_modules(pair, Point(), HEADS, 6)
+    net = wrap_modules(pair, Point(), HEADS, (6,))
     assert net.size == 2
     x = torch.randn(3, 6)
     state = torch.get_rng_state()
@@ -122,4 +122,4 @@ def test_torch_modules():
 )
 def test_torch_modules_of_wrong_shape(pair, message):
     with pytest.raises(ValueError, match=message):
-        wrap_modules(pair, Point(), HEADS, 6)
+        wrap_modules(pair, Point(), HEADS, (6,))

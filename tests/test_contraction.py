@@ -144,7 +144,7 @@ def test_modules_of_the_user_are_differentiated_too():
     torch.manual_seed(0)
     encoder = torch.nn.Sequential(torch.nn.Linear(D, 5), torch.nn.Tanh(), torch.nn.Linear(5, 2)).double()
     heads = (Gaussian(0, D, tuple(range(D)), (1.0,) * D),)
-    net = wrap_modules((encoder.float(), torch.nn.Linear(2, D)), Point(), heads, D).double()
+    net = wrap_modules((encoder.float(), torch.nn.Linear(2, D)), Point(), heads, (D,)).double()
     x = rows()
     value = Contraction()(forward(net, Batch(x), rng=Rng(0))).detach()
     assert torch.allclose(value, finite_differences(lambda v: net.encoder(v), x), rtol=1e-6)
@@ -156,7 +156,7 @@ def test_modules_that_normalise_are_differentiated_as_at_inference():
         torch.nn.Linear(D, 9), torch.nn.BatchNorm1d(9), torch.nn.Dropout(0.5), torch.nn.Tanh()
     )
     heads = (Gaussian(0, D, tuple(range(D)), (1.0,) * D),)
-    net = wrap_modules((encoder, torch.nn.Linear(9, D)), Point(), heads, D).double()  # more units than inputs
+    net = wrap_modules((encoder, torch.nn.Linear(9, D)), Point(), heads, (D,)).double()  # more units than inputs
     x = rows()
     value = Contraction()(forward(net, Batch(x), rng=Rng(0))).detach()
     assert torch.allclose(value, finite_differences(lambda v: net.encoder(v), x), rtol=1e-6)

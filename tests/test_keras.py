@@ -83,7 +83,7 @@ def test_every_trainable_weight_is_a_parameter_and_moves():
     encoder, decoder = pair()
     encoder.layers[-1].trainable = False
     ae = az.Autoencoder((encoder, decoder), scaling="minmax", epochs=1, random_state=0)
-    before = wrap_modules((encoder, decoder), Point(), [Gaussian(0, 64, tuple(range(64)), (1.0,) * 64)], 64, seed=0)
+    before = wrap_modules((encoder, decoder), Point(), [Gaussian(0, 64, tuple(range(64)), (1.0,) * 64)], (64,), seed=0)
     before = {name: value.clone() for name, value in before.state_dict().items()}
     network = ae.fit(TRAIN).network_
     names = {name for name, _ in network.named_parameters()}
@@ -135,7 +135,7 @@ def test_dropout_drops_as_many_as_it_says():
 
 def test_encoder_and_decoder_draw_apart():
     x, heads = torch.ones(10, 50), [Gaussian(0, 50, tuple(range(50)), (1.0,) * 50)]
-    network = wrap_modules((model(layers.Dropout(0.5)), model(layers.Dropout(0.5))), Point(), heads, 50)
+    network = wrap_modules((model(layers.Dropout(0.5)), model(layers.Dropout(0.5))), Point(), heads, (50,))
     assert not torch.equal(network.encoder(x, Rng(0)), network.decoder(x, Rng(0)))
 
 

@@ -129,7 +129,7 @@ def build(spec: NetworkSpec, code: CodeSpec, width: int, heads: Sequence[Head], 
     if spec.output.skips:
         marks, decoder = _skipping(spec, final, shape, decoder)
     work = work_of(spec, width, code.width(size))
-    return Network(Chain(encoder, marks), CodeLayer(code, size, rng), Chain(decoder), heads, work)
+    return Network(Chain(encoder, marks), CodeLayer(code, size, rng), Chain(decoder), heads, work, shape)
 
 
 def _skipping(
@@ -175,7 +175,11 @@ def _tied_decoder(
 
 
 def wrap_modules(
-    pair: tuple[nn.Module, nn.Module], code: CodeSpec, heads: Sequence[Head], width: int, seed: int = 0
+    pair: tuple[nn.Module, nn.Module],
+    code: CodeSpec,
+    heads: Sequence[Head],
+    shape: Sequence[int],
+    seed: int = 0,
 ) -> Network:
     """An (encoder, decoder) pair of torch modules or Keras models as a `Network`; rows are sent through to learn sizes.
 
@@ -184,7 +188,7 @@ def wrap_modules(
     Raises
     ------
     ValueError
-        If the encoder does not take `width` values a row, or the decoder does not return as many.
+        If the encoder does not take rows of `shape`, flat, or the decoder does not return as many.
     """
     from azogue.keras_module import KerasModule, is_keras, reason
 
@@ -192,6 +196,7 @@ def wrap_modules(
         Chain([KerasModule(module, stream, seed) if is_keras(module) else Foreign(copy.deepcopy(module), stream)])
         for module, stream in zip(pair, ("encoder", "decoder"), strict=True)
     )
+    width = math.prod(shape)
     probe = torch.zeros(2, width)
     try:
         with torch.no_grad():
@@ -219,7 +224,7 @@ def wrap_modules(
     slots = heads[-1].stop if heads else width
     if tuple(out.shape) != (2, slots):
         raise ValueError(f"network: the decoder returned rows of {tuple(out.shape[1:])} values, expected ({slots},)")
-    return Network(encoder, layer, decoder, heads)
+    return Network(encoder, layer, decoder, heads, shape=tuple(shape))
 
 
 def _blame(chain: Chain, x: torch.Tensor) -> str:

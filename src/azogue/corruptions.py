@@ -7,7 +7,7 @@ where a cell was changed. Sizes are in scaled units, and nothing is drawn but fr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -36,22 +36,56 @@ class Corruption(Spec):
 
     #: whether a cell is touched as a whole: all slots of a category, or none (then `columns` is passed)
     whole_cells: ClassVar[bool] = False
+    #: whether neighbours in a row matter: the row's shape, (t, c) or (h, w, c), is passed as `shape=`
+    positional: ClassVar[bool] = False
+    #: whether the loss counts only the cells that were touched: what is learned then is to tell a cell from the others
+    blind: ClassVar[bool] = False
 
     def __call__(self, x: Tensor, rng: Rng, columns: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Clean rows x (n, width) → (seen, touched), both (n, width)."""
         raise NotImplementedError
+
+    def show(
+        self, x: Tensor, mask: Tensor | None, rng: Rng, columns: Tensor | None, shape: tuple[int, ...]
+    ) -> tuple[Tensor, Tensor | None]:
+        """What a step of training shows and counts.
+
+        Parameters
+        ----------
+        x : Tensor, shape (n, width)
+        mask : Tensor of bool, shape (n, width), or None
+            Which cells were observed.
+        rng : Rng
+        columns : Tensor of int64, shape (width,), or None
+            The column of each slot, where a column has several.
+        shape : tuple of int
+            A row's shape: (width,), (t, c) or (h, w, c).
+
+        Returns
+        -------
+        seen : Tensor, shape (n, width)
+        mask : Tensor of bool, shape (n, width), or None
+            The cells that count for the reconstruction.
+        """
+        told: dict[str, Any] = {"shape": shape} if self.positional else {}
+        if self.whole_cells and columns is not None:
+            told["columns"] = columns
+        seen, touched = self(x, rng, **told)
+        if self.blind:
+            mask = touched if mask is None else touched & mask
+        return seen, mask
 
     def apply(self, X: ArrayLike, random_state: int = 0) -> np.ndarray:
         """The corruption of plain numbers, outside of any training: ruta's `apply_filter`.
 
         Parameters
         ----------
-        X : array, shape (n, width)
+        X : array, shape (n, width), or (n, t, c), (n, h, w, c) for corruptions that look at neighbours
         random_state : int
 
         Returns
         -------
-        ndarray of float64, shape (n, width)
+        ndarray of float64, of the same shape
 
         Examples
         --------
@@ -61,9 +95,12 @@ class Corruption(Spec):
         import torch
 
         x = torch.as_tensor(np.array(X, dtype=float))
-        if x.ndim != 2:
-            raise ValueError(f"apply: expected rows of shape (n, width), got {tuple(x.shape)}")
-        return np.asarray(self(x, Rng(random_state))[0])
+        if x.ndim < 2 or (x.ndim > 2 and not self.positional):
+            wanted = "(n, t, c) or (n, h, w, c)" if self.positional else "(n, width)"
+            raise ValueError(f"apply: expected rows of shape {wanted}, got {tuple(x.shape)}")
+        rows = x.reshape(len(x), -1)
+        seen = self.show(rows, None, Rng(random_state), None, tuple(x.shape[1:]))[0]
+        return np.asarray(seen.reshape(x.shape))
 
 
 @dataclass(frozen=True, repr=False)

@@ -88,6 +88,8 @@ class Network(nn.Module):
         Units of the code.
     work : int or None
         Multiplications of a pass of one row; None: one for each parameter.
+    shape : tuple of int
+        A row's shape: (width,), (t, c) or (h, w, c).
     """
 
     column_weights: Tensor
@@ -96,12 +98,19 @@ class Network(nn.Module):
     first_slots: Tensor
 
     def __init__(
-        self, encoder: Chain, code: CodeLayer, decoder: Chain, heads: Sequence[Head], work: int | None = None
+        self,
+        encoder: Chain,
+        code: CodeLayer,
+        decoder: Chain,
+        heads: Sequence[Head],
+        work: int | None = None,
+        shape: tuple[int, ...] = (),
     ) -> None:
         super().__init__()
         self.encoder, self.code, self.decoder = encoder, code, decoder
         self.heads, self.size = tuple(heads), code.size
         self.work = sum(map(Tensor.numel, self.parameters())) if work is None else work
+        self.shape = shape
         self.parts = nn.ModuleDict()
         self._owners: dict[Any, str] = {}
         self._shares: dict[float, Tensor] = {}

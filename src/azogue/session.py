@@ -245,7 +245,7 @@ def rebuild(
     """The network of a stored model, weights still to be loaded."""
     if spec is None:
         assert modules is not None
-        network = build.wrap_modules(modules, code, schema.heads, schema.width)
+        network = build.wrap_modules(modules, code, schema.heads, schema.shape)
     elif modules is not None:
         raise ValueError("modules= is for models whose network was a pair of modules; this one needs none")
     else:
@@ -301,7 +301,7 @@ def _network(
     if _is_pair(network):
         if not all(map(_is_module, network)):
             raise TypeError(f"network: (encoder, decoder) needs two torch modules or Keras models, got {network!r}")
-        return None, build.wrap_modules(tuple(network), code, schema.heads, schema.width, seed)
+        return None, build.wrap_modules(tuple(network), code, schema.heads, schema.shape, seed)
     bounded = code.signed and ACTIVATIONS[axes.code_activation][0] >= 0
     activation = "linear" if bounded else axes.code_activation
     spec = as_network(network, rows, schema.shape, code=activation, hidden=axes.hidden_activation)

@@ -11,6 +11,7 @@ from torch import Tensor
 from azogue.objectives import evaluate
 from azogue.recipe import Batch, Recipe, Rng, Step
 from azogue.training.data import BLOCK
+from azogue.training.state import held_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,16 +26,14 @@ _AUTOCAST = {"bfloat16": torch.bfloat16}
 def forward(
     network: Network, batch: Batch, corruption: Any = None, rng: Rng | None = None, code_rng: Rng | None = None
 ) -> Step:
-    """One pass: corrupt, encode, decode. With `rng=None` nothing is drawn and nothing corrupted.
+    """One pass: corrupt, encode, decode. With `rng=None` nothing is drawn by layers.
 
-    `code_rng` is what the code alone draws from where nothing else is to be drawn.
+    `code_rng` is what code and corruption alone draw from where nothing else is to be drawn.
     """
     x, mask, seen = batch.x, batch.mask, batch.x
-    if corruption is not None and rng is not None:
-        if corruption.whole_cells and network.columns is not None:
-            seen, _ = corruption(x, rng, network.columns)
-        else:
-            seen, _ = corruption(x, rng)
+    draws = code_rng if rng is None else rng
+    if corruption is not None and draws is not None:
+        seen, mask = corruption.show(x, mask, draws, network.columns, network.shape)
     h, code, out, raw = network.passed(seen, rng, code_rng)
     return Step(x, seen, mask, h, code, out, network, rng, raw, batch.target)
 
@@ -74,7 +73,7 @@ class Autograd:
         return seen
 
     def evaluate(self, states: Sequence[State], data: Sequence[Batch | Rows]) -> list[float]:
-        """The mean of what is comparable between epochs, over rows: uncorrupted, and always with the same draws."""
+        """The mean of what is comparable between epochs, over rows, always with the same draws; see `held_back`."""
         return [self._evaluate(state, part) for state, part in zip(states, data, strict=True)]
 
     def close(self, states: Sequence[State]) -> None:
@@ -82,11 +81,12 @@ class Autograd:
 
     def _evaluate(self, state: State, data: Batch | Rows) -> float:
         objective = next(iter(state.players.values())).objective.judged
+        shown = held_back(state.network, state.recipe)
         total, size = 0.0, max(state.recipe.batch_size, BLOCK)  # terms over a batch mean the same as in training
         with torch.no_grad():
             for number, start in enumerate(range(0, len(data), size)):
                 part = data.take(slice(start, start + size))
-                step = forward(state.network, part, code_rng=Rng(state.recipe.seed, shard=number))
+                step = forward(state.network, part, shown, code_rng=Rng(state.recipe.seed, shard=number))
                 total += float(evaluate(objective, step)[0]) * len(part)
         return total / len(data)
 

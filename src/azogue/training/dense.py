@@ -22,6 +22,7 @@ from azogue.recipe import Batch, Rng, Rngs, Step
 from azogue.training.data import BLOCK, together
 from azogue.training.flat import Flat, release
 from azogue.training.layerwise import Pass
+from azogue.training.state import held_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,16 +82,16 @@ class Dense:
         return {self._player: [pulled.value for pulled in found]}
 
     def evaluate(self, states: Sequence[State], data: Sequence[Batch | Rows]) -> list[float]:
-        """The mean of what is comparable between epochs, over rows: uncorrupted, and always with the same draws."""
+        """The mean of what is comparable between epochs, over rows: always with the same draws; see `held_back`."""
         recipe, rows = states[0].recipe, len(data[0])
         size = max(recipe.batch_size, BLOCK)  # terms over a batch mean the same as in training
-        totals = [0.0] * len(states)
+        totals, shown = [0.0] * len(states), [held_back(state.network, state.recipe) for state in states]
         with torch.inference_mode():
             self._bind(states)
             for number, start in enumerate(range(0, rows, size)):
                 batch = together([part.take(slice(start, start + size)) for part in data])
                 fixed = Rngs([Rng(state.recipe.seed, shard=number) for state in states])
-                step, _ = self._forward(self._pass(batch), batch, [None] * len(states), None, fixed)
+                step, _ = self._forward(self._pass(batch), batch, shown, None, fixed)
                 found = [(weight, term.gradient(step, weight)) for weight, term in recipe.objective.judged.terms]
                 for member, value in enumerate(_sum(found).tolist()):
                     totals[member] += value * batch.x.shape[1]
@@ -148,7 +149,7 @@ class Dense:
     ) -> tuple[Step, Any]:
         """One pass: the step as terms see it, and how derivatives go back through the code."""
         model = self._model
-        x, seen = self._show(done, batch, corruptions, rngs)
+        x, seen, mask = self._show(done, batch, corruptions, code_rngs)
         for layer in done.encoder:
             layer.forward(rngs)
         h, raw = done.rows.h, done.rows.raw
@@ -158,21 +159,31 @@ class Dense:
         for layer in done.decoder:
             layer.forward(rngs)
         out = model.link(raw) if self._reads_out else raw
-        step = Step(x, seen, batch.mask, h, code, out, model, rngs, raw, batch.target)  # type: ignore[arg-type]
+        step = Step(x, seen, mask, h, code, out, model, rngs, raw, batch.target)  # type: ignore[arg-type]
         return step, pull
 
-    def _show(self, done: Pass, batch: Batch, corruptions: Sequence[Any], rngs: Rngs | None) -> tuple[Tensor, Tensor]:
-        """Put rows into the buffers: what is to be reproduced, and what the encoder sees of it."""
-        target, seen = done.rows.target, done.rows.seen
+    def _show(
+        self, done: Pass, batch: Batch, corruptions: Sequence[Any], rngs: Rngs | None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Put rows into the buffers: what is to be reproduced, what the encoder sees of it, and what counts."""
+        target, seen, model = done.rows.target, done.rows.seen, self._model
         if rngs is None or not any(corruptions):
             seen.copy_(batch.x)
-            return seen, seen
+            return seen, seen, batch.mask
         target.copy_(batch.x)
+        counted: list[Any] = []
         for member, (corruption, rng) in enumerate(zip(corruptions, rngs.members, strict=True)):
-            x = target[member]
-            cells = (self._model.columns,) if corruption is not None and corruption.whole_cells else ()
-            seen[member].copy_(x if corruption is None else corruption(x, rng, *cells)[0])
-        return target, seen
+            x, mask = target[member], None if batch.mask is None else batch.mask[member]
+            if corruption is None:
+                seen[member].copy_(x)
+            else:
+                shown, mask = corruption.show(x, mask, rng, model.columns, model.shape)
+                seen[member].copy_(shown)
+            counted.append(mask)
+        if all(mask is None for mask in counted):
+            return target, seen, None
+        everything = torch.ones_like(seen[0], dtype=torch.bool)
+        return target, seen, torch.stack([everything if mask is None else mask for mask in counted])
 
     def _backward(self, done: Pass, step: Step, pull: Any, found: Sequence[Pulled]) -> None:
         by: Derivatives = {}

@@ -135,3 +135,13 @@ def _player(
         for slot in recipe.optimizer.memory
     }
     return Player(parameters, objective, memory, torch.zeros((), device=device))
+
+
+def held_back(network: Network, recipe: Recipe) -> Any:
+    """The corruption that held-out rows are judged under: none, but where a row that is seen whole says nothing.
+
+    So it is with skip connections, which hand it on without having learned anything, and where only touched cells
+    count.
+    """
+    corruption = recipe.corruption
+    return corruption if corruption is not None and (corruption.blind or network.skips) else None
