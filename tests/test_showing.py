@@ -41,9 +41,9 @@ class Shifted(Corruption):
         return seen, torch.ones_like(x, dtype=torch.bool)
 
 
-def fitted(network, X, **options):
+def fitted(network, X, y=None, **options):
     options = {"epochs": 3, "validation_fraction": 0.0, "random_state": 0, "learning_rate": 0.05} | options
-    return az.Autoencoder(network, **options).fit(X)
+    return az.Autoencoder(network, **options).fit(X, y)
 
 
 @pytest.mark.parametrize("normalization", [None, "batch"], ids=["dense", "autograd"])
@@ -128,3 +128,35 @@ def test_what_a_corruption_shows():
     assert counted.tolist() == [[True, True, False, False]] * 2
     assert FirstColumns(3).show(x, mask, Rng(0), None, (4,))[1].tolist() == [[True, True, False, False]] * 2
     assert Zeros(1.0).show(x, mask, Rng(0), None, (4,))[1] is mask
+
+
+@pytest.mark.parametrize("network", [(8, 4), az.Input() + az.Dense(8, "silu", normalization="batch") + az.Dense(4)])
+def test_pairs_teach_what_was_done_to_rows(network):
+    """Clean rows are twice what is seen; nothing but the pairs says so."""
+    clean = RNG.normal(size=(300, 4)) @ np.diag([4.0, 3.0, 2.0, 1.0])
+    model = fitted(network, clean, y=clean / 2, corruption=az.corruptions.Paired(), epochs=150, learning_rate=0.01)
+    undone = ((model.reconstruct(clean / 2) - clean) ** 2).mean()
+    assert undone < 0.1 * ((clean / 2) ** 2).mean()
+    with pytest.raises(TypeError, match=r"Paired\(\) needs the corrupted rows"):
+        fitted(network, clean, corruption=az.corruptions.Paired())
+    with pytest.raises(ValueError, match="a corrupted version of each of the 300 rows, got 299"):
+        fitted(network, clean, y=clean[1:], corruption=az.corruptions.Paired())
+    with pytest.raises(TypeError, match="choose one"):
+        fitted(network, clean, y=clean, corruption=az.corruptions.Paired(), objective=az.objectives.FisherRatio())
+
+
+def test_pairs_of_pictures_and_series():
+    pictures = RNG.integers(0, 100, (30, 6, 5)).astype(np.uint8)
+    net = az.Input() + az.Conv(4, 3, "relu") + az.Conv(4, 3) + az.Output()
+    model = fitted(net, pictures, y=pictures * 2, corruption=az.corruptions.Paired(), validation_fraction=0.2)
+    assert model.history_[0]["val_loss"] > 0
+    series = RNG.normal(size=200)
+    model = fitted(
+        net,
+        series,
+        y=series + 1,
+        corruption=az.corruptions.Paired(),
+        modality=az.modalities.Sequence(window=16),
+        epochs=60,
+    )
+    assert np.abs(model.reconstruct(series + 1) - series).mean() < 0.5

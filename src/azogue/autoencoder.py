@@ -16,7 +16,7 @@ from azogue.persistence import Persistent
 from azogue.planning import Plan, make_plan
 from azogue.reflecting import Reflecting
 from azogue.sampling import Sampling
-from azogue.session import Axes, Session, as_seed, labelled, open_session, place
+from azogue.session import Axes, Session, accompanied, as_seed, open_session, place
 from azogue.training.backends import backend_for
 from azogue.training.callbacks import CallbackSupportMixin, as_callbacks, progress, sklearn_callbacks, with_callbacks
 from azogue.training.checkpoint import Checkpoint, locked
@@ -157,8 +157,9 @@ class Autoencoder(
             A table is an array, pandas, polars or pyarrow frame of numbers, booleans, texts, categories, dates, with
             missing cells. Pictures are arrays (n, h, w) of bytes, any (n, h, w, c) or (n, c, h, w), or a folder of
             picture files; sequences are arrays (n, t, c), lists of arrays, long series, WAV files; texts are strings.
-        y : array of numbers, shape (n,), optional
-            Class numbers from 0, or values, for an objective with a term that asks for them; others ignore it.
+        y : array of numbers, shape (n,), or rows like X, optional
+            Class numbers from 0, or values, for an objective with a term that asks for them; the corrupted rows where
+            `corruption=corruptions.Paired()`. Otherwise it is ignored.
         validation_data : table, optional
             Rows for early stopping, instead of a part of `X`.
 
@@ -231,7 +232,9 @@ class Autoencoder(
             session = open_session(self, X, None, as_seed(self.random_state), y=y)
             self._pretrain(session, True)
             self._adopt(session, start(session.network, session.recipe))
-        data = place(labelled(self._pack(X), self.recipe_.objective, y), self.network_)
+        recipe = self.recipe_
+        packed = accompanied(self._pack(X), self.schema_, recipe.objective, recipe.corruption, y)
+        data = place(packed, self.network_)
         if getattr(self, "_state", None) is None:
             self._state = start(self.network_, self.recipe_)
             self._state.epoch, self._state.history = len(self.history_), self.history_

@@ -40,13 +40,21 @@ class Corruption(Spec):
     positional: ClassVar[bool] = False
     #: whether the loss counts only the cells that were touched: what is learned then is to tell a cell from the others
     blind: ClassVar[bool] = False
+    #: whether corrupted rows come with the clean ones, as `fit(clean, corrupted)`
+    given: ClassVar[bool] = False
 
     def __call__(self, x: Tensor, rng: Rng, columns: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Clean rows x (n, width) → (seen, touched), both (n, width)."""
         raise NotImplementedError
 
     def show(
-        self, x: Tensor, mask: Tensor | None, rng: Rng, columns: Tensor | None, shape: tuple[int, ...]
+        self,
+        x: Tensor,
+        mask: Tensor | None,
+        rng: Rng,
+        columns: Tensor | None,
+        shape: tuple[int, ...],
+        pair: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """What a step of training shows and counts.
 
@@ -60,6 +68,8 @@ class Corruption(Spec):
             The column of each slot, where a column has several.
         shape : tuple of int
             A row's shape: (width,), (t, c) or (h, w, c).
+        pair : Tensor, shape (n, width), or None
+            The corrupted rows, where they came with the clean ones.
 
         Returns
         -------
@@ -101,6 +111,34 @@ class Corruption(Spec):
         rows = x.reshape(len(x), -1)
         seen = self.show(rows, None, Rng(random_state), None, tuple(x.shape[1:]))[0]
         return np.asarray(seen.reshape(x.shape))
+
+
+class Paired(Corruption):
+    """Each row's corrupted version is told: `fit(clean, corrupted)`. Nothing is drawn.
+
+    Examples
+    --------
+    >>> import azogue as az
+    >>> clean = np.random.default_rng(0).normal(size=(50, 3))
+    >>> noisy = clean + 0.1
+    >>> az.Autoencoder((8, 3), corruption=Paired(), epochs=5).fit(clean, noisy).reconstruct(noisy).shape
+    (50, 3)
+    """
+
+    given: ClassVar[bool] = True
+
+    def show(
+        self,
+        x: Tensor,
+        mask: Tensor | None,
+        rng: Rng,
+        columns: Tensor | None,
+        shape: tuple[int, ...],
+        pair: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        if pair is None:
+            raise ValueError("Paired: the corrupted rows did not come with the clean ones; fit(clean, corrupted)")
+        return pair.to(x.dtype), mask
 
 
 @dataclass(frozen=True, repr=False)

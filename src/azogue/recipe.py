@@ -160,8 +160,9 @@ class Batch:
         True where the cell was observed. None: every cell was.
     rows : Rows or None
         The container and row labels to give back.
-    target : Tensor, shape (n,), or None
-        What is known of each row besides, such as its class, for terms that ask for it; the encoder never sees it.
+    target : Tensor, shape (n,) or (n, width), or None
+        What is known of each row besides: its class, for terms that ask for it, which the encoder never sees; or its
+        corrupted version, which is then all that the encoder sees.
     """
 
     x: torch.Tensor
@@ -197,6 +198,8 @@ class Lazy:
         The container and row labels to give back.
     target : Tensor, shape (count,), or None
         As in `Batch`.
+    pair : Lazy or None
+        The corrupted rows, which become the target of the rows that are taken.
     """
 
     count: int
@@ -204,6 +207,7 @@ class Lazy:
     make: Callable[[Any], Batch]
     rows: Rows | None = None
     target: torch.Tensor | None = None
+    pair: Lazy | None = None
 
     def __len__(self) -> int:
         return self.count
@@ -211,6 +215,8 @@ class Lazy:
     def take(self, index: Any) -> Batch:
         """The rows of an index tensor or slice."""
         made = self.make(index if isinstance(index, slice) else index.cpu().numpy())
+        if self.pair is not None:
+            return replace(made, target=self.pair.take(index).x)
         return made if self.target is None else replace(made, target=self.target[index])
 
 
@@ -255,7 +261,7 @@ class Step:
         Randomness at this step; None at inference, where nothing is drawn.
     raw : Tensor, shape (n, width), or None
         The decoder's output before the heads' links (logits), for losses that are stable only there.
-    target : Tensor, shape (n,), or None
+    target : Tensor, shape (n,) or (n, width), or None
         What `fit` was told of each row; None where nothing was, and at inference.
     """
 

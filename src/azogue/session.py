@@ -132,14 +132,15 @@ def open_session(
     code = axes.code if estimator.code is None else _as_code(estimator.code)
     schema, data, held_out = _prepare(estimator, X, validation_data, objective, {} if prepared is None else prepared)
     objective.check(code, schema.heads)
-    data = labelled(data, objective, y)
-    if objective.supervised and held_out is not None:
-        raise TypeError(f"{objective!r} needs y of every row; hold rows out by validation_fraction instead")
+    corruption = axes.corruption if estimator.corruption is None else as_corruption(estimator.corruption)
+    data = accompanied(data, schema, objective, corruption, y)
+    if data.target is not None and held_out is not None:
+        raise TypeError("fit: y is needed for every row; hold rows out by validation_fraction instead")
     index = None if rows is None else _rows(rows, len(data))
     count = len(data) if index is None else len(index)
     device = _device(estimator.device)
     recipe = Recipe(
-        corruption=axes.corruption if estimator.corruption is None else as_corruption(estimator.corruption),
+        corruption=corruption,
         objective=objective,
         optimizer=as_optimizer(estimator.optimizer),
         schedule=as_schedule(estimator.learning_rate),
@@ -178,14 +179,18 @@ def _prepare(
     return prepared[key]
 
 
-def labelled(data: Batch | Lazy, objective: Objective, y: Any) -> Batch | Lazy:
-    """The rows with what is known of each besides, where the objective asks for it.
+def accompanied(data: Batch | Lazy, schema: Schema, objective: Objective, corruption: Any, y: Any) -> Batch | Lazy:
+    """The rows with what is known of each besides, where objective or corruption ask for it.
 
     Raises
     ------
     TypeError, ValueError
         If nothing is known, not of as many rows, or no finite numbers.
     """
+    if corruption is not None and corruption.given:
+        if objective.supervised:
+            raise TypeError(f"{objective!r} needs a number for each row, {corruption!r} the corrupted rows; choose one")
+        return _paired(data, schema, corruption, y)
     if not objective.supervised:
         return data
     if y is None:
@@ -197,6 +202,20 @@ def labelled(data: Batch | Lazy, objective: Objective, y: Any) -> Batch | Lazy:
         raise ValueError(f"y: expected finite numbers, class numbers from 0 for classes; got dtype {target.dtype}")
     kind = np.float32 if target.dtype.kind == "f" else np.int64
     return replace(data, target=torch.from_numpy(target.astype(kind)))
+
+
+def _paired(data: Batch | Lazy, schema: Schema, corruption: Any, y: Any) -> Batch | Lazy:
+    """Clean rows, each with its corrupted version."""
+    if y is None:
+        raise TypeError(f"{corruption!r} needs the corrupted rows beside the clean ones: fit(clean, corrupted)")
+    pairs = getattr(schema, "store", schema.pack)(y)
+    if len(pairs) != len(data):
+        raise ValueError(f"y: expected a corrupted version of each of the {len(data)} rows, got {len(pairs)}")
+    if isinstance(data, Lazy) and isinstance(pairs, Lazy):
+        return replace(data, pair=pairs)
+    assert isinstance(data, Batch)
+    assert isinstance(pairs, Batch)
+    return replace(data, target=pairs.x)
 
 
 def _rows(rows: Any, count: int) -> torch.Tensor:

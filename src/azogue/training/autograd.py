@@ -33,7 +33,7 @@ def forward(
     x, mask, seen = batch.x, batch.mask, batch.x
     draws = code_rng if rng is None else rng
     if corruption is not None and draws is not None:
-        seen, mask = corruption.show(x, mask, draws, network.columns, network.shape)
+        seen, mask = corruption.show(x, mask, draws, network.columns, network.shape, batch.target)
     h, code, out, raw = network.passed(seen, rng, code_rng)
     return Step(x, seen, mask, h, code, out, network, rng, raw, batch.target)
 

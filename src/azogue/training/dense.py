@@ -177,7 +177,8 @@ class Dense:
             if corruption is None:
                 seen[member].copy_(x)
             else:
-                shown, mask = corruption.show(x, mask, rng, model.columns, model.shape)
+                pair = None if batch.target is None else batch.target[member]
+                shown, mask = corruption.show(x, mask, rng, model.columns, model.shape, pair)
                 seen[member].copy_(shown)
             counted.append(mask)
         if all(mask is None for mask in counted):

@@ -140,8 +140,9 @@ def _player(
 def held_back(network: Network, recipe: Recipe) -> Any:
     """The corruption that held-out rows are judged under: none, but where a row that is seen whole says nothing.
 
-    So it is with skip connections, which hand it on without having learned anything, and where only touched cells
-    count.
+    So it is with skip connections, which hand it on without having learned anything, where only touched cells count,
+    and where corrupted rows were given.
     """
     corruption = recipe.corruption
-    return corruption if corruption is not None and (corruption.blind or network.skips) else None
+    needed = corruption is not None and (corruption.blind or corruption.given or network.skips)
+    return corruption if needed else None
