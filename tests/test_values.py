@@ -28,6 +28,9 @@ from azogue.values import from_json, to_json
 
 #: values for the fields that have no default, by the name of the field
 REQUIRED = {
+    "noise": azogue.corruptions.Gaussian(0.3),
+    "digest": "f" * 32,
+    "lengths": (3, 2),
     "units": 3,
     "filters": 4,
     "steps": 5,

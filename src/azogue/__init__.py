@@ -29,6 +29,8 @@ _HOMES = {
     "AEkNNClassifier": "azogue.applications",
     "AEkNNRegressor": "azogue.applications",
     "AnomalyDetector": "azogue.applications",
+    "Imputer": "azogue.applications",
+    "Denoiser": "azogue.applications",
     "Axes": "azogue.session",
     "autoencode": "azogue.shortcuts",
     "fit_together": "azogue.populations",
@@ -36,6 +38,8 @@ _HOMES = {
     "continuity": "azogue.reduction",
     "trustworthiness": "azogue.reduction",
     "load": "azogue.shortcuts",
+    "pool": "azogue.pooling",
+    "simulate_missing": "azogue.missingness",
     "check_autoencoder": "azogue.contract",
     "ModelFileError": "azogue.files",
     "TrainingWarning": "azogue.training.loop",
@@ -58,13 +62,24 @@ _HOMES = {
     "L1": "azogue.objectives",
     "WeightDecay": "azogue.objectives",
 }
-_MODULES = ("codes", "corruptions", "layers", "modalities", "objectives", "optimizers", "plots", "priors", "report")
+_MODULES = (
+    "codes",
+    "corruptions",
+    "layers",
+    "mixtures",
+    "modalities",
+    "objectives",
+    "optimizers",
+    "plots",
+    "priors",
+    "report",
+)
 
 __all__ = sorted([*_HOMES, *_MODULES, "__version__"])
 
 if TYPE_CHECKING:
-    from azogue import codes, corruptions, layers, modalities, objectives, optimizers, plots, priors, report
-    from azogue.applications import AEkNNClassifier, AEkNNRegressor, AnomalyDetector
+    from azogue import codes, corruptions, layers, mixtures, modalities, objectives, optimizers, plots, priors, report
+    from azogue.applications import AEkNNClassifier, AEkNNRegressor, AnomalyDetector, Denoiser, Imputer
     from azogue.autoencoder import Autoencoder
     from azogue.contract import check_autoencoder
     from azogue.files import ModelFileError
@@ -85,7 +100,9 @@ if TYPE_CHECKING:
         Restore,
         Upsample,
     )
+    from azogue.missingness import simulate_missing
     from azogue.objectives import L1, Sparsity, WeightDecay
+    from azogue.pooling import pool
     from azogue.populations import fit_together
     from azogue.reduction import choose_code_size, continuity, trustworthiness
     from azogue.session import Axes

@@ -219,6 +219,12 @@ class Masking(Corruption):
         return x.masked_fill(touched, 0.0), touched
 
 
+class Hiding(Masking):
+    """`Masking` whose hidden cells alone count in the loss: what is learned is to tell cells from the others."""
+
+    blind: ClassVar[bool] = True
+
+
 @dataclass(frozen=True, repr=False)
 class Gaussian(Corruption):
     """Add normal noise of standard deviation `sd`."""

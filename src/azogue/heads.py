@@ -7,6 +7,7 @@ whoever prepares the data names the head, and the head owns both.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from azogue.recipe import Spec
@@ -197,3 +198,57 @@ class Poisson(Head):
         if self.link_name == "exp":
             return self.loss(raw, x), (out - x) * (raw <= LARGEST_LOG)
         return self.loss(raw, x), self.pull((1 - x / out.clamp(min=EPS)) * (out >= EPS), raw, out)
+
+
+@dataclass(frozen=True, repr=False)
+class Spread(Head):
+    """Base of heads whose columns take several slots each: the value, and what the encoder alone reads, at no cost."""
+
+    #: the head of the values alone
+    single: ClassVar[type[Head]] = Head
+
+    @cached_property
+    def _single(self) -> Head:
+        return self.single(0, len(self.columns), self.columns, self.weights, self.activation)
+
+    def _values(self, slots: Tensor) -> Tensor:
+        """Slots (…, columns · k) → the values, (…, columns)."""
+        return slots[..., :: self.cells[0]]
+
+    def _back(self, values: Tensor, like: Tensor) -> Tensor:
+        """Values (…, columns) → slots (…, columns · k), 0 where the encoder alone reads."""
+        slots = like.new_zeros(like.shape)
+        slots[..., :: self.cells[0]] = values
+        return slots
+
+    def link(self, raw: Tensor) -> Tensor:
+        return raw if self.link_name == "linear" else self._back(self._single.link(self._values(raw)), raw)
+
+    def loss(self, raw: Tensor, x: Tensor) -> Tensor:
+        return self._single.loss(self._values(raw), self._values(x))
+
+    def gradient(self, raw: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        cells, slope = self._single.gradient(self._values(raw), self._values(x))
+        return cells, self._back(slope, raw)
+
+    def pull(self, delta: Tensor, raw: Tensor, out: Tensor) -> Tensor:
+        inner = self._single.pull(self._values(delta).clone(), self._values(raw), self._values(out))
+        return self._back(inner, raw)
+
+    def per_column(self, cells: Tensor) -> Tensor:
+        return self._values(cells)
+
+
+class SpreadGaussian(Spread):
+    """Numeric columns of several slots each: the value, and its hats (`modalities.hats`) for the encoder."""
+
+    kind = "gaussian"
+    single = Gaussian
+
+
+class SpreadBernoulli(Spread):
+    """Booleans of two slots each: the value, and 1 where it is there."""
+
+    kind = "bernoulli"
+    default_link = "sigmoid"
+    single = Bernoulli

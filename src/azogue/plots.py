@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 import numpy as np
 
+from azogue.diagnostics import plot_overimpute
 from azogue.drawing import new_axes, plot_network
 from azogue.maps import plot_codes
 from azogue.modalities import ImageSchema, SequenceSchema
 from azogue.modalities.frames import column_names
 from azogue.modalities.textual import TextSchema
 from azogue.reconstructions import plot_reconstructions
+from azogue.reconstructions.noises import plot_denoising
 from azogue.reconstructions.pictures import colours, draw_mosaic, ends_of, pixels_of, plot_images
 from azogue.reconstructions.tables import MOST_LETTERS, picture_shape, pixel_rows
 from azogue.shades import COLORS, as_shades, short
@@ -27,10 +29,12 @@ if TYPE_CHECKING:
 __all__ = [
     "new_axes",
     "plot_codes",
+    "plot_denoising",
     "plot_generation",
     "plot_history",
     "plot_images",
     "plot_network",
+    "plot_overimpute",
     "plot_reconstructions",
 ]
 

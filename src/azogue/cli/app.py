@@ -11,12 +11,14 @@ from azogue.cli.options import (
     Cells,
     Data,
     Detecting,
+    Filling,
     Json,
     Mapping,
     New,
     Output,
     Place,
     Reading,
+    Restoring,
     Training,
     emit,
     guarded,
@@ -228,6 +230,66 @@ def detect(
     _write(made, output, json_, facts)
     if carry is not None:
         carry(say)
+
+
+@app.command()
+@guarded
+@taking(asked=Filling, reading=Cells)
+def impute(
+    data: Annotated[str, typer.Argument(metavar="MODEL|DATA", help="A table to learn from, or a saved imputer.")],
+    new: Annotated[str | None, typer.Argument(metavar="NEW", help="The table to fill; DATA itself if none.")] = None,
+    output: Output = None,
+    json_: Json = False,
+    *,
+    asked: Filling,
+    reading: Cells,
+) -> None:
+    """Fill missing cells of a table, those of new rows too; say how surely. Observed cells stay as they are.
+
+    With -m, several tables are drawn, to be analysed one by one and pooled (Rubin's rules).
+    """
+    from azogue.cli import imputing
+
+    facts, made, text = imputing.impute(data, new, output, asked, reading, say)
+    if made is not None:
+        _write(made, output, json_, facts)
+        if not json_:
+            (print if output not in (None, "-") else say)(text)
+    else:
+        files = facts["files"]
+        emit(facts, json_, f"{files[0]} … {files[-1]}: {facts['filled']:,} cells drawn {len(files)} times\n{text}")
+
+
+@app.command()
+@guarded
+@taking(asked=Restoring, training=Training, reading=Reading)
+def denoise(
+    data: Annotated[
+        str, typer.Argument(metavar="MODEL|DATA", help="A saved denoiser or autoencoder, or data to learn from.")
+    ],
+    new: Annotated[
+        str | None, typer.Argument(metavar="IN", help="What to restore; DATA itself, learned from alone, if none.")
+    ] = None,
+    output: Place = None,
+    json_: Json = False,
+    *,
+    asked: Restoring,
+    training: Training,
+    reading: Reading,
+) -> None:
+    """Take noise off tables, pictures and sound, or fill what is damaged: as files of the same kind and size.
+
+    With IN, DATA are clean examples, or noisy ones with --clean or --noise blind; alone, they are noisy.
+    """
+    from azogue.cli import denoising
+
+    facts, made, text = denoising.denoise(data, new, output, asked, training, reading, say)
+    if made is not None:
+        _write(made, output, json_, facts)
+        if text and not json_:
+            (print if output not in (None, "-") else say)(text)
+    else:
+        emit(facts, json_, f"{output}: {facts['rows']:,} {facts['noun']}" + (f"\n{text}" if text else ""))
 
 
 @app.command()

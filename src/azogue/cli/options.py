@@ -150,6 +150,65 @@ class Detecting:
         return [f"--{name.replace('_', '-')}" for name in names if getattr(self, name) not in (None, False)]
 
 
+@dataclass(frozen=True)
+class Filling:
+    """How cells are filled, and what is told of it."""
+
+    m: Annotated[
+        int | None,
+        typer.Option(
+            "-m", min=1, metavar="M", help="Draw M completed tables, OUT-01.csv and so on, for multiple imputation."
+        ),
+    ] = None
+    keep: Annotated[
+        list[str] | None,
+        typer.Option("--keep", help="A column that is copied and not learned from, such as an id; may be repeated."),
+    ] = None
+    save: Annotated[str | None, typer.Option(help="Model file to write the fitted imputer to.")] = None
+    report: Annotated[
+        str | None, typer.Option(metavar="FILE", help="HTML or JSON file to write: what was filled, and how sure.")
+    ] = None
+    seed: Annotated[int | None, typer.Option(help="Same seed, same result.")] = None
+
+
+@dataclass(frozen=True)
+class Restoring:
+    """How noise is taken off, and what is told of it."""
+
+    noise: Annotated[
+        str,
+        typer.Option(
+            help="auto; blind: DATA are noisy; a corruption such as gaussian or gaussian:0.1; or a WAV file or folder "
+            "of recorded noise, mixed at --snr."
+        ),
+    ] = "auto"
+    snr: Annotated[
+        str, typer.Option(metavar="LOW,HIGH", help="dB between which recorded noise is mixed in while training.")
+    ] = "0,20"
+    clean: Annotated[
+        str | None, typer.Option(metavar="CLEAN", help="The same as DATA without noise, to learn from pairs.")
+    ] = None
+    reference: Annotated[
+        str | None,
+        typer.Option(metavar="CLEAN", help="IN without noise: how near the result comes to it is measured."),
+    ] = None
+    inpaint: Annotated[
+        bool, typer.Option("--inpaint", help="Fill only what is damaged or missing; all else stays as it is.")
+    ] = False
+    mask: Annotated[
+        str | None,
+        typer.Option(help="What is damaged for --inpaint: a picture, a folder of them or an array, not 0 where it is."),
+    ] = None
+    compare: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Picture to write (.png, .svg, .pdf): before and after.")
+    ] = None
+    keep: Annotated[
+        list[str] | None,
+        typer.Option("--keep", help="A column that is copied as it is, such as a time; may be repeated."),
+    ] = None
+    save: Annotated[str | None, typer.Option(help="Model file to write the fitted denoiser to.")] = None
+
+
 def taking(**groups: type) -> Callable[[Verb], Verb]:
     """Give a verb the options of dataclasses: it declares `training: Training`, the user sees `--epochs` and so on."""
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from azogue.heads import Bernoulli, Gaussian, Head, Poisson
+from azogue.heads import Bernoulli, Gaussian, Head, Poisson, SpreadBernoulli, SpreadGaussian
 from azogue.heads import Categorical as CategoricalHead
+from azogue.modalities import hats
 from azogue.modalities.base import Pieces
 from azogue.modalities.columns import Boolean, Categorical, kind_from_dict
 from azogue.modalities.kinds import Absent, Kind
+from azogue.modalities.labels import SHOWN, Unseen, label_from, names_differ, plain_label, warn_unseen
 from azogue.modalities.numeric import Numeric
 from azogue.modalities.packing import Dense
 from azogue.modalities.reading import Label, Source, TableRows, read, torch_array
@@ -26,11 +27,7 @@ from azogue.recipe import Batch, Rows
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: The first values of each column, by position and with its label, that were not there when fitted.
-Unseen: TypeAlias = "dict[int, tuple[Label, dict[Any, None]]]"
 _HEADS: dict[str, type[Head]] = {"gaussian": Gaussian, "bernoulli": Bernoulli, "poisson": Poisson}
-#: Unseen values that a warning shows.
-_SHOWN = 3
 #: Cells that are packed at once, about.
 _CELLS = 2**18
 
@@ -39,7 +36,8 @@ _CELLS = 2**18
 class TableSchema:
     """A table that has been seen: what each column is, and how to pack and unpack it.
 
-    Slots are laid out as numeric columns first, then booleans, then each categorical column's block.
+    Slots are laid out as numeric columns first, then booleans, then each categorical column's block. With knots, a
+    numeric column takes its value's slot and one for each of the most knots that a column has, a boolean two.
 
     Parameters
     ----------
@@ -54,6 +52,8 @@ class TableSchema:
         Of each column.
     head, activation : str
         The head of numeric columns and the output activation that was asked for.
+    knots : tuple of tuple of float, or None
+        For each numeric column the knots of its hats, in scaled units. None: the encoder reads the values alone.
 
     Examples
     --------
@@ -78,6 +78,7 @@ class TableSchema:
     weights: tuple[float, ...]
     head: str = "gaussian"
     activation: str = "auto"
+    knots: tuple[tuple[float, ...], ...] | None = None
 
     @property
     def n_columns(self) -> int:
@@ -100,7 +101,7 @@ class TableSchema:
         heads: list[Head] = []
         for head, columns, activation in self._layout():
             start = heads[-1].stop if heads else 0
-            stop = start + sum(column.slots for _, column in columns)
+            stop = start + sum(column.slots for _, column in columns) * self._spread.get(head, 1)
             positions = tuple(position for position, _ in columns)
             weights = tuple(self.weights[position] for position in positions)
             heads.append(head(start, stop, positions, weights, activation))
@@ -109,11 +110,37 @@ class TableSchema:
     def _layout(self) -> Iterator[tuple[type[Head], Sequence[tuple[int, Kind]], str]]:
         """Each head, its columns with their positions, and its activation."""
         if self._numeric:
-            yield _HEADS[self.head], self._numeric, self.activation
+            yield SpreadGaussian if self.marked else _HEADS[self.head], self._numeric, self.activation
         if self._boolean:
-            yield Bernoulli, self._boolean, "auto"
+            yield SpreadBernoulli if self.marked else Bernoulli, self._boolean, "auto"
         for pair in self._categorical:
             yield CategoricalHead, [pair], "auto"
+
+    @property
+    def marked(self) -> bool:
+        """Whether the encoder sees which cells are missing: in every column, all slots are 0 only then."""
+        return self.knots is not None
+
+    @cached_property
+    def _spread(self) -> dict[type[Head], int]:
+        """Slots of a column of the heads that take several."""
+        return {SpreadGaussian: 1 + max(map(len, self.knots or ()), default=0), SpreadBernoulli: 2}
+
+    @cached_property
+    def value_slots(self) -> NDArray[np.intp]:
+        """The slots that hold the values of numeric and boolean columns."""
+        dense = [head for head in self.heads if not isinstance(head, CategoricalHead)]
+        parts = [np.arange(head.start, head.stop, head.cells[0]) for head in dense]
+        return np.concatenate([*parts, np.empty(0)]).astype(np.intp)
+
+    @cached_property
+    def _dense_cells(self) -> list[int]:
+        """Slots of each numeric and boolean column."""
+        return [cell for head in self.heads if not isinstance(head, CategoricalHead) for cell in head.cells]
+
+    @property
+    def _dense_stop(self) -> int:
+        return sum(self._dense_cells)
 
     @cached_property
     def _numeric(self) -> list[tuple[int, Numeric]]:
@@ -188,7 +215,7 @@ class TableSchema:
         unseen: Unseen = {}
         for rows in _cut(source, max(256, _CELLS // self.width)):
             self._fill(source.part(rows), x[rows], hidden[rows], unseen)
-        _warn(unseen)
+        warn_unseen(unseen)
         return _batch(x, hidden, source.rows)
 
     def pieces(self, X: Any, size: int) -> Pieces:
@@ -209,7 +236,7 @@ class TableSchema:
             hidden = np.zeros(x.shape, bool)
             self._fill(part, x, hidden, unseen)
             yield _batch(x, hidden)
-        _warn(unseen)
+        warn_unseen(unseen)
 
     def _fill(self, source: Source, x: NDArray[np.float32], hidden: NDArray[np.bool_], unseen: Unseen) -> None:
         self._pack_dense(source, x, hidden)
@@ -218,7 +245,7 @@ class TableSchema:
     def _check(self, source: Source) -> None:
         """Refuse other columns than were fitted."""
         if source.names is not None and self.names is not None and source.names != self.names:
-            raise ValueError(_names_differ(self.names, source.names))
+            raise ValueError(names_differ(self.names, source.names))
         if source.shape[1] != self.n_columns:
             raise ValueError(
                 f"X has {source.shape[1]} features, but {type(self).__name__} is expecting {self.n_columns} features "
@@ -233,10 +260,20 @@ class TableSchema:
             if self.head == "poisson":
                 self._refuse_negative(source, values)
             gaps = np.isnan(values)
+            if self.knots is not None:
+                self._pack_hats(values, gaps, x[rows])
             if gaps.any():
                 values[gaps] = 0.0
-                hidden[rows, : values.shape[1]] = gaps
-            x[rows, : values.shape[1]] = values
+                hidden[rows, : self._dense_stop] = np.repeat(gaps, self._dense_cells, axis=1)
+            x[rows, self.value_slots] = values
+
+    def _pack_hats(self, values: NDArray[np.float64], gaps: NDArray[np.bool_], x: NDArray[np.float32]) -> None:
+        """What tells the encoder where a number lies, and that a cell is there."""
+        assert self.knots is not None
+        for column, knots in enumerate(self.knots):
+            hats.fill(values[:, column], knots, x[:, self.value_slots[column] + 1 :])
+        for column in range(len(self.knots), values.shape[1]):
+            x[:, self.value_slots[column] + 1] = ~gaps[:, column]
 
     def _refuse_negative(self, source: Source, values: NDArray[np.float64]) -> None:
         for slot in np.flatnonzero((values < 0).any(axis=0)):
@@ -254,7 +291,7 @@ class TableSchema:
             hidden[codes < 0, block] = True
             strangers = np.flatnonzero(codes == len(kind.categories))
             if len(strangers):
-                values = column.array.take(pa.array(strangers)).unique()[: _SHOWN + 1].to_pylist()
+                values = column.array.take(pa.array(strangers)).unique()[: SHOWN + 1].to_pylist()
                 unseen.setdefault(position, (column.label, {}))[1].update(dict.fromkeys(values))
 
     def unpack(self, out: Batch | Tensor | NDArray[Any]) -> Any:
@@ -295,8 +332,9 @@ class TableSchema:
 
         arrays = {at: column.nulls(len(s)) for at, column in enumerate(self.columns) if isinstance(column, Absent)}
         dense: list[tuple[int, Numeric | Boolean]] = [*self._numeric, *self._boolean]
-        for slot, ((at, kind), cells) in enumerate(zip(dense, self._dense.unpack(s), strict=True)):
-            arrays[at] = kind.array(cells, missing(slot))
+        cells = self._dense.unpack(s[:, self.value_slots])
+        for slot, (at, kind), values in zip(self.value_slots, dense, cells, strict=True):
+            arrays[at] = kind.array(values, missing(slot))
         for (at, category), block in zip(self._categorical, self._blocks, strict=True):
             arrays[at] = category.array(s[:, block.start : block.stop - 1].argmax(1), missing(block.start))
         return [arrays[at] for at in range(self.n_columns)]
@@ -308,7 +346,7 @@ class TableSchema:
     def to_dict(self) -> dict[str, Any]:
         """The schema as JSON values, floats exact."""
         content: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
-        content["names"] = _plain_label(self.names)
+        content["names"] = plain_label(self.names)
         content["columns"] = [column.to_dict() for column in self.columns]
         return {"modality": "table"} | content | {"weights": list(self.weights)}
 
@@ -329,14 +367,18 @@ class TableSchema:
     @classmethod
     def _from_dict(cls, data: dict[str, Any]) -> TableSchema:
         content = dict(data)
-        if content.pop("modality") != "table" or set(content) != {item.name for item in fields(cls)}:
+        if content.pop("modality") != "table" or {*content, "knots"} != {item.name for item in fields(cls)}:
             raise ValueError(f"not the schema of a table: the keys are {sorted(data)}")
         if content["container"] not in CONTAINERS or content["head"] not in _HEADS:
             raise ValueError(f"not the schema of a table: container {content['container']!r}, head {content['head']!r}")
         content["columns"] = tuple(kind_from_dict(column) for column in content["columns"])
         content["weights"] = tuple(map(float, content["weights"]))
-        content["names"] = _label(content["names"])
+        if content.setdefault("knots", None) is not None:
+            content["knots"] = tuple(tuple(map(float, knots)) for knots in content["knots"])
+        content["names"] = label_from(content["names"])
         schema = cls(**content)
+        if schema.knots is not None and len(schema.knots) != len(schema._numeric):
+            raise ValueError("not the schema of a table: the knots are not those of the numeric columns")
         lengths = {schema.n_columns, len(schema.weights), len(schema.names or schema.columns)}
         if len(lengths) > 1 or np.dtype(schema.dtype).kind not in "biufUOmM":
             raise ValueError("not the schema of a table: columns, names, weights and dtype contradict one another")
@@ -354,41 +396,5 @@ def _batch(x: NDArray[np.float32], hidden: NDArray[np.bool_], rows: TableRows | 
     return Batch(torch.from_numpy(x), mask, rows)
 
 
-def _warn(unseen: Unseen) -> None:
-    """Say, once, which categories are new."""
-    if unseen:
-        columns = [
-            f"{label!r} ({', '.join(map(repr, list(values)[:_SHOWN]))}{', ...' * (len(values) > _SHOWN)})"
-            for _, (label, values) in sorted(unseen.items())
-        ]
-        warnings.warn(
-            f"categories that were not there when fitted count as 'other': column {'; column '.join(columns)}",
-            UserWarning,
-            stacklevel=3,
-        )
-
-
-def _plain_label(label: Label | None) -> Any:
-    return [_plain_label(part) for part in label] if isinstance(label, tuple) else label
-
-
-def _label(plain: Any) -> Any:
-    return tuple(_label(part) for part in plain) if isinstance(plain, list) else plain
-
-
 def _as_array(values: Any) -> NDArray[Any]:
     return torch_array(values) if hasattr(values, "detach") else np.asarray(values)
-
-
-def _names_differ(fitted: tuple[Label, ...], now: tuple[Label, ...]) -> str:
-    """What is wrong with the columns' names, in scikit-learn's words, and the remedy."""
-    lines = ["The feature names should match those that were passed during fit."]
-    unseen, missing = [n for n in now if n not in set(fitted)], [n for n in fitted if n not in set(now)]
-    if unseen:
-        lines += ["Feature names unseen at fit time:", *(f"- {name}" for name in unseen)]
-    if missing:
-        lines += ["Feature names seen at fit time, yet now missing:", *(f"- {name}" for name in missing)]
-    if not unseen and not missing:
-        lines += ["Feature names must be in the same order as they were in fit."]
-    remedy = "" if missing else "; take them in the fitted order with X[names]"
-    return "\n".join(lines) + f"\nThe fitted names are {list(fitted)}{remedy}\n"

@@ -12,9 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from azogue.modalities import hats
 from azogue.modalities.base import Demand
 from azogue.modalities.columns import fit_kind
-from azogue.modalities.kinds import Absent
+from azogue.modalities.kinds import Absent, Kind
+from azogue.modalities.numeric import Numeric
 from azogue.modalities.reading import Label, Source, read
 from azogue.modalities.scaling import SCALINGS, Policy
 from azogue.modalities.schema import TableSchema
@@ -51,6 +55,11 @@ class Table(Spec):
     weights : mapping of column name or position to float, optional
         Weights of columns in the reconstruction, 1 where not stated; one a column, not one a slot.
 
+    knots : int
+        With knots, the encoder also reads each number as shares of the knots around it (`modalities.hats`), at most so
+        many for a column, and can tell a missing cell from any value. 0: it reads the scaled numbers alone. Numeric
+        columns need the gaussian head for that.
+
     Examples
     --------
     >>> import numpy as np
@@ -64,10 +73,13 @@ class Table(Spec):
 
     scaling: str = "auto"
     weights: tuple[tuple[Label, float], ...] | Mapping[Label, float] | None = None
+    knots: int = 0
 
     def __post_init__(self) -> None:
         if self.scaling not in SCALINGS:
             raise ValueError(f"Table: scaling must be one of {', '.join(map(repr, SCALINGS))}, got {self.scaling!r}")
+        if isinstance(self.knots, bool) or not isinstance(self.knots, int) or self.knots < 0:
+            raise ValueError(f"Table: knots must be a whole number of at least 0, got {self.knots!r}")
         if self.weights is not None:
             object.__setattr__(self, "weights", _weight_pairs(self.weights))
 
@@ -102,7 +114,18 @@ class Table(Spec):
             _column_weights(self.weights, source),
             policy.head,
             demand.activation,
+            self._knots(source, fitted, policy.head),
         )
+
+    def _knots(self, source: Source, fitted: tuple[Kind, ...], head: str) -> tuple[tuple[float, ...], ...] | None:
+        if not self.knots or head != "gaussian":
+            return None
+        found = []
+        for column, kind in zip(source.each(), fitted, strict=True):
+            if isinstance(kind, Numeric):
+                u = kind.floats(kind.align(column), slice(None))
+                found.append(hats.place(kind.map.forward(u[~np.isnan(u)]), self.knots))
+        return tuple(found)
 
 
 def _weight_pairs(weights: Any) -> tuple[tuple[Label, float], ...]:

@@ -3,6 +3,7 @@
 from azogue.objectives.algebra import Objective, Term, evaluate
 from azogue.objectives.divergences import KL, MMD, Adversary, AdversaryLoss, Commitment, TotalCorrelation, mmd
 from azogue.objectives.energies import ContrastiveDivergence, free_energy
+from azogue.objectives.logarithms import LogError
 from azogue.objectives.neighborhoods import Neighbors, affinities
 from azogue.objectives.penalties import L1, Contraction, Sparsity, WeightDecay
 from azogue.objectives.reconstruction import (
@@ -41,6 +42,7 @@ __all__ = [
     "Huber",
     "LeastSquaresSVM",
     "Likelihood",
+    "LogError",
     "NeighborhoodComponents",
     "Neighbors",
     "Objective",

@@ -16,6 +16,7 @@ from azogue.modalities.frames import column_names
 from azogue.modalities.words import WordSchema
 from azogue.plots import plot_reconstructions
 from azogue.report.anomalies import anomaly_section, groups_section
+from azogue.report.denoising import denoising_section
 from azogue.report.looking import MAX_POINTS, MAX_ROWS, SHOWN, groups_of, png_of
 
 if TYPE_CHECKING:
@@ -176,6 +177,7 @@ def code_section(model: Any, X: Any) -> Section | None:
 SECTIONS: list[Callable[[Any, Any], Section | None]] = [
     model_section,
     training_section,
+    denoising_section,
     reconstruction_section,
     code_section,
     groups_section,

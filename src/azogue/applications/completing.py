@@ -1,0 +1,262 @@
+"""How a fitted imputer fills cells: by what is expected of them, or by draws from what they may be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_is_fitted
+
+from azogue.applications.correcting import Correction
+from azogue.applications.filling import completed, put, slots_of, spelled
+from azogue.applications.merging import gaps, merge
+from azogue.autoencoder import Autoencoder
+from azogue.modalities import TableSchema
+from azogue.modalities.numeric import Numeric
+from azogue.modalities.reading import read
+from azogue.populations import reflected
+from azogue.recipe import Batch
+from azogue.validation import remember_columns
+
+#: Rows that are filled at once.
+ROWS = 16_384
+
+
+class Completing:
+    """The methods of a fitted `Imputer`."""
+
+    members_: list[Autoencoder]
+    corrections_: dict[str, Any]
+    skill_: np.ndarray
+    seed_: int
+    passes: int
+    residual: bool
+    clipped: bool
+    rounded: bool
+
+    @property
+    def autoencoder_(self) -> Autoencoder:
+        """The first network."""
+        check_is_fitted(self, "members_")
+        return self.members_[0]
+
+    @property
+    def schema_(self) -> Any:
+        """How rows are packed."""
+        return self.autoencoder_.schema_
+
+    def transform(self, X: Any) -> Any:
+        """The same rows with every cell filled by its expectation, or its most probable category.
+
+        Parameters
+        ----------
+        X : table, shape (n, columns)
+
+        Returns
+        -------
+        the same kind of object: columns, dtypes, row labels and observed cells as they came
+        """
+        check_is_fitted(self, "members_")
+        remember_columns(self, X, reset=False)
+        if not isinstance(self.schema_, TableSchema):
+            return _reconstructed(self.autoencoder_, X)
+        batch, holes = self._packed(X)
+        out = self._expected(batch)
+        return self._merged(X, holes, out, batch)
+
+    def impute(self, X: Any, m: int = 20) -> list[Any]:
+        """Completed tables whose filled cells are drawn from what they may be, for multiple imputation (Rubin 1987).
+
+        Each table has its own network and its own bootstrap sample of corrections, which is what is not known of the
+        model. Its columns are filled one after the other in random order, each given those filled before: an
+        expectation and the error of a row that is alike, or a category by its probability.
+
+        Parameters
+        ----------
+        X : table, shape (n, columns)
+        m : int
+            How many tables.
+
+        Returns
+        -------
+        list of tables, each as `transform` gives it
+        """
+        check_is_fitted(self, "members_")
+        if isinstance(m, bool) or not isinstance(m, (int, np.integer)) or m < 1:
+            raise ValueError(f"m: expected a whole number of tables of at least 1, got {m!r}")
+        if not isinstance(self.schema_, TableSchema):
+            raise TypeError("impute: draws are for tables; use transform for pictures, signals and texts")
+        remember_columns(self, X, reset=False)
+        batch, holes = self._packed(X)
+        tables = []
+        for number in range(m):
+            x = self._drawn(batch, number, np.random.default_rng([self.seed_, number]))
+            tables.append(self._merged(X, holes, x, batch))
+        return tables
+
+    def distribution(self, X: Any) -> dict[str, np.ndarray]:
+        """What is told of each missing cell, and how surely.
+
+        Parameters
+        ----------
+        X : table, shape (n, columns)
+
+        Returns
+        -------
+        dict of ndarray, an entry for each filled cell, row by row
+            `row` and `column`: its position. `name`: its column's name. `value`: what `transform` fills in. `spread`:
+            the predictive standard deviation of a number, in the column's units (days of dates); NaN for categories.
+            `probability`: of the category or boolean that is filled in; NaN for numbers. `skill`: the column's
+            `skill_`.
+        """
+        check_is_fitted(self, "members_")
+        remember_columns(self, X, reset=False)
+        if not isinstance(self.schema_, TableSchema):
+            raise TypeError("distribution: it is for tables")
+        batch, holes = self._packed(X)
+        out = self._expected(batch)
+        cells = self._cells(batch, out, holes)
+        names = np.array(self.schema_.names or range(self.schema_.n_columns), dtype=object)
+        rows, columns = np.nonzero(holes)
+        spread, probability = (part[rows, columns] for part in cells)
+        values = self._values(X, holes, out, batch, rows, columns)
+        return {
+            "row": rows,
+            "column": columns,
+            "name": names[columns],
+            "value": values,
+            "spread": spread,
+            "probability": probability,
+            "skill": self.skill_[columns],
+        }
+
+    def _packed(self, X: Any) -> tuple[Batch, np.ndarray]:
+        """Rows as the networks read them, and where cells are to be filled."""
+        batch = spelled(self.schema_.pack(X))
+        holes = gaps(X)
+        known = np.zeros(self.schema_.n_columns, bool)
+        known[list(slots_of(self.schema_))] = True
+        return batch, holes & known
+
+    def _corrections(self) -> dict[int, Correction]:
+        return {int(column): Correction(**state) for column, state in self.corrections_.items()}
+
+    def _expected(self, batch: Batch) -> np.ndarray:
+        """What is expected of each cell, (n, width): scaled numbers, probabilities."""
+        return np.concatenate([out for _, _, out in self._parts(batch)])
+
+    def _parts(self, batch: Batch) -> Iterator[tuple[Batch, np.ndarray, np.ndarray]]:
+        """Some rows at a time: packed, as corrections read them, and what is expected."""
+        corrections, slots = self._corrections() if self.residual else {}, slots_of(self.schema_)
+        for start in range(0, len(batch), ROWS):
+            part = batch.take(slice(start, start + ROWS))
+            told = reflected(self.members_, part)
+            filled = out = completed(part, told)
+            for _ in range(self.passes):
+                filled, out = out, told.copy()
+                for column, own in slots.items():
+                    rows = np.flatnonzero(~part.mask[:, own[0]].numpy())  # type: ignore[index]
+                    if len(rows) and column in corrections:
+                        out[np.ix_(rows, own)] += corrections[column].means(filled[rows])
+                    out[np.ix_(rows, own)] = self._proper(column, out[np.ix_(rows, own)])
+                out = completed(part, out)
+            yield part, filled, out
+
+    def _proper(self, column: int, values: np.ndarray) -> np.ndarray:
+        """Numbers within their range, probabilities that add up to 1."""
+        kind = self.schema_.columns[column]
+        if isinstance(kind, Numeric):
+            if not self.clipped:
+                return values
+            low, high = kind.map.forward(np.array([kind.low, kind.high]))
+            return np.asarray(np.clip(values, low, high))
+        values = np.clip(values, 0.0, 1.0)
+        total = np.ones((1, 1)) if values.shape[1] == 1 else np.maximum(values.sum(axis=1, keepdims=True), 1e-12)
+        return np.asarray(values / total)
+
+    def _drawn(self, batch: Batch, number: int, rng: np.random.Generator) -> np.ndarray:
+        """Packed rows with every missing cell drawn, (n, width)."""
+        member = self.members_[number % len(self.members_)]
+        corrections = {column: made.redrawn(rng) for column, made in self._corrections().items()}
+        slots = slots_of(self.schema_)
+        x, mask = batch.x.numpy().copy(), batch.mask.numpy().copy()  # type: ignore[union-attr]
+        for column in rng.permutation(list(slots)):
+            own = slots[column]
+            rows = np.flatnonzero(~mask[:, own[0]])
+            if not len(rows):
+                continue
+            part = Batch(torch.from_numpy(x[rows]), torch.from_numpy(mask[rows]))
+            told = reflected([member], part)
+            filled, values = completed(part, told), told[:, own]
+            if column in corrections:
+                made = corrections[column]
+                values = values + (made.means(filled) if self.residual else 0.0)
+                if isinstance(self.schema_.columns[column], Numeric):
+                    values = values + made.drawn(filled, rng)
+            values = self._proper(column, values)
+            if not isinstance(self.schema_.columns[column], Numeric):
+                values = _sampled(values, rng)
+            put(self.schema_, x, rows, int(column), values)
+            mask[:, self.schema_.slot_columns == column] = True
+        return x
+
+    def _cells(self, batch: Batch, out: np.ndarray, holes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Spreads of numbers in their units, and probabilities of categories and booleans, (n, columns); else NaN."""
+        spread, probability = np.full(holes.shape, np.nan), np.full(holes.shape, np.nan)
+        corrections, slots, start = self._corrections(), slots_of(self.schema_), 0
+        for part, filled, told in self._parts(batch):
+            for column, own in slots.items():
+                rows = np.flatnonzero(holes[start : start + len(part), column])
+                kind, value = self.schema_.columns[column], told[np.ix_(rows, own)]
+                if not isinstance(kind, Numeric):
+                    sure = value[:, :-1].max(axis=1) if len(own) > 1 else np.maximum(value, 1 - value)[:, 0]
+                    probability[start + rows, column] = sure
+                elif column in corrections and len(rows):
+                    sd = corrections[column].spreads(filled[rows])
+                    ends = (kind.map.inverse((value + sign * sd)[:, 0].astype(float)) for sign in (1.0, -1.0))
+                    high, low = ends
+                    spread[start + rows, column] = (high - low) / 2 * kind.unit
+            start += len(part)
+        return spread, probability
+
+    def _filled(self, x: np.ndarray, batch: Batch) -> Any:
+        """Packed rows as the user's kind of object."""
+        schema = self.schema_
+        if not self.rounded:
+            plain = [replace(k, decimals=None) if isinstance(k, Numeric) else k for k in schema.columns]
+            schema = replace(schema, columns=tuple(plain))
+        return schema.unpack(Batch(torch.from_numpy(np.asarray(x, np.float32)), None, batch.rows))
+
+    def _merged(self, X: Any, holes: np.ndarray, x: np.ndarray, batch: Batch) -> Any:
+        return merge(X, self._filled(x, batch) if holes.any() else X, holes)
+
+    def _values(
+        self, X: Any, holes: np.ndarray, x: np.ndarray, batch: Batch, rows: np.ndarray, columns: np.ndarray
+    ) -> np.ndarray:
+        """The filled cells as Python values."""
+        source = read(self._merged(X, holes, x, batch))
+        found = np.empty(len(rows), object)
+        for column in np.unique(columns):
+            at = np.flatnonzero(columns == column)
+            found[at] = source.column(int(column)).array.take(rows[at]).to_pylist()
+        return found
+
+
+def _sampled(probabilities: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Categories by their probabilities, as one-hot rows; booleans as 0 or 1."""
+    if probabilities.shape[1] == 1:
+        return (rng.random(probabilities.shape) < probabilities).astype(np.float32)
+    reach = np.cumsum(probabilities[:, :-1], axis=1)  # the last slot is that of values never seen
+    chosen = (reach <= rng.random((len(reach), 1)) * reach[:, -1:]).sum(axis=1)
+    return np.asarray(np.eye(probabilities.shape[1], dtype=np.float32)[np.minimum(chosen, reach.shape[1] - 1)])
+
+
+def _reconstructed(autoencoder: Autoencoder, X: Any) -> Any:
+    """Pictures and signals with what is missing reconstructed."""
+    made = autoencoder.reconstruct(X)
+    if isinstance(X, list):
+        return [np.where(np.isnan(own), other, own) for own, other in zip(X, made, strict=True)]
+    return np.where(np.isnan(X), made, X) if np.asarray(X).dtype.kind == "f" else X

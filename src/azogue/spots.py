@@ -1,0 +1,308 @@
+"""Corruptions that know where a cell stands: blind spots, hidden blocks, impulses; and noise that was clipped.
+
+Rows are pictures `(h, w, c)` or sequences `(t, c)`, flat; a *position* is a pixel or a time step, whose channels lie
+side by side. What the positional ones are given besides the rows is `shape`, one of the two.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from azogue.corruptions import STREAM, Corruption
+from azogue.recipe import Rng
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Shape = tuple[int, ...]
+
+
+def _part(value: object, owner: str, name: str = "p") -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value <= 1.0:
+        raise ValueError(f"{owner}: {name} must be a part in [0, 1], got {value!r}")
+
+
+def _whole(value: object, owner: str, name: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{owner}: {name} must be a whole number of at least 1, got {value!r}")
+
+
+def _ordered(low: float, high: float, owner: str) -> None:
+    if not low < high:
+        raise ValueError(f"{owner}: needs low < high, got low={low!r}, high={high!r}")
+
+
+def _plane(width: int, shape: Shape, owner: str) -> tuple[int, int, int]:
+    """Height, width and channels of rows of `width` values; a sequence is a picture of height 1."""
+    if len(shape) not in (2, 3) or math.prod(shape) != width:
+        raise ValueError(
+            f"{owner}: needs pictures (h, w, c) or sequences (t, c), got rows of {width} values of the shape "
+            f"{tuple(shape)}; tables have no neighbours: use Masking or Swap there"
+        )
+    return (1, shape[0], shape[1]) if len(shape) == 2 else (shape[0], shape[1], shape[2])
+
+
+@dataclass(frozen=True, repr=False)
+class Positional(Corruption):
+    """Base of the corruptions that see positions: subclasses work on rows as (n, h, w, c)."""
+
+    positional: ClassVar[bool] = True
+
+    def change(self, grid: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
+        """Clean rows (n, h, w, c) → what is seen of them, and where they were touched, (n, h, w, 1 or c)."""
+        raise NotImplementedError
+
+    def __call__(self, x: Tensor, rng: Rng, columns: Tensor | None = None, shape: Shape = ()) -> tuple[Tensor, Tensor]:
+        grid = x.reshape(len(x), *_plane(x.shape[-1], shape, type(self).__name__))
+        seen, touched = self.change(grid, rng)
+        return seen.reshape(x.shape), touched.expand(grid.shape).reshape(x.shape)
+
+
+@dataclass(frozen=True, repr=False)
+class BlindSpot(Positional):
+    """Positions chosen at random show another position nearby, and only they count for the loss (Noise2Void).
+
+    A network that is trained so on noisy rows alone cannot learn a cell's noise, of which its neighbours tell nothing;
+    it learns the mean of what the cell shows, given its surroundings.
+
+    Parameters
+    ----------
+    p : float
+        The part of the positions that is chosen.
+    radius : int
+        How far the position that is shown may lie along each axis; it is never the chosen one.
+    together : bool
+        Whether all channels of a position are hidden at once, as noise that is common to them asks for; otherwise each
+        value is chosen on its own.
+
+    Raises
+    ------
+    ValueError
+        For parts outside [0, 1], and rows without positions or of one position.
+
+    References
+    ----------
+    Krull, Buchholz & Jug (2019), Noise2Void: learning denoising from single noisy images, CVPR.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.arange(9.0).reshape(1, 3, 3, 1)
+    >>> bool((BlindSpot(1.0, radius=1).apply(X) == X).any())
+    False
+    """
+
+    p: float = 0.1
+    radius: int = 2
+    together: bool = True
+
+    blind: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        _part(self.p, "BlindSpot")
+        _whole(self.radius, "BlindSpot", "radius")
+
+    def change(self, grid: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
+        import torch
+
+        n, h, w, c = grid.shape
+        if h * w < 2:
+            raise ValueError("BlindSpot: rows of one position have no neighbours to show")
+        cells = (n, h, w, 1 if self.together else c)
+        touched = rng.uniform(STREAM, cells, grid) < self.p
+        down, tall = self._near(h, grid)
+        right, wide = self._near(w, grid)
+        down, right = down.view(h, 1, 1), right.view(1, w, 1)
+        rows = torch.arange(h, device=grid.device).view(h, 1, 1)
+        columns = torch.arange(w, device=grid.device).view(1, w, 1)
+        others = tall * wide - 1
+        pick = (rng.uniform("corruption/neighbor", cells, grid) * others).long().clamp(max=others - 1)
+        pick = pick + (pick >= (rows - down) * wide + columns - right)  # the position itself is left out
+        place = (down + pick // wide) * w + right + pick % wide
+        shown = grid.reshape(n, h * w, c).gather(1, place.view(n, h * w, -1).expand(n, h * w, c))
+        return torch.where(touched, shown.view(grid.shape), grid), touched
+
+    def _near(self, size: int, like: Tensor) -> tuple[Tensor, int]:
+        """The first of the places around each place of an axis, (size,), and how many there are."""
+        import torch
+
+        span = min(2 * self.radius + 1, size)
+        return (torch.arange(size, device=like.device) - self.radius).clamp(0, size - span), span
+
+
+@dataclass(frozen=True, repr=False)
+class Blocks(Positional):
+    """Hides connected blocks of each row, and only they count for the loss: what inpainting learns from.
+
+    A block of a sequence is a span of time steps, one of a picture a rectangle whose sides are at most 2 : 1 to each
+    other. Sizes are drawn for the batch, places for each row.
+
+    Parameters
+    ----------
+    p : float
+        The part of a row that is hidden; less where blocks overlap.
+    count : int
+        Into how many blocks it is cut.
+    value : float
+        What the hidden cells show. Missing cells show 0.
+
+    Raises
+    ------
+    ValueError
+        For parts outside [0, 1], and rows without positions.
+
+    References
+    ----------
+    Pathak et al. (2016), Context encoders: feature learning by inpainting, CVPR; Xie, Xu & Chen (2012), Image denoising
+    and inpainting with deep neural networks, NeurIPS.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> int(Blocks(0.25).apply(np.ones((1, 100, 1))).sum())
+    75
+    """
+
+    p: float = 0.25
+    count: int = 1
+    value: float = 0.0
+
+    blind: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        _part(self.p, "Blocks")
+        _whole(self.count, "Blocks", "count")
+
+    def change(self, grid: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
+        n, h, w, _ = grid.shape
+        touched = grid.new_zeros(n, h, w, 1).bool()
+        for number in range(self.count):
+            stream = f"corruption/block{number}"
+            ratio = 2.0 ** (float(rng.uniform(f"{stream}/ratio", (1,), grid)) - 0.5)
+            tall = 1 if h == 1 else min(h, max(1, round(ratio * h * math.sqrt(self.p / self.count))))
+            wide = min(w, round(self.p / self.count * h * w / tall))
+            place = rng.uniform(stream, (n, 2), grid)
+            inside = _span(place[:, 0], tall, h)[:, :, None] & _span(place[:, 1], wide, w)[:, None, :]
+            touched |= inside[..., None]
+        return grid.masked_fill(touched, self.value), touched
+
+
+def _span(place: Tensor, length: int, size: int) -> Tensor:
+    """Where an axis is within a span that starts at a part `place` (n,) of the room that there is, (n, size)."""
+    import torch
+
+    first = (place * (size - length + 1)).long().clamp(max=size - length)[:, None]
+    axis = torch.arange(size, device=place.device)
+    return (axis >= first) & (axis < first + length)
+
+
+@dataclass(frozen=True, repr=False)
+class Impulses(Positional):
+    """Salt and pepper: with probability p a position, all of its channels, shows `low` or `high`, at even odds.
+
+    Parameters
+    ----------
+    p : float
+    low, high : float
+        In scaled units; pixels of bytes lie in [0, 1].
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> sorted({*Impulses(0.5).apply(np.full((1, 8, 8, 1), 0.5)).ravel().tolist()})
+    [0.0, 0.5, 1.0]
+    """
+
+    p: float = 0.1
+    low: float = 0.0
+    high: float = 1.0
+
+    def __post_init__(self) -> None:
+        _part(self.p, "Impulses")
+        _ordered(self.low, self.high, "Impulses")
+
+    def change(self, grid: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
+        import torch
+
+        draw = rng.uniform(STREAM, (*grid.shape[:3], 1), grid)
+        extreme = torch.where(draw < 0.5 * self.p, self.low, self.high).to(grid.dtype)
+        touched = draw < self.p
+        return torch.where(touched, extreme, grid), touched
+
+
+@dataclass(frozen=True, repr=False)
+class Levels(Corruption):
+    """Add normal noise whose standard deviation is drawn for each row, evenly between `low` and `high`.
+
+    What a denoiser is trained with that is to work at any level in between.
+
+    Examples
+    --------
+    >>> Levels(0.2, 0.2).apply([[0.0] * 1000]).std().round(1)
+    np.float64(0.2)
+    """
+
+    low: float = 0.02
+    high: float = 0.2
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.low <= self.high < math.inf:
+            raise ValueError(f"Levels: needs 0 ≤ low ≤ high, got low={self.low!r}, high={self.high!r}")
+
+    def __call__(self, x: Tensor, rng: Rng, columns: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        import torch
+
+        sd = self.low + (self.high - self.low) * rng.uniform("corruption/level", (len(x), 1), x)
+        return x + sd * rng.normal(STREAM, x.shape, x), torch.ones_like(x, dtype=torch.bool)
+
+
+@dataclass(frozen=True, repr=False)
+class Clipped(Corruption):
+    """Another corruption, kept within a range: noisy pictures of bytes have no values below black or above white.
+
+    Parameters
+    ----------
+    noise : Corruption
+    low, high : float
+        In scaled units.
+
+    Examples
+    --------
+    >>> from azogue.corruptions import Gaussian
+    >>> seen = Clipped(Gaussian(5.0)).apply([[0.0, 0.5, 1.0]])
+    >>> bool((0 <= seen).all() and (seen <= 1).all())
+    True
+    """
+
+    noise: Corruption
+    low: float = 0.0
+    high: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.noise, Corruption):
+            raise TypeError(f"Clipped: expected a corruption such as Gaussian(0.1), got {self.noise!r}")
+        _ordered(self.low, self.high, "Clipped")
+
+    @property
+    def positional(self) -> bool:  # type: ignore[override]
+        """As the noise inside."""
+        return self.noise.positional
+
+    @property
+    def blind(self) -> bool:  # type: ignore[override]
+        """As the noise inside."""
+        return self.noise.blind
+
+    @property
+    def whole_cells(self) -> bool:  # type: ignore[override]
+        """As the noise inside."""
+        return self.noise.whole_cells
+
+    def __call__(self, x: Tensor, rng: Rng, columns: Tensor | None = None, shape: Shape = ()) -> tuple[Tensor, Tensor]:
+        told = {"shape": shape} if self.positional else {}
+        if self.whole_cells and columns is not None:
+            told["columns"] = columns  # type: ignore[assignment]
+        seen, touched = self.noise(x, rng, **told)  # type: ignore[arg-type]
+        return seen.clamp(self.low, self.high), touched
