@@ -148,9 +148,16 @@ MUTANTS = [
     Mutant(
         "corruption left on at inference",
         "training/autograd.py",
-        "if corruption is not None and rng is not None:",
-        "if corruption is not None and (rng := rng or Rng(len(batch))):",
+        "if corruption is not None and draws is not None:",
+        "if corruption is not None and (draws := draws or Rng(len(batch))):",
         "tests/test_training.py::test_nothing_is_drawn_at_inference",
+    ),
+    Mutant(
+        "held-out rows judged whole behind skip connections",
+        "training/state.py",
+        "return corruption if needed else None",
+        "return None",
+        "tests/test_showing.py",
     ),
     Mutant(
         "dropout left on at inference",
