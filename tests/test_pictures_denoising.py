@@ -61,10 +61,10 @@ def test_the_budget_is_shared_among_the_rows():
 def test_normal_noise_is_estimated_over_black_grounds_and_over_grey(sd):
     black = estimated(noisy(scenes(300, 24), sd))
     assert isinstance(black, Clipped)
-    assert black.noise.sd == pytest.approx(sd, rel=0.12)
+    assert black.noise.sd == pytest.approx(sd, rel=0.1)
     grey = np.repeat(np.linspace(0.3, 0.7, 40)[:, None], 40, 1)[None, :, :, None] * np.ones((10, 1, 1, 3))
     assert estimated(noisy(grey, sd)).noise.sd == pytest.approx(sd, rel=0.08)
-    assert estimated(1 - noisy(scenes(300, 24), sd)).noise.sd == pytest.approx(sd, rel=0.12)  # white grounds
+    assert estimated(1 - noisy(scenes(300, 24), sd)).noise.sd == pytest.approx(sd, rel=0.1)  # white grounds
     bytes_ = (255 * noisy(grey, sd)).round().astype(np.uint8)
     assert estimated(bytes_).noise.sd == pytest.approx(sd, rel=0.08)
 
@@ -147,11 +147,11 @@ def test_noisy_pictures_alone_tell_clean_ones(alone):
 def test_a_denoiser_learns_from_noisy_pictures_alone():
     clean, test = scenes(400), scenes(100, seed=5)
     seen = noisy(test, 0.2, 6)
-    known = az.Denoiser(small(12), noise=Clipped(Gaussian(0.2)), modality="image", random_state=0).fit(clean)
-    blind = az.Denoiser(small(8), noise="blind", modality="image", random_state=0).fit(noisy(clean, 0.2))
+    known = az.Denoiser(small(30), noise=Clipped(Gaussian(0.2)), modality="image", random_state=0).fit(clean)
+    blind = az.Denoiser(small(20), noise="blind", modality="image", random_state=0).fit(noisy(clean, 0.2))
     assert blind.noise_.noise.sd == pytest.approx(0.2, rel=0.12)
     best, mine = decibels(test, known.transform(seen)), decibels(test, blind.transform(seen))
-    assert best > decibels(test, seen) + 4
+    assert best > decibels(test, seen) + 6
     assert mine > best - 2.0
 
 
