@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from azogue.applications import pictures, series, signals
 from azogue.autoencoder import Autoencoder
-from azogue.corruptions import Corruption, Masking, Paired, as_corruption
+from azogue.corruptions import Corruption, Hiding, Paired, as_corruption
 from azogue.layers import Dense, Input, Output
 from azogue.mixtures import Mixture
 from azogue.optimizers import Cosine
@@ -23,18 +23,6 @@ TRAINED: dict[str, Any] = {
 TABLE = Levels(0.0, 1.0)
 #: Noise of pictures: its standard deviation as a part of black to white. Of signals: its ratio in dB.
 PICTURE, SIGNAL = Clipped(Levels(0.0, 0.25)), Mixture(low=-5.0, high=20.0)
-
-
-class BlindMasking(Masking):
-    """Hides cells, and only they count: what a table's noisy rows alone can teach.
-
-    Examples
-    --------
-    >>> BlindMasking(0.0, 0.5)
-    BlindMasking(low=0.0)
-    """
-
-    blind: ClassVar[bool] = True
 
 
 def resolve(noise: Any, kind: str, rows: Any, paired: bool, noisy: Any) -> Corruption:
@@ -56,7 +44,7 @@ def resolve(noise: Any, kind: str, rows: Any, paired: bool, noisy: Any) -> Corru
         For what is no noise, or noise that cannot be told from the rows.
     """
     if noise == "blind":
-        return BlindMasking(0.0) if kind == "table" else BlindSpot()
+        return Hiding(0.0) if kind == "table" else BlindSpot()
     if noise != "auto":
         found = as_corruption(noise)
         if found is None or found.given:
