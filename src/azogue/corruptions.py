@@ -80,6 +80,8 @@ class Corruption(Spec):
         told: dict[str, Any] = {"shape": shape} if self.positional else {}
         if self.whole_cells and columns is not None:
             told["columns"] = columns
+        if self.given:
+            told["pair"] = pair
         seen, touched = self(x, rng, **told)
         if self.blind:
             mask = touched if mask is None else touched & mask
@@ -127,18 +129,12 @@ class Paired(Corruption):
 
     given: ClassVar[bool] = True
 
-    def show(
-        self,
-        x: Tensor,
-        mask: Tensor | None,
-        rng: Rng,
-        columns: Tensor | None,
-        shape: tuple[int, ...],
-        pair: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor | None]:
+    def __call__(
+        self, x: Tensor, rng: Rng, columns: Tensor | None = None, pair: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         if pair is None:
             raise ValueError("Paired: the corrupted rows did not come with the clean ones; fit(clean, corrupted)")
-        return pair.to(x.dtype), mask
+        return pair.to(x.dtype), pair != x
 
 
 @dataclass(frozen=True, repr=False)
