@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from azogue.objectives.algebra import Pulled
-from azogue.objectives.reconstruction import MSE, _by_column, by_slot, shares
+from azogue.objectives.reconstruction import MSE, by_column, by_slot, shares
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,7 +51,7 @@ class LogError(MSE):
     def gradient(self, step: Step, scale: float) -> Pulled:
         rows = step.x.shape[-2]
         share, error = shares(step, rows), step.out - step.x
-        mean = (_by_column(self.distance(error), step) * share).sum(-1)
+        mean = (by_column(self.distance(error), step) * share).sum(-1)
         outer = (0.5 * scale / rows / (mean + self.floor))[..., None]
         value = 0.5 * (mean / self.floor).log1p().mean(-1)
         return Pulled(value, {"out": self.slope(error) * by_slot(share, step) * outer})

@@ -85,7 +85,7 @@ def _total(cells: Tensor, scale: float) -> Tensor:
     return total if scale == 1.0 else total / scale
 
 
-def _by_column(cells: Tensor, step: Step) -> Tensor:
+def by_column(cells: Tensor, step: Step) -> Tensor:
     """From one distance a slot to one a column."""
     if step.model.columns is None:
         return cells
@@ -223,11 +223,11 @@ class Distance(Reconstruction):
         raise NotImplementedError
 
     def columns(self, step: Step) -> Tensor:
-        return _by_column(self.distance(step.x - step.out), step)
+        return by_column(self.distance(step.x - step.out), step)
 
     def gradient(self, step: Step, scale: float) -> Pulled:
         share, error = shares(step, scale), step.out - step.x  # distances are even, slopes odd
-        cells = _by_column(self.distance(error), step)
+        cells = by_column(self.distance(error), step)
         return Pulled(_total(cells * share, scale), {"out": self.slope(error) * by_slot(share, step)})
 
     @property
@@ -254,7 +254,7 @@ class RMSE(MSE):
     def gradient(self, step: Step, scale: float) -> Pulled:
         rows = step.x.shape[-2]
         share, error = shares(step, rows), step.out - step.x
-        mean = (_by_column(self.distance(error), step) * share).sum(-1)
+        mean = (by_column(self.distance(error), step) * share).sum(-1)
         root = (mean + torch.finfo(mean.dtype).eps ** 2).sqrt()
         outer = (0.5 * scale / rows / root)[..., None]
         return Pulled(root.mean(-1), {"out": self.slope(error) * by_slot(share, step) * outer})
