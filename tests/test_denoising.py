@@ -90,6 +90,7 @@ def test_a_fitted_autoencoder_is_used_as_it_is(of_signals):
     inner = of_signals.autoencoder_
     model = az.Denoiser(FrozenEstimator(inner)).fit(CLEAN[:300])
     assert model.autoencoder_ is inner
+    assert model.noise_ == Paired()
     assert np.array_equal(model.transform(NOISY[:700]), of_signals.transform(NOISY[:700]))
 
 
@@ -188,7 +189,7 @@ def test_pictures_of_any_size(of_digits):
     others = of_digits.transform([DIGITS[0], noisy, DIGITS[1][:3, :1]])
     assert [picture.shape for picture in others] == [(8, 8), (32, 40), (3, 1)]
     tall = pictures(Gaussian(0.1), 1, window=6).fit([sheet, DIGITS[0]])
-    assert tall.patch_size_ == (6, 6)
+    assert tall.autoencoder_.schema_.shape[:2] == (6, 6)
     assert tall.transform(noisy[None]).shape == (1, 32, 40)
 
 

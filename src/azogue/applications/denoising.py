@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from azogue.applications import albums, noises, pictures, series
@@ -61,7 +62,7 @@ class Denoiser(Persistent, TransformerMixin, BaseEstimator):  # type: ignore[mis
     Attributes
     ----------
     autoencoder_ : Autoencoder
-    noise_ : Corruption
+    noise_ : Corruption or None
         What was trained against.
     kind_ : {"table", "image", "sequence"}
 
@@ -121,24 +122,30 @@ class Denoiser(Persistent, TransformerMixin, BaseEstimator):  # type: ignore[mis
             remember_columns(self, X, reset=True)
         else:
             self.__dict__.pop("feature_names_in_", None)
-        seed = as_seed(self.random_state)
-        rows, pairs, modality = self._rows(X, clean, seed)
-        model = self.autoencoder
-        inner = unfitted(model) if not hasattr(model, "estimator") else None
-        alone = isinstance(self.noise, str) and self.noise == "blind" and not hasattr(model, "estimator")
-        told = self._told(rows, inner, modality, seed) if alone else None
-        if told is None:
-            self.noise_ = noises.resolve(self.noise, kind, rows, pairs is not None, None if clean is None else X)
+        if isinstance(self.autoencoder, FrozenEstimator):
+            self.autoencoder_ = owned(self.autoencoder, Autoencoder(), X)
+            self.noise_ = self.autoencoder_.recipe_.corruption
         else:
-            self.noise_, rows = told
-        default = noises.default_autoencoder(kind, rows, self.noise_, self._shared(modality))
-        if inner is not None:
-            wanted = self.noise != "auto" or inner.corruption is None or self.noise_.given
-            model = clone(inner).set_params(**({"corruption": self.noise_} if wanted else {}))
-            model = self._seeded(model, modality, seed)
-        self.autoencoder_ = owned(model, default, rows, seed, pairs if self.noise_.given else None)
+            self._learn(X, clean, as_seed(self.random_state))
         self.n_features_in_ = self.autoencoder_.n_features_in_
         return self
+
+    def _learn(self, X: Any, clean: Any, seed: int) -> None:
+        """Train an autoencoder, the one that was given or the usual one."""
+        rows, pairs, modality = self._rows(X, clean, seed)
+        model = unfitted(self.autoencoder)
+        alone = isinstance(self.noise, str) and self.noise == "blind"
+        told = self._told(rows, model, modality, seed) if alone else None
+        if told is None:
+            self.noise_ = noises.resolve(self.noise, self.kind_, rows, pairs is not None, None if clean is None else X)
+        else:
+            self.noise_, rows = told
+        if model is None:
+            model = noises.default_autoencoder(self.kind_, rows, self.noise_, self._shared(modality))
+        elif self.noise != "auto" or model.corruption is None or self.noise_.given:
+            model = clone(model).set_params(corruption=self.noise_)
+        given = pairs if self.noise_.given else None
+        self.autoencoder_ = owned(self._seeded(model, modality, seed), model, rows, seed, given)
 
     def _told(self, noisy: Any, inner: Autoencoder | None, modality: Any, seed: int) -> tuple[Corruption, Any] | None:
         """What noise the rows show by themselves, and rows that stand for clean ones; None where that is not known."""
@@ -198,7 +205,6 @@ class Denoiser(Persistent, TransformerMixin, BaseEstimator):  # type: ignore[mis
             noisy = albums.read_album(X, channels)
             if noisy.shapes == album.shapes:
                 pairs = albums.patches_of(noisy, size, np.random.default_rng(seed))
-        self.patch_size_ = size
         modality = Image(self.scaling) if isinstance(self.modality, str) else self.modality
         return patches, pairs, replace(modality, channels="last", size=None)
 
@@ -249,8 +255,7 @@ class Denoiser(Persistent, TransformerMixin, BaseEstimator):  # type: ignore[mis
             return series.restored(self.autoencoder_, X, damage)
         channels = getattr(self.modality, "channels", None)
         album = albums.read_album(X, channels)
-        size = getattr(self, "patch_size_", None) or self.autoencoder_.schema_.shape[:2]
-        tiling = albums.Tiling(tuple(size), self.overlap)
+        tiling = albums.Tiling(self.autoencoder_.schema_.shape[:2], self.overlap)
         marks = None if damage is None else albums.marks_like(album, damage, channels)
         return albums.restored(album, tiling, self._patches, marks)
 

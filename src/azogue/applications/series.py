@@ -115,13 +115,13 @@ def _marks(source: Source, damage: Any, X: Any) -> list[NDArray[np.bool_]]:
     """Where each signal is damaged, (t, c)."""
     given = [damage] if source.rows.container == "series" else list(damage)
     marks = [np.asarray(part, dtype=bool) for part in given]
-    wide = _is_wide(X)
-    for at, (part, length) in enumerate(zip(marks, source.rows.lengths, strict=len(marks) == len(source.rows.lengths))):
+    lengths, wide = source.rows.lengths, _is_wide(X)
+    if len(marks) != len(lengths):
+        raise ValueError(f"mask: expected one for each of {len(lengths)} signals, got {len(marks)}")
+    for at, (part, length) in enumerate(zip(marks, lengths, strict=True)):
         expected = (length,) if source.rows.flat[at] or wide else (length, source.channels)
         if part.shape != expected:
             raise ValueError(f"mask: expected the shape {expected} for {source.name(at)}, got {part.shape}")
-    if len(marks) != len(source.rows.lengths):
-        raise ValueError(f"mask: expected one for each of {len(source.rows.lengths)} signals, got {len(marks)}")
     return [part.reshape(-1, source.channels) for part in marks]
 
 
