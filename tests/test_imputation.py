@@ -157,3 +157,17 @@ def test_a_category_that_is_new_stays_as_it_is(imputer):
         filled = imputer.transform(new)
     assert filled["text"][0] == "unheard of"
     assert not np.isnan(filled["a"][0])
+
+
+def test_observed_cells_drawn_again_are_covered_and_compared(holed, imputer):
+    found = imputer.overimpute(holed, cells=20, m=30, random_state=0)
+    assert set(found.names) == set(holed.columns)
+    assert 0.7 < found.coverage <= 1.0
+    at = found.name == "b"
+    observed, imputed = found.observed[at].astype(float), found.imputed[at].astype(float)
+    rows = found.row[at]
+    assert np.allclose(observed, holed["b"].to_numpy(float)[rows])
+    assert np.corrcoef(observed, imputed)[0, 1] > 0.9
+    assert found.plot("b").get_xlabel() == "observed b"
+    with pytest.raises(ValueError, match="confidence: expected a part in"):
+        imputer.overimpute(holed, confidence=2)

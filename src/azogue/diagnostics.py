@@ -45,8 +45,8 @@ def plot_overimpute(found: Any, column: str | None = None, ax: Axes | None = Non
     --------
     >>> import azogue as az
     >>> from sklearn.datasets import load_iris
-    >>> found = az.Imputer(random_state=0).fit(load_iris().data).overimpute(load_iris().data, cells=5)  # doctest: +SKIP
-    >>> plot_overimpute(found, "column 3").get_xlabel()  # doctest: +SKIP
+    >>> found = az.Imputer(random_state=0).fit(load_iris().data).overimpute(load_iris().data, cells=5)
+    >>> plot_overimpute(found, "column 3").get_xlabel()
     'observed column 3'
     """
     column = found.names[0] if column is None and len(found.names) == 1 else column

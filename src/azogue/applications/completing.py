@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from azogue.applications.correcting import Correction
 from azogue.applications.filling import completed, put, slots_of, spelled
 from azogue.applications.merging import gaps, merge
+from azogue.applications.overimputing import Overimputed, overimpute
 from azogue.autoencoder import Autoencoder
 from azogue.modalities import TableSchema
 from azogue.modalities.numeric import Numeric
@@ -132,6 +133,23 @@ class Completing:
             "probability": probability,
             "skill": self.skill_[columns],
         }
+
+    def overimpute(self, X: Any, **options: Any) -> Overimputed:
+        """Observed cells hidden in turn and drawn again, which tells whether intervals can be trusted.
+
+        Parameters
+        ----------
+        X : table, shape (n, columns)
+        **options
+            `cells, m, confidence, refit, random_state`; see `applications.overimputing.overimpute`.
+
+        Returns
+        -------
+        Overimputed
+            `coverage`, `summary()` and `plot()`.
+        """
+        check_is_fitted(self, "members_")
+        return overimpute(self, X, **options)
 
     def _packed(self, X: Any) -> tuple[Batch, np.ndarray]:
         """Rows as the networks read them, and where cells are to be filled."""

@@ -255,7 +255,8 @@ class Denoiser(Persistent, TransformerMixin, BaseEstimator):  # type: ignore[mis
             return series.restored(self.autoencoder_, X, damage)
         channels = getattr(self.modality, "channels", None)
         album = albums.read_album(X, channels)
-        tiling = albums.Tiling(self.autoencoder_.schema_.shape[:2], self.overlap)
+        h, w, _ = self.autoencoder_.schema_.shape
+        tiling = albums.Tiling((h, w), self.overlap)
         marks = None if damage is None else albums.marks_like(album, damage, channels)
         return albums.restored(album, tiling, self._patches, marks)
 

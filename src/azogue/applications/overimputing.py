@@ -21,7 +21,7 @@ from azogue.modalities.reading import read
 from azogue.session import as_seed
 
 if TYPE_CHECKING:
-    from azogue.applications.imputation import Imputer
+    from azogue.applications.completing import Completing
 
 Numbers = NDArray[np.float64]
 
@@ -121,7 +121,7 @@ class Overimputed:
 
 
 def overimpute(
-    imputer: Imputer,
+    imputer: Completing,
     X: Any,
     *,
     cells: int = 50,
