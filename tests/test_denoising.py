@@ -258,3 +258,13 @@ def test_zeros_of_tables_are_a_noise_too():
     assert model.autoencoder_.recipe_.corruption == Zeros(0.2)
     kept = az.Denoiser(az.Autoencoder(3, epochs=3, corruption=Gaussian(0.7)), random_state=0).fit(X)
     assert kept.autoencoder_.recipe_.corruption == Gaussian(0.7)
+
+
+def test_rows_that_stand_for_clean_ones_vary_as_much():
+    """Means of what rows may have been would vary too little."""
+    from azogue.applications.rows import cleaned
+
+    clean = RNG.normal(size=(4000, 2)) @ RNG.normal(size=(2, 5))
+    noise, rows = cleaned(clean + 0.8 * clean.std() * RNG.normal(size=clean.shape), "table", "none", RNG)
+    assert noise.sd == pytest.approx(0.8 * clean.std(), rel=0.1)
+    assert rows.var(axis=0).sum() == pytest.approx(clean.var(axis=0).sum(), rel=0.06)

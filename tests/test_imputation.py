@@ -171,3 +171,28 @@ def test_observed_cells_drawn_again_are_covered_and_compared(holed, imputer):
     assert found.plot("b").get_xlabel() == "observed b"
     with pytest.raises(ValueError, match="confidence: expected a part in"):
         imputer.overimpute(holed, confidence=2)
+
+
+def test_draws_are_as_far_apart_as_is_told():
+    """The network alone gives each table its expectation; what is left unexplained has to be drawn."""
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=400)
+    X = np.column_stack([z, z + rng.normal(size=400), z + rng.normal(size=400)])
+    X[:80, 1] = np.nan
+    imputer = az.Imputer(random_state=0).fit(X)
+    drawn = np.stack([table[:80, 1] for table in imputer.impute(X, 30)])
+    told = imputer.distribution(X)["spread"]
+    assert 0.75 < drawn.std(axis=0).mean() / told.mean() < 1.4
+    assert told.mean() == pytest.approx((1.5) ** 0.5, rel=0.25)  # var of column 1 given the others: 1 + 1/2
+
+
+def test_range_is_kept_only_when_asked():
+    rng = np.random.default_rng(0)
+    a = np.linspace(-1, 1, 300)
+    X = np.column_stack([a, 2 * a + 0.02 * rng.normal(size=300), -a + 0.02 * rng.normal(size=300)])
+    X[np.abs(a) > 0.6, 1] = np.nan
+    low, high = np.nanmin(X[:, 1]), np.nanmax(X[:, 1])
+    kept, free = (az.Imputer(random_state=0, clipped=clipped).fit_transform(X)[:, 1] for clipped in (True, False))
+    assert kept.min() >= low
+    assert kept.max() <= high
+    assert free.max() > high + 0.01 or free.min() < low - 0.01

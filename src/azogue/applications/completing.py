@@ -189,7 +189,9 @@ class Completing:
         if isinstance(kind, Numeric):
             if not self.clipped:
                 return values
-            low, high = kind.map.forward(np.array([kind.low, kind.high]))
+            low, high = kind.map.forward(np.array([kind.low, kind.high])).astype(np.float32)
+            if low < high:  # a step inwards: rounded bounds may lie outside
+                low, high = np.nextafter(low, high), np.nextafter(high, low)
             return np.asarray(np.clip(values, low, high))
         values = np.clip(values, 0.0, 1.0)
         total = np.ones((1, 1)) if values.shape[1] == 1 else np.maximum(values.sum(axis=1, keepdims=True), 1e-12)
