@@ -9,10 +9,11 @@ Without arguments all parts but `coverage` run. The data folder is `AZOGUE_DATA`
 - `time`: seconds to fit 5,000 × 13 and to fill 100,000 new rows.
 - `coverage`: see `coverage.py`.
 
-NRMSE: root mean squared error of hidden cells over the column's range, averaged over numeric columns; ordinal ones count
-as numeric and are rounded, for all. Error: the part of hidden categories that is wrong, averaged over columns. Peers see
-numbers in [0, 1] and categories as indicators; chained equations predict categories with classifiers. `IMPUTE_MASKS=1,2,3`
-takes several of the published masks, and prints means; `IMPUTE_ONLY=name,name` runs some of the contestants.
+NRMSE: root mean squared error of hidden cells over the column's range, averaged over numeric columns; ordinal ones
+count as numeric and are rounded, for all. Error: the part of hidden categories that is wrong, averaged over columns.
+Peers see numbers in [0, 1] and categories as indicators; chained equations predict categories with classifiers.
+`IMPUTE_MASKS=1,2,3` takes several of the published masks, and prints means; `IMPUTE_SETS=wine` some of the tables,
+`IMPUTE_ONLY=name,name` some of the contestants.
 """
 
 from __future__ import annotations
@@ -288,9 +289,8 @@ def new() -> None:
         made = az.Imputer(rounded=False, random_state=0).fit(case.frame(train))
         both = [decoded(case, made.transform(case.frame(rows))) for rows in (train, test)]
         shown = [case.score(filled, rows) for filled, rows in zip(both, (train, test), strict=True)]
-        print(
-            f"{name}: NRMSE and error of training rows {shown[0][0]:.4f} {shown[0][1]:.4f}, of new rows {shown[1][0]:.4f} {shown[1][1]:.4f}"
-        )
+        told = ("{:.4f} {:.4f}".format(*pair) for pair in shown)
+        print("{}: NRMSE and error of training rows {}, of new rows {}".format(name, *told), flush=True)
 
 
 def times() -> None:
@@ -302,9 +302,8 @@ def times() -> None:
     fitted = time.perf_counter()
     many = pd.concat([frame] * 20, ignore_index=True)
     made.transform(many)
-    print(
-        f"fit of 5,000 x 13: {fitted - begun:.1f} s (goal 60); {len(many):,} rows filled in {time.perf_counter() - fitted:.1f} s (goal 5)"
-    )
+    filling = time.perf_counter() - fitted
+    print(f"fit of 5,000 x 13: {fitted - begun:.1f} s (goal 60); {len(many):,} rows filled in {filling:.1f} s (goal 5)")
 
 
 def covered() -> None:

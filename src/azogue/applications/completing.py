@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from azogue.applications.correcting import Correction
+from azogue.applications.correcting import Correction, Told
 from azogue.applications.filling import completed, put, slots_of, spelled
 from azogue.applications.merging import gaps, merge
 from azogue.applications.overimputing import Overimputed, overimpute
@@ -166,22 +166,22 @@ class Completing:
         """What is expected of each cell, (n, width): scaled numbers, probabilities."""
         return np.concatenate([out for _, _, out in self._parts(batch)])
 
-    def _parts(self, batch: Batch) -> Iterator[tuple[Batch, np.ndarray, np.ndarray]]:
-        """Some rows at a time: packed, as corrections read them, and what is expected."""
+    def _parts(self, batch: Batch) -> Iterator[tuple[Batch, Told, np.ndarray]]:
+        """Some rows at a time: packed, as corrections read them (all slots expected), and what is expected."""
         corrections, slots = self._corrections() if self.residual else {}, slots_of(self.schema_)
         for start in range(0, len(batch), ROWS):
             part = batch.take(slice(start, start + ROWS))
             told = reflected(self.members_, part)
-            filled = out = completed(part, told)
+            out, seen = completed(part, told), part.mask.numpy()  # type: ignore[union-attr]
             for _ in range(self.passes):
-                filled, out = out, told.copy()
+                asked, out = Told(out, seen, told), told.copy()
                 for column, own in slots.items():
-                    rows = np.flatnonzero(~part.mask[:, own[0]].numpy())  # type: ignore[index]
+                    rows = np.flatnonzero(~seen[:, own[0]])
                     if len(rows) and column in corrections:
-                        out[np.ix_(rows, own)] += corrections[column].means(filled[rows])
+                        out[np.ix_(rows, own)] += corrections[column].means(_of(asked, rows, own))
                     out[np.ix_(rows, own)] = self._proper(column, out[np.ix_(rows, own)])
                 out = completed(part, out)
-            yield part, filled, out
+            yield part, asked, out
 
     def _proper(self, column: int, values: np.ndarray) -> np.ndarray:
         """Numbers within their range, probabilities that add up to 1."""
@@ -210,12 +210,12 @@ class Completing:
                 continue
             part = Batch(torch.from_numpy(x[rows]), torch.from_numpy(mask[rows]))
             told = reflected([member], part)
-            filled, values = completed(part, told), told[:, own]
+            asked, values = Told(completed(part, told), mask[rows], told[:, own]), told[:, own]
             if column in corrections:
                 made = corrections[column]
-                values = values + (made.means(filled) if self.residual else 0.0)
+                values = values + (made.means(asked) if self.residual else 0.0)
                 if isinstance(self.schema_.columns[column], Numeric):
-                    values = values + made.drawn(filled, rng)
+                    values = values + made.drawn(asked, rng)
             values = self._proper(column, values)
             if not isinstance(self.schema_.columns[column], Numeric):
                 values = _sampled(values, rng)
@@ -227,7 +227,7 @@ class Completing:
         """Spreads of numbers in their units, and probabilities of categories and booleans, (n, columns); else NaN."""
         spread, probability = np.full(holes.shape, np.nan), np.full(holes.shape, np.nan)
         corrections, slots, start = self._corrections(), slots_of(self.schema_), 0
-        for part, filled, told in self._parts(batch):
+        for part, asked, told in self._parts(batch):
             for column, own in slots.items():
                 rows = np.flatnonzero(holes[start : start + len(part), column])
                 kind, value = self.schema_.columns[column], told[np.ix_(rows, own)]
@@ -235,7 +235,7 @@ class Completing:
                     sure = value[:, :-1].max(axis=1) if len(own) > 1 else np.maximum(value, 1 - value)[:, 0]
                     probability[start + rows, column] = sure
                 elif column in corrections and len(rows):
-                    sd = corrections[column].spreads(filled[rows])
+                    sd = corrections[column].spreads(_of(asked, rows, own))
                     ends = (kind.map.inverse((value + sign * sd)[:, 0].astype(float)) for sign in (1.0, -1.0))
                     high, low = ends
                     spread[start + rows, column] = (high - low) / 2 * kind.unit
@@ -263,6 +263,11 @@ class Completing:
             at = np.flatnonzero(columns == column)
             found[at] = source.column(int(column)).array.take(rows[at]).to_pylist()
         return found
+
+
+def _of(told: Told, rows: np.ndarray, own: np.ndarray) -> Told:
+    """Some rows, as the correction of a column reads them."""
+    return Told(told.filled[rows], told.seen[rows], told.expected[np.ix_(rows, own)])
 
 
 def _sampled(probabilities: np.ndarray, rng: np.random.Generator) -> np.ndarray:

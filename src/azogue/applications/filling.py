@@ -22,6 +22,8 @@ from azogue.recipe import Batch
 KNOTS, MOST = 12, 0.8
 #: Rows of a step, and steps of training, about.
 BATCH, STEPS = 128, 3000
+#: Rows that tell how far networks differ.
+SOME = 500
 
 
 def default_member(rows: int, scaling: str, weights: Any = None) -> Autoencoder:
@@ -102,6 +104,19 @@ def honest(
     for member, fold in zip(members, folds, strict=True):
         out[fold] = reflected([member], hidden.take(torch.from_numpy(fold)))
     return out, completed(hidden, out)
+
+
+def scatter(
+    members: Sequence[Autoencoder], batch: Batch, schema: TableSchema, column: int, rng: np.random.Generator
+) -> np.ndarray:
+    """By how much the variance of one network's expectation is above that of the mean over all, for each slot."""
+    own, count = slots_of(schema)[column], len(members)
+    if count == 1:
+        return np.zeros(len(own))
+    some = batch.take(torch.from_numpy(np.sort(rng.permutation(len(batch))[:SOME])))
+    hidden = without(some, schema, column)
+    told = np.stack([reflected([member], hidden)[:, own] for member in members])
+    return np.asarray((1.0 - 1.0 / count) * told.var(axis=0, ddof=1).mean(axis=0))
 
 
 def put(schema: TableSchema, x: np.ndarray, rows: np.ndarray, column: int, values: np.ndarray) -> None:

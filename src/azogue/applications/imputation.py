@@ -11,12 +11,13 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, 
 from sklearn.frozen import FrozenEstimator
 
 from azogue.applications.completing import Completing
-from azogue.applications.correcting import FEWEST, learned
+from azogue.applications.correcting import FEWEST, Told, learned
 from azogue.applications.filling import (
     default_member,
     fit_members,
     folds_of,
     honest,
+    scatter,
     slots_of,
     spelled,
 )
@@ -190,7 +191,9 @@ class Imputer(Completing, OneToOneFeatureMixin, TransformerMixin, Persistent, Ba
                 continue
             used = np.concatenate([other for at, other in slots.items() if at != column] or [np.empty(0, int)])
             truth, told = x[np.ix_(rows, own)], out[np.ix_(rows, own)]
-            made = learned(filled[rows], truth - told, used.astype(int), rng, mean=self.residual)
+            read = Told(filled[rows], mask.numpy()[rows], told)  # type: ignore[union-attr]
+            spare = scatter(self.members_, batch, schema, column, rng)
+            made = learned(read, truth - told, used.astype(int), rng, scatter=spare, mean=self.residual)
             self.corrections_[str(column)] = made.state()
             kept = made.rows.astype(int)
             self.skill_[column] = _skill(truth[kept], truth[kept] - made.left)
