@@ -233,8 +233,9 @@ CONTESTANTS: dict[str, Callable[[Case], np.ndarray]] = {
     ),
     "miceforest": forest,
     "Imputer": ours,
+    "Imputer(cascade=3)": partial(ours, cascade=3),
 }
-OURS = ("Imputer",)
+OURS = ("Imputer", "Imputer(cascade=3)")
 
 
 # -- parts ------------------------------------------------------------------------------------------------------------

@@ -55,6 +55,8 @@ if TYPE_CHECKING:
 #: The output layer starts at a tenth of the usual size, so that training starts from the centre of the data.
 OUTPUT_GAIN = 0.1
 _FIRST = Rng(0)
+#: Places of layers that each autoencoder of a cascade has to itself.
+_PLACES = 1000
 
 
 def _norm(kind: str, shape: Shape, **options: float) -> nn.Module:
@@ -129,7 +131,17 @@ def build(spec: NetworkSpec, code: CodeSpec, width: int, heads: Sequence[Head], 
     if spec.output.skips:
         marks, decoder = _skipping(spec, final, shape, decoder)
     work = work_of(spec, width, code.width(size))
-    return Network(Chain(encoder, marks), CodeLayer(code, size, rng), Chain(decoder), heads, work, shape)
+    network = Network(Chain(encoder, marks), CodeLayer(code, size, rng), Chain(decoder), heads, work, shape)
+    network.further.extend(_further(spec, final, width, stage, rng) for stage in range(1, spec.output.cascade))
+    return network
+
+
+def _further(spec: NetworkSpec, final: Layer, width: int, stage: int, rng: Rng) -> Chain:
+    """A further autoencoder of a cascade: the row and what has been made of it → what is to be added."""
+    layers = (*spec.encoder, *spec.decoder)
+    modules = _chain(layers, (2 * width,), _PLACES * stage, rng)
+    reached = list(shapes(layers, (2 * width,)))[-1]
+    return Chain([*modules, module_of(final, reached, _PLACES * stage + len(layers), rng, OUTPUT_GAIN)])
 
 
 def _skipping(

@@ -83,6 +83,10 @@ def to_keras(estimator: Any) -> KerasModels:
     network = estimator.network_
     if network.held != "all":
         raise ValueError(f"to_keras: this model was saved with its {network.held} alone; load the whole model")
+    if network.skips:
+        raise ValueError(
+            "to_keras: its way back also sees the rows (skips or a cascade); its halves do not stand alone"
+        )
     writer = _Writer(keras_on_torch(), network)
     with drawing(0):
         rows, codes = writer.input(estimator.schema_.width, "rows"), writer.input(network.size, "codes")

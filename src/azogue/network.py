@@ -112,6 +112,8 @@ class Network(nn.Module):
         self.work = sum(map(Tensor.numel, self.parameters())) if work is None else work
         self.shape = shape
         self.parts = nn.ModuleDict()
+        #: the further autoencoders of a cascade
+        self.further = nn.ModuleList()
         self._owners: dict[Any, str] = {}
         self._shares: dict[float, Tensor] = {}
         #: whether parameters have a leading dimension of members
@@ -143,6 +145,8 @@ class Network(nn.Module):
         """
         if any(isinstance(module, TiedModule) for module in self.decoder.modules()):
             raise ValueError("the network's weights are tied: either half holds both; train it with tied=False")
+        if self.further:
+            raise ValueError("the network is a cascade, of which no part stands alone; keep it whole")
         if self.held != "all":
             raise ValueError(f"of this network there is only its {self.held}")
         other = copy.copy(self)
@@ -159,7 +163,7 @@ class Network(nn.Module):
 
     def matrices(self, on: str = "all") -> list[Tensor]:
         """The weight matrices of all layers, or of the code layer (`"code"`); biases and normalisation excepted."""
-        modules = (self.encoder, self.decoder) if on == "all" else (self.encoder.steps[-1],)
+        modules = (self.encoder, self.decoder, self.further) if on == "all" else (self.encoder.steps[-1],)
         return [p for module in modules for p in module.parameters() if p.ndim > (2 if self.stacked else 1)]
 
     def column_shares(self, factor: float) -> Tensor:
@@ -186,17 +190,21 @@ class Network(nn.Module):
     def passed(
         self, x: Tensor, rng: Rng | None = None, code_rng: Rng | None = None
     ) -> tuple[Tensor, Code, Tensor, Tensor]:
-        """Rows (n, width) → the encoder's output h, the code, and what `decode` gives, skip connections included."""
+        """Rows (n, width) → the encoder's output h, the code, `decode` with skip connections and cascades."""
         kept: list[Tensor] | None = [] if self.skips else None
         h = self.encoder(x, rng, kept)
         code = self.code(h, rng if code_rng is None else code_rng)
         raw = self.decoder(code.z, rng, kept)
-        return h, code, self.link(raw), raw
+        out = self.link(raw)
+        for chain in self.further:
+            raw = raw + chain(torch.cat([x, out], -1), rng)
+            out = self.link(raw)
+        return h, code, out, raw
 
     @property
     def skips(self) -> bool:
         """Whether the way back also sees what the way in saw."""
-        return bool(getattr(self.encoder, "marks", ()))
+        return bool(getattr(self.encoder, "marks", ())) or bool(self.further)
 
     def encode(self, x: Tensor, rng: Rng | None = None, code_rng: Rng | None = None) -> tuple[Tensor, Code]:
         """Rows (n, width) → encoder's output h and the code, which draws from `code_rng` where that is given."""

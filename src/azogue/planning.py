@@ -157,13 +157,15 @@ def _values(session: Session) -> int:
     if spec is None:
         return sum(p.shape[0] for p in session.network.parameters() if p.ndim > 1)
     there = list(shapes(spec.encoder, schema.shape))
-    return sum(math.prod(shape) for shape in (*there[1:], *shapes(spec.decoder, there[-1])))
+    values = sum(math.prod(shape) for shape in (*there[1:], *shapes(spec.decoder, there[-1])))
+    return spec.output.cascade * values
 
 
 def describe(network: Network, title: str) -> str:
     """A network as text: a line a layer, with its parameters."""
     lines = [title]
-    for name, chain in (("encoder", network.encoder), ("decoder", network.decoder)):
+    further = [(f"cascade{number}", chain) for number, chain in enumerate(network.further, 2)]
+    for name, chain in (("encoder", network.encoder), ("decoder", network.decoder), *further):
         for number, layer in enumerate(getattr(chain, "steps", ())):
             count = sum(p.numel() for p in layer.parameters())
             kind = type(layer).__name__.strip("_").removesuffix("Module")

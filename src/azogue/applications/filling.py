@@ -26,7 +26,7 @@ BATCH, STEPS = 128, 3000
 SOME = 500
 
 
-def default_member(rows: int, scaling: str, weights: Any = None) -> Autoencoder:
+def default_member(rows: int, scaling: str, weights: Any = None, cascade: int = 1) -> Autoencoder:
     """A network that sees which cells are missing, and learns to tell hidden cells from the others.
 
     Parameters
@@ -35,9 +35,10 @@ def default_member(rows: int, scaling: str, weights: Any = None) -> Autoencoder:
         That it trains on.
     scaling : str
     weights : see `Table`
+    cascade : see `Output`
     """
     return Autoencoder(
-        Input() + Dense(256, "silu") + Dense(64, "silu") + Dense(256, "silu") + Output(),
+        Input() + Dense(256, "silu") + Dense(64, "silu") + Dense(256, "silu") + Output(cascade=cascade),
         corruption=Hiding(0.0, MOST),
         modality=Table(scaling, weights, knots=KNOTS),
         epochs=max(20, STEPS // math.ceil(0.9 * rows / BATCH)),

@@ -57,6 +57,9 @@ class Imputer(Completing, OneToOneFeatureMixin, TransformerMixin, Persistent, Ba
         `network="auto"`.
     members : int or "auto"
         Networks; auto: 4, and one for fewer than 40 rows or an autoencoder that is given.
+    cascade : int
+        Autoencoders in each network: every further one adds what those before it left out (Tran et al. 2017; see
+        `Output`). Training takes as many times as long, and more, since it needs autograd.
     residual : bool
         Whether expectations are corrected by the errors in other rows.
     passes : int
@@ -99,6 +102,7 @@ class Imputer(Completing, OneToOneFeatureMixin, TransformerMixin, Persistent, Ba
     autoencoder: Any = None
     _: KW_ONLY
     members: Any = "auto"
+    cascade: int = 1
     residual: bool = True
     passes: int = 1
     rounded: bool = True
@@ -170,7 +174,7 @@ class Imputer(Completing, OneToOneFeatureMixin, TransformerMixin, Persistent, Ba
         if member is None:
             rows = len(gaps(X))
             modality = self.modality if isinstance(self.modality, Table) else None
-            member = default_member(rows, self.scaling, None if modality is None else modality.weights)
+            member = default_member(rows, self.scaling, None if modality is None else modality.weights, self.cascade)
             if modality is not None and modality.knots:
                 member.set_params(modality=modality)
         packed = Packed(X, clone(member))
@@ -215,7 +219,7 @@ class Imputer(Completing, OneToOneFeatureMixin, TransformerMixin, Persistent, Ba
         return tags
 
     def _check(self) -> None:
-        for name in ("members", "passes"):
+        for name in ("members", "cascade", "passes"):
             value = getattr(self, name)
             whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
             if not (name == "members" and value == "auto") and not (whole and value >= 1):

@@ -109,18 +109,27 @@ class Output(Layer):
         is to be learned then is the difference between what is seen and what is wanted, as denoising asks for; the
         code alone no longer holds a row (Mao, Shen & Yang 2016, Image restoration using very deep convolutional
         encoder-decoder networks with symmetric skip connections).
+    cascade : int
+        How many autoencoders of this shape follow one another (dense layers only). Each further one sees the row and
+        what has been made of it, and adds what is still missing: `raw_k = raw_{k−1} + g_k(f_k([x, link(raw_{k−1})]))`.
+        The code is the first one's and alone no longer holds a row (Tran, Liu, Zhou & Jin 2017, Missing modalities
+        imputation via cascaded residual autoencoder).
     """
 
     activation: str = "auto"
     _: KW_ONLY
     tied: bool = False
     skips: bool = False
+    cascade: int = 1
 
     def __post_init__(self) -> None:
         if self.activation != "auto":
             check_activation(self.activation, "Output")
         if self.tied and self.skips:
             raise ValueError("Output: tied weights and skip connections do not go together; choose one")
+        check_whole(self.cascade, "Output", "cascade")
+        if self.cascade > 1 and (self.tied or self.skips):
+            raise ValueError("Output: a cascade does not go with tied weights or skip connections; choose one")
 
 
 @dataclass(frozen=True, repr=False)

@@ -75,8 +75,19 @@ def _ways(spec: NetworkSpec, width: int, code_width: int) -> Iterator[Iterator[t
     yield zip((*spec.decoder, final), shapes(spec.decoder, code), strict=True)
 
 
+def _again(spec: NetworkSpec, width: int) -> tuple[int, int]:
+    """Weights of the matrices of each further autoencoder of a cascade, on the way in and on the way back."""
+    if spec.output.cascade == 1:
+        return 0, 0
+    there, back = _ways(spec, 2 * width, spec.code_size)
+    counts = sum(layer.count(seen) for layer, seen in there), sum(layer.count(seen) for layer, seen in back)
+    return counts[0], counts[1] - width * list(shapes(spec.decoder, (spec.code_size,)))[-1][0]  # it makes one row
+
+
 def weight_counts(spec: NetworkSpec, width: int, code_width: int) -> tuple[int, int]:
     """How many weights the matrices of `spec` hold on the way in and on the way back, told without making them.
+
+    Further autoencoders of a cascade belong to the way back.
 
     Parameters
     ----------
@@ -87,12 +98,14 @@ def weight_counts(spec: NetworkSpec, width: int, code_width: int) -> tuple[int, 
         Units that the code layer makes, its statistics included.
     """
     there, back = (sum(layer.count(seen) for layer, seen in way) for way in _ways(spec, width, code_width))
-    return there, 0 if spec.output.tied else back
+    further = (spec.output.cascade - 1) * sum(_again(spec, width))
+    return there, 0 if spec.output.tied else back + further
 
 
 def work_of(spec: NetworkSpec, width: int, code_width: int) -> int:
     """Multiplications of a pass of one row through the matrices of `spec`."""
-    return sum(layer.work(seen) for way in _ways(spec, width, code_width) for layer, seen in way)
+    first = sum(layer.work(seen) for way in _ways(spec, width, code_width) for layer, seen in way)
+    return first + (spec.output.cascade - 1) * sum(_again(spec, width))
 
 
 def as_network(
@@ -282,6 +295,8 @@ def _split(body: tuple[Layer, ...], at: int, output: Output, shape: Shape) -> Ne
     spec = NetworkSpec(encoder, decoder, output, shape if len(shape) > 1 else (), final)
     if output.tied and any(isinstance(layer, POSITIONAL) for layer in (*encoder, *decoder)):
         raise ValueError(f"Output(tied=True) is for dense layers alone, got {spec!r}; leave it out")
+    if output.cascade > 1 and (len(shape) > 1 or any(isinstance(layer, POSITIONAL) for layer in (*encoder, *decoder))):
+        raise ValueError(f"Output(cascade={output.cascade}) is for tables and dense layers, got {spec!r}; leave it out")
     return spec
 
 

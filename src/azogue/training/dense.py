@@ -46,6 +46,7 @@ def supports(network: Network, recipe: Recipe) -> bool:
         and recipe.shards == 1
         and all(parameter.requires_grad for parameter in network.parameters())
         and all(len(chain) and all(map(_dense, chain)) for chain in chains)
+        and not network.further
         and network.code.spec.analytic
         and all(head.analytic for head in network.heads)
         and all(term.analytic and term.opponent is None for _, term in recipe.objective.terms)
