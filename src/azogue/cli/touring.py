@@ -44,9 +44,10 @@ def tour(output: str, say: Callable[[str], None]) -> dict[str, Any]:
             except TrainingWarning as stopped:  # the keyboard ended a training: it ends the tour
                 raise KeyboardInterrupt from stopped
     images = {stop["use"]: stop.pop("images") for stop in stops}
-    html = page(
-        "A tour of Azogue", [_overview(stops), *(_section(stop, images[stop["use"]], folder) for stop in stops)]
-    )
+    sections = [_overview(stops)]
+    for seen in stops:
+        sections += [_section(seen, images[seen["use"]], folder), *seen.pop("sections", ())]
+    html = page("A tour of Azogue", sections)
     atomic_write(folder / "index.html", html.encode())
     return {"stops": stops, "page": str(folder / "index.html")}
 
@@ -58,22 +59,27 @@ def table(result: dict[str, Any]) -> str:
 
     shown = Table("use", "data", "measure", "Azogue", "other", "figure", "s", title="A tour of Azogue")
     for stop in result["stops"]:
-        shown.add_row(*(str(value) for value in _row(stop)))
+        for row in _rows(stop):
+            shown.add_row(*(str(value) for value in row))
     console = Console(width=120, file=io.StringIO(), force_terminal=False)
     console.print(shown)
     text: str = console.file.getvalue()  # type: ignore[attr-defined]
     return f"{text}Pictures and a page: open {result['page']}"
 
 
-def _row(stop: Stop) -> list[Any]:
-    return [stop["use"], stop["data"], stop["measure"], stop["ours"], stop["peer"], stop["theirs"], stop["seconds"]]
+def _rows(stop: Stop) -> list[list[Any]]:
+    """A line for the stop, and one for each thing more that it measured."""
+    keys = ("use", "data", "measure", "ours", "peer", "theirs", "seconds")
+    return [[part.get(key, "") for key in keys] for part in (stop, *stop.get("more", ()))]
 
 
 def _overview(stops: list[Stop]) -> dict[str, Any]:
     columns = ["use", "data", "measure", "Azogue", "other", "figure", "s"]
-    return {"title": "Every use, measured now", "table": {"columns": columns, "rows": [_row(stop) for stop in stops]}}
+    rows = [row for stop in stops for row in _rows(stop)]
+    return {"title": "Every use, measured now", "table": {"columns": columns, "rows": rows}}
 
 
 def _section(stop: Stop, images: list[tuple[str, str]], folder: Path) -> dict[str, Any]:
     pictures = [(caption, (folder / name).read_bytes()) for caption, name in images]
-    return {"title": stop["use"], "text": stop["text"], "images": pictures}
+    table = {"table": stop["table"]} if "table" in stop else {}
+    return {"title": stop["use"], "text": stop["text"], **table, "images": pictures}

@@ -13,7 +13,8 @@ from azogue.files import atomic_write
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: `use`, `data`, `measure`, `ours`, `peer`, `theirs`, `text`, `images` (pairs of a caption and a file), any `table`.
+#: `use`, `data`, `measure`, `ours`, `peer`, `theirs`, `text`, `images` (pairs of a caption and a file); and, where
+#: there are any, `more` (further lines of the overview, with the keys that differ), `table` and `sections` of the page.
 Stop = dict[str, Any]
 
 
