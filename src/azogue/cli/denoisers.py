@@ -104,7 +104,7 @@ def _usual(kind: str, X: Any, training: Training, noise: Any) -> Autoencoder:
         return pictures.picture_autoencoder((*patch, album.shapes[0][2]), epochs=epochs, verbose=1)
     if kind == "sequence":
         rows = series.as_series(X)
-        modality = series.modality_for(rows, "sequence", training.scaling, window, 0.5)
+        modality = series.modality_for(series.lengths_of(rows), "sequence", training.scaling, window, 0.5)
         hidden = noises.resolve(noise, kind, rows, False, None) if noise == "blind" else None
         return signals.signal_autoencoder(series.windows_of(rows, modality)[0], hidden, epochs=epochs, verbose=1)
     shared = {"epochs": epochs, "scaling": training.scaling, "verbose": 1}
