@@ -13,7 +13,7 @@ _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:60rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2.2rem;border-bottom:1px solid var(--line)}
 table{border-collapse:collapse;margin:.8rem 0;font-size:.92rem}th,td{text-align:left;padding:.2rem .9rem .2rem 0;border-bottom:1px solid var(--line);overflow-wrap:break-word}
-.t{overflow-x:auto}.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}dt{color:var(--faint)}dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem}dd{margin:0;overflow-wrap:anywhere}
+.t{overflow-x:auto}.n{text-align:right;font-variant-numeric:tabular-nums}td.n{white-space:nowrap}dt{color:var(--faint)}dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem}dd{margin:0;overflow-wrap:anywhere}
 svg{max-width:100%;height:auto}svg text{fill:var(--faint);font-size:12px}figure{margin:.8rem 0}img{max-width:100%;background:#fff}p{max-width:46rem}
 @media print{body{margin:0}}
 """
