@@ -28,10 +28,16 @@ def place(tmp_path):
     write_wave(tmp_path / "hiss.wav", rng.normal(0, 500, 900).astype(np.int16), 8000)
     write_wave(tmp_path / "one.wav", signal[5:6], 8000)
     (tmp_path / "broken.wav").write_bytes(b"RIFFnothing")
+    (tmp_path / "cut.wav").write_bytes((tmp_path / "noisy.wav").read_bytes()[:3001])
+    (tmp_path / "text.png").write_text("no picture\n")
+    (tmp_path / "header.csv").write_text("a,b\n")
+    (tmp_path / "ragged.csv").write_text("a,b\n1,2\n3\n4,5,6\n")
+    (tmp_path / "cut.azogue").write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00{")
     pictures = rng.integers(0, 255, (6, 12, 12)).astype(np.uint8)
     write_pictures(pictures, tmp_path / "clean", list("abcdef"))
     write_pictures(pictures[:1, :9], tmp_path / "in", ["small"])
     write_pictures(pictures[:1], tmp_path / "in/deep", ["large"])
+    write_pictures(np.full((2, 3, 2), 9, np.uint8), tmp_path / "flat", ["a", "b"])
     mask = np.zeros((1, 12, 12), np.uint8)
     mask[0, 3:6, 3:6] = 255
     write_pictures(mask, tmp_path, ["mask"])
@@ -101,6 +107,14 @@ def test_tables_and_series_keep_their_columns(place):
         (("clean", "in", "-o", "o", "--inpaint", "--mask", "mask.png"), "--mask: mask.png has the shape"),
         (("clean", "in", "-o", "o", "--mask", "mask.png"), "add --inpaint"),
         (("table.csv", "-o", "t.csv", "--modality", "text"), "texts"),
+        (("header.csv", "-o", "t.csv"), "header.csv: has no rows"),
+        (("ragged.csv", "-o", "t.csv"), "ragged.csv: broken CSV.*mend that line"),
+        (("cut.wav", "-o", "o.wav"), "cut.wav: it cannot be read as a WAV file"),
+        (("text.png", "-o", "o.png"), "text.png: it is no picture"),
+        (("cut.azogue", "noisy.wav", "-o", "o.wav"), "cut.azogue: .*"),
+        (("flat", "-o", "o"), "flat: the pictures show none that could be told; say what it is by --noise$"),
+        (("clean", "-o", "/proc/o", "--epochs", "100000"), "/proc/o: cannot be written"),
+        (("noisy.wav", "-o", "/proc/o.wav", "--epochs", "100000"), "/proc/o.wav: cannot be written"),
     ],
 )
 def test_what_is_at_fault_is_named_in_one_line(place, args, message):
@@ -110,3 +124,40 @@ def test_what_is_at_fault_is_named_in_one_line(place, args, message):
     import re
 
     assert re.search(message, done.stderr), done.stderr
+
+
+def test_noise_is_taken_off_sound_that_nobody_knows_clean(place):
+    args = ("denoise", "noisy.wav", "-o", "out.wav", "--reference", "clean.wav", "--seed", "0", "--json")
+    measured = json.loads(azogue(*args, cwd=place).stdout)["measures"]["snr"]
+    assert measured["after"] > measured["before"] + 3
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (1, 3), (5, 4)])
+def test_pictures_smaller_than_a_stride(place, shape):
+    write_pictures(np.random.default_rng(0).integers(0, 255, (1, *shape)).astype(np.uint8), place, ["tiny"])
+    azogue("denoise", "tiny.png", "-o", "out.png", "--noise", "gaussian:0.1", *SHORT, cwd=place)
+    assert looked(place / "out.png").shape == shape
+
+
+def test_stereo_stays_stereo(place):
+    rng = np.random.default_rng(0)
+    write_wave(place / "stereo.wav", rng.integers(-900, 900, (2000, 2)).astype(np.int16), 8000)
+    azogue("denoise", "stereo.wav", "-o", "out.wav", *SHORT, cwd=place)
+    rate, samples = read_wave(place / "out.wav")
+    assert (rate, samples.dtype, samples.shape) == (8000, np.int16, (2000, 2))
+
+
+def test_signals_in_a_column(place):
+    values = np.sin(np.arange(500) / 9)
+    values[::50] = np.nan
+    pd.DataFrame({"v": values}).to_csv(place / "v.csv", index=False)
+    pd.DataFrame({"v": np.ones(300)}).to_csv(place / "ones.csv", index=False)
+    done = azogue("denoise", "v.csv", "-o", "s.csv", *SHORT, cwd=place)
+    assert "--modality sequence takes its column as a signal" in done.stderr
+    done = azogue("denoise", "v.csv", "-o", "s.csv", "--modality", "sequence", *SHORT, cwd=place)
+    assert done.stderr == ""
+    after = pd.read_csv(place / "s.csv")["v"]
+    assert len(after) == 500
+    assert not after.isna().any()
+    azogue("denoise", "ones.csv", "-o", "o.csv", "--modality", "sequence", *SHORT, cwd=place)
+    assert (pd.read_csv(place / "o.csv")["v"] == 1).all()

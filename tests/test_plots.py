@@ -361,3 +361,19 @@ def test_pyplot_stays_out():
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=False).returncode == 0
+
+
+def test_a_column_of_one_hidden_cell_does_not_dwarf_the_others():
+    from azogue.applications.overimputing import Overimputed
+
+    cells = np.arange(4)
+    numbers = {"observed": [1.0, 2.0, 3.0, 9000.0], "imputed": [1.5, 2.0, 2.5, 9070.0]}
+    low, high = np.array([1.0, 1.5, 2.0, 8900.0]), np.array([2.0, 2.5, 3.0, 9240.0])
+    found = Overimputed(
+        *(cells, np.array([0, 0, 0, 1]), np.array(["a", "a", "a", "day"], object)),
+        *(np.array(values, object) for values in numbers.values()),
+        *(low, high, np.ones(4, bool), np.zeros(4, object), np.ones(4, bool), 0.9, ("a", "day")),
+    )
+    ax = az.plots.plot_overimpute(found)
+    shown = np.concatenate([dots.get_offsets() for dots in ax.collections if hasattr(dots, "get_sizes")])
+    assert np.abs(shown).max() < 2, "the one cell of 'day' is measured by its own draws"

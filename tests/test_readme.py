@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_wine
 
+from azogue.modalities.waves import write_wave
 from test_cli import azogue
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
@@ -33,11 +34,24 @@ def test_shell_blocks_run(tmp_path):
         (tmp_path / "traps" / site).mkdir(parents=True)
         for at, picture in enumerate(frames):
             Image.fromarray(picture).save(tmp_path / "traps" / site / f"{at}.png")
+    frame.mask(np.random.default_rng(1).random(frame.shape) < 0.2).to_csv(tmp_path / "holed.csv", index=False)
+    tone = 8000 * np.sin(np.arange(4000) / 9) + np.random.default_rng(2).normal(0, 1500, 4000)
+    write_wave(tmp_path / "noisy.wav", tone.astype(np.int16), 8000)
     commands = [shlex.split(line, comments=True)[1:] for line in SHELL if line.startswith("azogue")]
     assert len(commands) >= 4
     for command in commands:
         azogue(*command, cwd=tmp_path)
-    for made in ("scores.csv", "kinds.csv", "odd.csv", "map.html", "report.html"):
+    for made in (
+        "scores.csv",
+        "kinds.csv",
+        "odd.csv",
+        "map.html",
+        "report.html",
+        "cleaned.wav",
+        "before-after.png",
+        "whole.csv",
+        "filled.html",
+    ):
         assert (tmp_path / made).stat().st_size > 100
 
 

@@ -138,3 +138,12 @@ def test_pictures():
     assert len(plot_codes(codes[:, :1], np.arange(30.0)).collections) == 1
     assert plot_codes(codes).get_xlabel() == "code 1"
     assert plot_images(np.zeros((2, 5, 16)), (4, 4)).images[0].get_array().shape == (12, 30)
+
+
+def test_tables_on_a_narrow_screen():
+    from azogue.report.page import page
+
+    made = page("t", [{"title": "s", "table": {"columns": ["name", "value"], "rows": [["a", 1.5], ["b", ""]]}}])
+    assert '<div class="t"><table>' in made, "it scrolls by itself"
+    assert '<th scope="col">name</th><th scope="col" class=n>value</th>' in made, "a title stands where its numbers do"
+    assert made.count("<td class=n>") == 1

@@ -65,7 +65,8 @@ def plot_overimpute(found: Any, column: str | None = None, ax: Axes | None = Non
         names = found.name[at]
         for name in set(names):
             own = names == name
-            middle, spread = observed[own].mean(), observed[own].std() or 1.0
+            middle = observed[own].mean()
+            spread = observed[own].std() or (high[own] - low[own]).mean() / 4 or 1.0  # of one cell, that of its draws
             for values in (observed, imputed, low, high):
                 values[own] = (values[own] - middle) / spread
     covered = found.covered[at]

@@ -8,6 +8,7 @@ import os
 import platform
 import secrets
 import stat
+import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,6 +96,27 @@ def atomic_write(path: AnyPath, data: Bytes | Iterable[Bytes]) -> None:
             _replace(target, chunks)
         except OSError as error:
             raise FaultError(f"cannot be written: {_explain(error)}; what stood there before is intact") from error
+
+
+def check_place(path: AnyPath) -> None:
+    """Refuse a place where no file can be made, before the work is done.
+
+    Parameters
+    ----------
+    path : path-like
+        A file or folder that is to be written, in a folder that exists.
+
+    Raises
+    ------
+    ModelFileError
+    """
+    with naming(path):
+        try:
+            target = Path(os.path.realpath(_as_path(path)))
+            with tempfile.TemporaryFile(dir=target if target.is_dir() else target.parent):
+                pass
+        except OSError as error:
+            raise FaultError(f"cannot be written: {_explain(error)}") from error
 
 
 def _as_path(path: AnyPath) -> Path:

@@ -194,8 +194,10 @@ class Denoiser(Persistent, TransformerMixin, BaseEstimator):  # type: ignore[mis
         if self.kind_ == "sequence":
             rows = series.as_series(target)
             pairs = None if clean is None else series.as_series(X)
-            modality = series.modality_for(rows, self.modality, self.scaling, self.window, self.overlap)
-            return rows, pairs if pairs is not None and series.alike(rows, pairs) else None, modality
+            lengths = series.lengths_of(rows)
+            modality = series.modality_for(lengths, self.modality, self.scaling, self.window, self.overlap)
+            alike = pairs is not None and series.lengths_of(pairs) == lengths
+            return rows, pairs if alike else None, modality
         channels = getattr(self.modality, "channels", None)
         album = albums.read_album(target, channels)
         side = albums.SIDE if self.window == "auto" else int(self.window)

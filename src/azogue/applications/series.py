@@ -34,16 +34,16 @@ def _is_wide(X: Any) -> bool:
     return getattr(X, "ndim", 0) == 2 and X.shape[1] > CHANNELS
 
 
-def alike(one: Any, other: Any) -> bool:
-    """Whether two sets of signals are as many, of the same lengths."""
-    return read(one, True).rows.lengths == read(other, True).rows.lengths
+def lengths_of(rows: Any) -> tuple[int, ...]:
+    """The samples of each signal; of files the headers are read."""
+    return tuple(read(rows, True).rows.lengths)
 
 
-def modality_for(rows: Any, modality: Any, scaling: str, window: Any, overlap: float) -> Any:
-    """Windows for signals: as long as asked for or usual, and no longer than the longest signal."""
+def modality_for(lengths: tuple[int, ...], modality: Any, scaling: str, window: Any, overlap: float) -> Any:
+    """Windows for signals of some lengths: as long as asked for or usual, and no longer than the longest signal."""
     if not isinstance(modality, str):
         return modality
-    longest = max(read(rows, True).rows.lengths)
+    longest = max(lengths)
     size = min(WINDOW if window == "auto" else int(window), longest)
     return Sequence(window=size, overlap=overlap, scaling=scaling)
 

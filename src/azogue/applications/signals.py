@@ -26,20 +26,27 @@ FILTERS, SPAN = (32, 64, 96, 128), 9
 KEPT = 8
 #: Samples that are shown to a network in all, about. Fewest and most epochs.
 SHOWN, EPOCHS = 60_000_000, (10, 200)
+#: Most epochs of learning from noisy signals alone: with more, few signals are learned by heart, noise and all.
+BLIND = 60
 #: dB around the estimated ratio that a network is trained for.
 AROUND = 5.0
 #: The standard deviation of normal noise is so many times its median absolute value.
 NORMAL = 1.4826
 
 
-def signal_network(shape: tuple[int, int]) -> Stack:
+def signal_network(shape: tuple[int, int], corruption: Corruption | None = None) -> Stack:
     """Convolutions with stride 2 and skip connections: each level sees twice as far as the one before.
+
+    Who learns from noisy signals alone has no skip connections: they hand on what a sample shows itself, and few steps
+    are enough to copy it, but not to learn to leave it.
 
     Parameters
     ----------
     shape : tuple of int
         Samples and channels of a window. As many levels as leave 8 samples, 4 at most; below 16 samples the network
         is dense.
+    corruption : Corruption, optional
+        What is to be taken off.
 
     Examples
     --------
@@ -55,7 +62,7 @@ def signal_network(shape: tuple[int, int]) -> Stack:
     if not levels:
         units = 8 * samples * channels
         network = network + Dense(units, "silu") + Dense(units, "silu")
-    return network + Output(skips=True)
+    return network + Output(skips=corruption is None or not corruption.blind)
 
 
 def signal_autoencoder(
@@ -81,6 +88,8 @@ def signal_autoencoder(
     epochs = 60
     if rows is not None:
         epochs = int(np.clip(round(SHOWN / (max(rows, 1) * shape[0])), *EPOCHS))
+    if corruption is not None and corruption.blind:
+        epochs = min(epochs, BLIND)
     settings: dict[str, Any] = {
         "corruption": corruption,
         "objective": LogError(),
@@ -90,7 +99,7 @@ def signal_autoencoder(
         "validation_fraction": 0.0,
         "patience": None,
     }
-    return Autoencoder(signal_network(shape), **(settings | shared))
+    return Autoencoder(signal_network(shape, corruption), **(settings | shared))
 
 
 def estimated(noisy: Any, clean: Any = None) -> Mixture:

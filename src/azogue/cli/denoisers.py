@@ -39,9 +39,7 @@ def opened(path: str) -> Denoiser:
     if isinstance(model, Denoiser):
         return model
     if not isinstance(model, Autoencoder):
-        raise ValueError(
-            f"{path}: holds a {type(model).__name__}; denoise takes what azogue denoise --save or fit wrote"
-        )
+        raise ValueError(f"{path}: holds {models.named(model)}; denoise takes what azogue denoise --save or fit wrote")
     kind = model.schema_.to_dict()["modality"]
     if kind == "text":
         raise ValueError(f"{path}: was fitted on texts, which have no noise to take off")
@@ -78,6 +76,8 @@ def fitted(
         own = models.unfitted(training, known)
         denoiser.autoencoder = own.set_params(modality="auto")
     models.advised(known, say)
+    if known.kind == "table" and training.modality == "auto" and np.shape(known.X)[1] == 1:
+        say(f"azogue: {known.path} is read as rows in no order; --modality sequence takes its column as a signal")
 
     def fit() -> None:
         denoiser.fit(X, clean=target)
@@ -104,8 +104,9 @@ def _usual(kind: str, X: Any, training: Training, noise: Any) -> Autoencoder:
         return pictures.picture_autoencoder((*patch, album.shapes[0][2]), epochs=epochs, verbose=1)
     if kind == "sequence":
         rows = series.as_series(X)
-        modality = series.modality_for(rows, "sequence", training.scaling, window, 0.5)
-        return signals.signal_autoencoder(series.windows_of(rows, modality)[0], epochs=epochs, verbose=1)
+        modality = series.modality_for(series.lengths_of(rows), "sequence", training.scaling, window, 0.5)
+        hidden = noises.resolve(noise, kind, rows, False, None) if noise == "blind" else None
+        return signals.signal_autoencoder(series.windows_of(rows, modality)[0], hidden, epochs=epochs, verbose=1)
     shared = {"epochs": epochs, "scaling": training.scaling, "verbose": 1}
     made = noises.default_autoencoder("table", X, noises.resolve(noise, kind, X, False, None), {})
     made.set_params(corruption=None, **shared)

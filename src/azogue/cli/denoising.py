@@ -148,6 +148,8 @@ def _read(path: str, reading: Reading, training: Training, like: Given | None = 
     given = data.read(path, reading, kind, True, texts)
     if given.kind == "text":
         raise ValueError(f"{path}: texts have no noise to take off; denoise takes tables, pictures and signals")
+    if given.kind == "table" and not len(given.X):
+        raise ValueError(f"{path}: has no rows")
     if training.size is not None and not (given.kind == "image" and given.files is not None):
         raise ValueError(f"{path}: --size is for picture files; leave it out")
     return given

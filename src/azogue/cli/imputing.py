@@ -95,8 +95,7 @@ def impute(
     if asked.save is not None:
         imputer.save(asked.save)
         say(f"azogue: the imputer is in {asked.save}")
-    filled = models.quietly(imputer.transform, given.X, about=given.path)
-    columns = models.quietly(filled_columns, imputer, given.X, filled, about=given.path)
+    filled, columns = models.quietly(_filled, imputer, given.X, about=given.path)
     _warn(columns, say)
     if asked.report is not None:
         page = models.quietly(imputing_report, imputer, given.X, columns, model is None and new is None, about=path)
@@ -110,6 +109,12 @@ def impute(
     names = _numbered(str(output), asked.m)
     _write_all([given.around(one) for one in drawn], names)
     return {"files": names, **facts}, None, text
+
+
+def _filled(imputer: Imputer, X: Any) -> tuple[Any, list[dict[str, Any]]]:
+    """The filled table, and what is to be said of each column; with a warning once for both."""
+    filled = imputer.transform(X)
+    return filled, filled_columns(imputer, X, filled)
 
 
 # -- what was asked for ------------------------------------------------------------------------------------------------
@@ -207,7 +212,7 @@ def _alike(given: Table, known: Table) -> Table:
 def _opened(path: str, model: Any, new: str, asked: Filling, reading: Cells, say: Say) -> tuple[Imputer, Table]:
     """The imputer of a file, or one around the autoencoder of a file; and the table as it takes it."""
     if not isinstance(model, (Imputer, Autoencoder)):
-        raise ValueError(f"{path}: holds a {type(model).__name__}; impute takes what azogue impute --save or fit wrote")
+        raise ValueError(f"{path}: holds {models.named(model)}; impute takes what azogue impute --save or fit wrote")
     schema = model.schema_
     if not isinstance(schema, TableSchema):
         kind = schema.to_dict()["modality"]

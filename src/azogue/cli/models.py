@@ -35,7 +35,11 @@ def _warnings_as_lines() -> Iterator[None]:
     """Warnings as one line each on standard error, without file names and source lines."""
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        sys.stderr.write(f"azogue: {_spelled(message)}\n")
+        if (text := _spelled(message)) not in said:
+            said.append(text)
+            sys.stderr.write(f"azogue: {text}\n")
+
+    said: list[str] = []
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
@@ -48,6 +52,7 @@ _SPELLED = (
     (re.compile(r"\bImage\(size=\((\d+), (\d+)\)\)"), r"--size \1x\2"),
     (re.compile(r"\bImage: size=\((\d+), (\d+)\)"), r"--size \1x\2"),
     (re.compile(r"\bwindow="), "--window"),
+    (re.compile(r"^noise: (the \w+ show none that could be told); .*"), r"\1; say what it is by --noise"),
     (re.compile(r"\b(use )?unit='character'"), r"\1--modality characters"),
 )
 
@@ -117,6 +122,12 @@ def parse_network(text: str) -> Any:
 def opened(path: str, new: str | None, training: Training, reading: Reading, say: Say) -> tuple[Any, Given]:
     """The model and the rows of `MODEL DATA`, or of `DATA` alone."""
     return ready(*found(path, new, training, reading), training, say)
+
+
+def named(model: Any) -> str:
+    """What a model is, with its article."""
+    name = type(model).__name__
+    return f"a{'n' * (name[0] in 'AEIOU')} {name}"
 
 
 def known(path: str) -> Any:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from azogue.cli import tables
 from azogue.cli.data import Given
 from azogue.cli.tables import DataFileError
-from azogue.disk import atomic_write
+from azogue.disk import atomic_write, check_place
 from azogue.modalities.pictures import SUFFIXES, write_pictures
 from azogue.modalities.waves import write_wave
 
@@ -168,6 +168,7 @@ def _check_folder(output: str, inputs: Sequence[str | None], given: Given | None
         raise DataFileError(f"{output}: is a file; name a folder behind -o")
     if not place.absolute().parent.is_dir():
         raise DataFileError(f"{output}: the folder {place.absolute().parent} does not exist")
+    check_place(place)
     if any(name not in (None, "-") and place.resolve() == Path(str(name)).resolve() for name in inputs):
         raise DataFileError(f"{output}: is also what is read; name another folder behind -o")
     check_outside(output, *inputs)

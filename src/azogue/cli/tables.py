@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv, parquet
 
+from azogue.disk import check_place
 from azogue.files import atomic_write
 
 #: What an empty cell looks like in a CSV.
@@ -204,6 +205,7 @@ def check_output(path: str | None, *inputs: str | None, stream: bool = True) -> 
         raise DataFileError(f"{path}: is a directory; name the file to write")
     if not target.absolute().parent.is_dir():
         raise DataFileError(f"{path}: the folder {target.absolute().parent} does not exist")
+    check_place(target)
 
 
 def as_arrow(table: Any, names: list[str] | None = None) -> pa.Table:

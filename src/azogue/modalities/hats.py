@@ -2,7 +2,12 @@
 
 Between knots `t_k < s < t_{k+1}` the hats are `1 − a` and `a` with `a = (s − t_k) / (t_{k+1} − t_k)`; beyond the ends
 the outer one is 1. They add up to 1, so that all zeros say that the number is missing: a scaled value of 0 does not.
-They are the piecewise-linear encoding of Gorishniy et al. (2022), NOTE[DIFF] by differences instead of sums.
+
+References
+----------
+Gorishniy, Rubachev & Babenko (2022), On embeddings for numerical features in tabular deep learning, NeurIPS.
+NOTE[DIFF] their piecewise-linear encoding is cumulative, 1 for each knot passed; hats are its differences from one knot
+to the next, so that only the two around a number are not 0.
 """
 
 from __future__ import annotations

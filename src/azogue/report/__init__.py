@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from azogue.report.page import page
-from azogue.report.sections import SECTIONS, counted
+from azogue.report.sections import RESTORING, SECTIONS, counted
 
 if TYPE_CHECKING:
     import os
@@ -54,7 +54,7 @@ def report(model: Any, X: Any) -> Report:
     Parameters
     ----------
     model : fitted estimator
-        An autoencoder, or an application that owns one as `autoencoder_`.
+        An autoencoder, or an application that owns one as `autoencoder_`: a detector, a denoiser, an imputer.
     X : table, pictures, sequences or texts
 
     Returns
@@ -70,7 +70,10 @@ def report(model: Any, X: Any) -> Report:
     >>> [section["title"] for section in made.sections]
     ['Model', 'Training', 'Reconstruction', 'Code', 'Anomalies']
     """
-    sections = [section for summarise in SECTIONS if (section := summarise(model, X)) is not None]
+    from azogue.applications import Denoiser, Imputer
+
+    wanted = RESTORING if isinstance(model, (Denoiser, Imputer)) else SECTIONS
+    sections = [section for summarise in wanted if (section := summarise(model, X)) is not None]
     return Report(f"{type(model).__name__} on {counted(model, X)}", [_plain(section) for section in sections])
 
 

@@ -35,6 +35,17 @@ def denoising_section(model: Any, X: Any) -> Section | None:
     return section
 
 
+def counted_noisy(model: Denoiser, X: Any) -> str:
+    """How many rows, pictures or signals there are; pictures may be of any sizes."""
+    if model.kind_ == "image":
+        count, noun = len(albums.read_album(X)), "picture"
+    elif model.kind_ == "sequence":
+        count, noun = len(read(series.as_series(X), True).rows.lengths), "signal"
+    else:
+        count, noun = len(X), "row"
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def _first(model: Denoiser, X: Any) -> Any:
     """The first rows, pictures or signals, in a container that the model takes."""
     if model.kind_ == "table":

@@ -109,13 +109,21 @@ def imputing_section(imputer: Imputer, X: Any, columns: list[dict[str, Any]] | N
         ]
         for line in columns
     ]
-    filled = sum(line["filled"] for line in columns)
+    filled, some = sum(line["filled"] for line in columns), sum(line["filled"] > 0 for line in columns)
     return {
         "title": "Missing cells",
-        "text": f"{filled:,} cells of {len(columns)} columns were filled. Told: how much of the squared error of the "
-        "mean, or of the errors of the most frequent value, is gone, in rows that the networks did not see.",
+        "text": f"{filled:,} cell{'s' * (filled != 1)} of {some} column{'s' * (some != 1)} filled. Told: how much of "
+        "the squared error of the mean, or of the errors of the most frequent value, is gone, in rows that the "
+        "networks did not see.",
         "table": {"columns": ["column", "filled", "of rows", "told", "how sure", ""], "rows": lines},
     }
+
+
+def missing_section(model: Any, X: Any) -> Section | None:
+    """What an imputer fills of rows, where they lack cells."""
+    from azogue.applications import Imputer
+
+    return imputing_section(model, X) if isinstance(model, Imputer) and gaps(X).any() else None
 
 
 def overimputing_section(imputer: Imputer, X: Any, refit: bool = True) -> Section:

@@ -12,8 +12,8 @@ _STYLE = """
 @media(prefers-color-scheme:dark){:root{--ink:#e6e9ef;--faint:#98a2b3;--line:#344054;--paper:#14181f;--a:#6cb1ff;--b:#f4a261}}
 body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:60rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2.2rem;border-bottom:1px solid var(--line)}
-table{border-collapse:collapse;margin:.8rem 0;font-size:.92rem}th,td{text-align:left;padding:.2rem .9rem .2rem 0;border-bottom:1px solid var(--line);overflow-wrap:anywhere}
-td.n{text-align:right;font-variant-numeric:tabular-nums}dt{color:var(--faint)}dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem}dd{margin:0;overflow-wrap:anywhere}
+table{border-collapse:collapse;margin:.8rem 0;font-size:.92rem}th,td{text-align:left;padding:.2rem .9rem .2rem 0;border-bottom:1px solid var(--line);overflow-wrap:break-word}
+.t{overflow-x:auto}.n{text-align:right;font-variant-numeric:tabular-nums}td.n{white-space:nowrap}dt{color:var(--faint)}dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem}dd{margin:0;overflow-wrap:anywhere}
 svg{max-width:100%;height:auto}svg text{fill:var(--faint);font-size:12px}figure{margin:.8rem 0}img{max-width:100%;background:#fff}p{max-width:46rem}
 @media print{body{margin:0}}
 """
@@ -86,14 +86,22 @@ def _shown(value: Any) -> str:
 
 
 def _table(table: dict[str, Any]) -> str:
-    head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in table["columns"])
+    """A table that scrolls by itself where the screen is narrow; titles stand over numbers as numbers do."""
+    columns = [[row[at] for row in table["rows"]] for at in range(len(table["columns"]))]
+    head = "".join(
+        f'<th scope="col"{" class=n" if any(map(_is_number, cells)) else ""}>{escape(str(name))}</th>'
+        for name, cells in zip(table["columns"], columns, strict=True)
+    )
     rows = "".join("<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in table["rows"])
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return f'<div class="t"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
 def _cell(value: Any) -> str:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return f"<td{' class=n' if number else ''}>{escape(_shown(value))}</td>"
+    return f"<td{' class=n' if _is_number(value) else ''}>{escape(_shown(value))}</td>"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _chart(chart: dict[str, Any], width: int = 560, height: int = 300) -> str:

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from azogue.applications import Denoiser
 from azogue.modalities import ImageSchema, SequenceSchema, TableSchema
 from azogue.modalities.frames import column_names
 from azogue.modalities.words import WordSchema
 from azogue.plots import plot_reconstructions
 from azogue.report.anomalies import anomaly_section, groups_section
-from azogue.report.denoising import denoising_section
+from azogue.report.denoising import counted_noisy, denoising_section
+from azogue.report.imputing import missing_section
 from azogue.report.looking import MAX_POINTS, MAX_ROWS, SHOWN, groups_of, png_of
 
 if TYPE_CHECKING:
@@ -48,6 +50,8 @@ def autoencoder_of(model: Any) -> Autoencoder:
 
 def counted(model: Any, X: Any) -> str:
     """How many rows of the network there are, and what they are."""
+    if isinstance(model, Denoiser):
+        return counted_noisy(model, X)
     schema = None if groups_of(model) else autoencoder_of(model).schema_
     if schema is None or isinstance(schema, TableSchema):
         return f"{len(X):,} rows"
@@ -177,9 +181,17 @@ def code_section(model: Any, X: Any) -> Section | None:
 SECTIONS: list[Callable[[Any, Any], Section | None]] = [
     model_section,
     training_section,
-    denoising_section,
     reconstruction_section,
     code_section,
     groups_section,
     anomaly_section,
+]
+
+#: For denoisers and imputers, whose networks learned from rows that were changed: what these come back as from a
+#: network of patches, or which are unusual, says nothing of what they are for.
+RESTORING: list[Callable[[Any, Any], Section | None]] = [
+    model_section,
+    training_section,
+    denoising_section,
+    missing_section,
 ]

@@ -1,0 +1,15 @@
+"""The stops of the tour, a file for each kind of use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from azogue.cli.stops.coding import imagine, keep, reduce
+from azogue.cli.stops.judging import detect
+from azogue.cli.stops.perceiving import perceive
+from azogue.cli.stops.restoring import denoise, impute
+from azogue.cli.stops.shared import Stop
+
+#: In order. A later use adds its function here.
+STOPS: list[Callable[[Path], Stop]] = [reduce, detect, denoise, impute, imagine, perceive, keep]
