@@ -173,12 +173,14 @@ class Completing:
             part = batch.take(slice(start, start + ROWS))
             told = reflected(self.members_, part)
             out, seen = completed(part, told), part.mask.numpy()  # type: ignore[union-attr]
-            for _ in range(self.passes):
+            for done in range(self.passes):
                 asked, out = Told(out, seen, told), told.copy()
                 for column, own in slots.items():
                     rows = np.flatnonzero(~seen[:, own[0]])
                     if len(rows) and column in corrections:
-                        out[np.ix_(rows, own)] += corrections[column].means(_of(asked, rows, own))
+                        out[np.ix_(rows, own)] += corrections[column].means(
+                            _of(asked, rows, own), rough=done + 1 < self.passes
+                        )
                     out[np.ix_(rows, own)] = self._proper(column, out[np.ix_(rows, own)])
                 out = completed(part, out)
             yield part, asked, out

@@ -107,12 +107,12 @@ class Correction:
         """What the correction reads of rows, (n, p + k)."""
         return _read(told, self.used, self.center, self.scale)
 
-    def means(self, told: Told) -> np.ndarray:
-        """What to add to the expectations, (n, slots)."""
+    def means(self, told: Told, *, rough: bool = False) -> np.ndarray:
+        """What to add to the expectations, (n, slots); roughly: what the ridge says."""
         x = self.read(told)
         found = x @ self.linear[:-1] + self.linear[-1]
         for at, counted in enumerate(COUNTED):
-            if self.widths[at]:
+            if self.widths[at] and not rough:
                 for rows, weights in self._weights(x, told, float(self.widths[at]), counted):
                     found[rows] += _average(weights, torch.from_numpy(self.errors[at]), float(self.backs[at])).numpy()
         return np.asarray(found)
@@ -197,7 +197,7 @@ class Alike:
         weights = self._weighed(seen)
         weighed = weights * own
         square = torch.cat([weights, -2.0 * weighed, weighed * own], 1) @ self.parts
-        return square.div_(weights @ self.total).clamp_min_(0.0)
+        return square.div_(weights @ self.total)  # rounding may leave it a little below 0
 
 
 def _read(told: Told, used: np.ndarray, center: np.ndarray, scale: np.ndarray) -> np.ndarray:
@@ -206,11 +206,12 @@ def _read(told: Told, used: np.ndarray, center: np.ndarray, scale: np.ndarray) -
 
 def _normal(square: torch.Tensor, width: float) -> torch.Tensor:
     """The normal kernel, in place. Powers below −80 would be denormal numbers, which take ten times as long."""
-    return square.mul_(-0.5 / width**2).clamp_min_(-80.0).exp_()
+    return square.mul_(-0.5 / width**2).clamp_(-80.0, 0.0).exp_()
 
 
 def _average(weights: torch.Tensor, values: torch.Tensor, back: float) -> torch.Tensor:
-    return (weights @ values) / (weights.sum(1, keepdim=True) + back)
+    sums = weights @ torch.cat([values, torch.ones(len(values), 1)], 1)
+    return sums[:, :-1] / (sums[:, -1:] + back)
 
 
 def learned(
@@ -312,7 +313,7 @@ def _kernel(
     held, values = Alike(x, seen, counted), torch.from_numpy(errors)
     judges = rng.permutation(n)[:JUDGES]
     square = _apart(held, x, seen, judges)
-    usual = float(square.kthvalue(min(NEIGHBOR, n - 1), 1).values.median().sqrt()) or 1.0
+    usual = float(square.kthvalue(min(NEIGHBOR, n - 1), 1).values.median().clamp_min(0.0).sqrt()) or 1.0
     if not mean:
         return 0.0, 0.0, usual, errors
     before = values[judges].square().sum(1)

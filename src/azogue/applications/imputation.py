@@ -63,7 +63,8 @@ class Imputer(Completing, OneToOneFeatureMixin, TransformerMixin, Persistent, Ba
     residual : bool
         Whether expectations are corrected by the errors in other rows.
     passes : int
-        How often cells are filled: from the second time on, corrections read the row as the time before filled it.
+        How often cells are filled: from the second time on, corrections read the row as the time before filled it. The
+        averages over rows that are alike, which take most of the time, are added in the last one.
     rounded : bool
         Whether numbers of float columns of frames come with as many decimals as the column has, so whole numbers stay
         whole. Integers, dates and booleans always come back as such.
@@ -104,7 +105,7 @@ class Imputer(Completing, OneToOneFeatureMixin, TransformerMixin, Persistent, Ba
     members: Any = "auto"
     cascade: int = 1
     residual: bool = True
-    passes: int = 1
+    passes: int = 2
     rounded: bool = True
     clipped: bool = True
     modality: Any = "auto"
