@@ -30,8 +30,8 @@ Numbers = NDArray[Any]
 
 #: Rows that are kept for regressions, and how often each column is drawn.
 KEPT, PASSES = 4000, 10
-#: Cells (rows · slots · columns) that networks may see for a table; beyond, they judge in fewer passes.
-SEEN = 2**24
+#: Last passes in which networks judge cells anew, given what was drawn, and cells of a table that they may take for it.
+FRESH, SEEN = 3, 2**23
 #: The penalty of a regression and the least variance of a direction that counts, in parts of its rows.
 PENALTY, FLAT = 1e-5, 1e-8
 #: Rows for each feature from which there is no more than that penalty, and penalties to choose from with fewer.
@@ -93,18 +93,25 @@ class Chains:
         self.place = _places(kept, x, mask)
         new = self.place >= self.count
         self.x, self.mask = np.concatenate([kept["x"], x[new]]), np.concatenate([kept["mask"], mask[new]])
-        self.member = kept["member"]
+        self.member = np.r_[kept["member"], np.arange(int(new.sum())) % len(members)]
         self.start = expected(Batch(torch.from_numpy(self.x), torch.from_numpy(self.mask)))
         self.holes = {column: np.flatnonzero(~self.mask[:, own[0]]) for column, own in self.slots.items()}
         self.columns = [column for column in self.slots if len(self.holes[column])]
-        cells = max(1, self.x.size * len(self.columns))
-        times = int(np.clip(SEEN // cells, 1, PASSES))
-        self.fresh = set(np.linspace(0, PASSES - 1, times).round().astype(int).tolist())
+        holed = ~self.mask[:, [own[0] for own in self.slots.values()]]
+        several = holed.sum(axis=1)
+        self.told: dict[int, Numbers] = {}
+        self.moved: dict[int, NDArray[np.intp]] = {}
+        for column in self.columns if (kept["member"] >= 0).all() else ():
+            rows = np.union1d(np.arange(self.count), self.holes[column])
+            self.told[column] = np.zeros((len(self.x), len(self.slots[column])), np.float32)
+            self.told[column][rows] = self._judged(self.x, self.mask, column, rows)
+            self.moved[column] = rows[several[rows] > ~self.mask[rows, self.slots[column][0]]]
+        cells = self.x.shape[1] * sum(map(len, self.moved.values()))
+        self.fresh = range(PASSES - min(FRESH, SEEN // max(cells, 1)), PASSES)
 
     def drawn(self, rng: np.random.Generator) -> Numbers:
         """The rows with every missing cell drawn, (n, width)."""
-        member = np.r_[self.member, rng.integers(len(self.members), size=len(self.x) - self.count)]
-        table = _Table(self, self.x.copy(), member)
+        table = _Table(self.x.copy(), {at: told.copy() for at, told in self.told.items()}, {})
         for column in self.columns:
             self._begin(table, column, rng)
         order = rng.permutation(self.columns)
@@ -137,7 +144,10 @@ class Chains:
         if len(known) < FEWEST:
             put(self.schema, table.x, rows, column, truth[rng.integers(len(known), size=len(rows))])
             return
-        told = self._told(table, column, fresh)
+        if fresh and column in table.told:
+            moved = self.moved[column]
+            table.told[column][moved] = self._judged(table.x, np.ones_like(self.mask), column, moved)
+        told = table.told.get(column)
         others = table.x[:, np.concatenate([slots for at, slots in self.slots.items() if at != column] or [own[:0]])]
         given, wanted = _scaled(others[known], others[rows])
         seen, guess = (None, None) if told is None else (told[known], told[rows])
@@ -148,30 +158,25 @@ class Chains:
             values, table.lines[column] = classes(truth, (given, wanted), (seen, guess), table.lines.get(column), rng)
         put(self.schema, table.x, rows, column, self.proper(column, values))
 
-    def _told(self, table: _Table, column: int, fresh: bool) -> Numbers | None:
-        """What the networks expect of the column given the others as drawn, (n, slots); None without honest ones."""
-        if (self.member < 0).any():
-            return None
-        if fresh or column not in table.told:
-            own = self.slots[column]
-            found = np.zeros((len(table.x), len(own)), np.float32)
-            rows = np.union1d(np.arange(self.count), self.holes[column])
-            for number, network in enumerate(self.members):
-                at = rows[table.member[rows] == number]
-                if len(at):
-                    piece = without(Batch(torch.from_numpy(table.x[at]), None), self.schema, column)
-                    found[at] = self.proper(column, reflected([network], piece)[:, own])
-            table.told[column] = found
-        return table.told[column]
+    def _judged(self, x: Numbers, mask: Numbers, column: int, rows: NDArray[np.intp]) -> Numbers:
+        """What is expected of the column in these rows, (k, slots), by the network that never saw the row."""
+        own = self.slots[column]
+        found = np.zeros((len(rows), len(own)), np.float32)
+        for number, network in enumerate(self.members):
+            at = np.flatnonzero(self.member[rows] == number)
+            if len(at):
+                piece = Batch(torch.from_numpy(x[rows[at]]), torch.from_numpy(mask[rows[at]]))
+                found[at] = reflected([network], without(piece, self.schema, column))[:, own]
+        return self.proper(column, found)
 
 
+@dataclass(frozen=True)
 class _Table:
-    """One chain: cells as drawn last, networks of the rows, and what is handed on from pass to pass."""
+    """One chain: cells as drawn last, what networks expected last, and coefficients of the pass before."""
 
-    def __init__(self, chains: Chains, x: Numbers, member: NDArray[np.intp]) -> None:
-        self.x, self.member = x, member
-        self.told: dict[int, Numbers] = {}
-        self.lines: dict[int, Any] = {}
+    x: Numbers
+    told: dict[int, Numbers]
+    lines: dict[int, Any]
 
 
 def _places(kept: dict[str, Numbers], x: Numbers, mask: Numbers) -> NDArray[np.intp]:
@@ -192,7 +197,7 @@ def _scaled(given: Numbers, wanted: Numbers) -> tuple[Numbers, Numbers]:
     given, wanted = given.astype(np.float64), wanted.astype(np.float64)
     middle, spread = given.mean(axis=0), given.std(axis=0)
     used = spread > 1e-6
-    return tuple((part[:, used] - middle[used]) / spread[used] for part in (given, wanted))  # type: ignore[return-value]
+    return tuple((part[:, used] - middle[used]) / spread[used] for part in (given, wanted))
 
 
 @dataclass(frozen=True)
