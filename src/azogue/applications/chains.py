@@ -2,7 +2,8 @@
 
 Every column with holes is drawn again and again, given the other cells as drawn last. A number: a Bayesian linear
 regression on the other columns and on what the networks expect of the cell, nearly without a penalty, so that
-associations are not pulled to zero; then the error of a row whose expectation is alike. A category: a logistic
+associations are not pulled to zero; then the error of a row that is alike, of a bootstrap sample, which carries what is
+not linear. A category: a logistic
 regression on the same, of a bootstrap sample. Regressions are those of rows that the imputer was fitted on, each judged
 by the network that never saw it.
 """
@@ -30,14 +31,17 @@ Numbers = NDArray[Any]
 
 #: Rows that are kept for regressions, and how often each column is drawn.
 KEPT, PASSES = 4000, 10
-#: Last passes in which networks judge cells anew, given what was drawn, and cells of a table that they may take for it.
-FRESH, SEEN = 3, 2**23
+#: Last passes, with errors of rows near in all features; in as many of them networks judge cells anew, given what was
+#: drawn, as a table takes no more cells than this.
+LATE, SEEN = 3, 2**23
 #: The penalty of a regression and the least variance of a direction that counts, in parts of its rows.
 PENALTY, FLAT = 1e-5, 1e-8
 #: Rows for each feature from which there is no more than that penalty, and penalties to choose from with fewer.
 PLENTY, PENALTIES = 10, 10.0 ** np.arange(-5.0, 2.5, 0.5)
-#: Columns of so few values get those of a row that is alike, and the number of such rows.
-LEVELS, DONORS = 20, 5
+#: Columns of so few values get those of a row that is alike.
+LEVELS = 20
+#: Rows that are alike, rows among which the near ones are sought, and distances that are held at once.
+DONORS, SOUGHT, HELD = 10, 1000, 2**22
 #: Fewer observed rows are drawn from as they are.
 FEWEST = 5
 #: Steps of a logistic regression, and its penalty in rows.
@@ -107,7 +111,7 @@ class Chains:
             self.told[column][rows] = self._judged(self.x, self.mask, column, rows)
             self.moved[column] = rows[several[rows] > ~self.mask[rows, self.slots[column][0]]]
         cells = self.x.shape[1] * sum(map(len, self.moved.values()))
-        self.fresh = range(PASSES - min(FRESH, SEEN // max(cells, 1)), PASSES)
+        self.fresh = range(PASSES - min(LATE, SEEN // max(cells, 1)), PASSES)
 
     def drawn(self, rng: np.random.Generator) -> Numbers:
         """The rows with every missing cell drawn, (n, width)."""
@@ -117,7 +121,7 @@ class Chains:
         order = rng.permutation(self.columns)
         for number in range(PASSES if len(self.columns) else 0):
             for column in map(int, order):
-                self._draw(table, column, number in self.fresh, rng)
+                self._draw(table, column, number, rng)
         return np.asarray(table.x[self.place])
 
     def _known(self, column: int) -> NDArray[np.intp]:
@@ -135,7 +139,7 @@ class Chains:
             values = sampled(values, rng)
         put(self.schema, table.x, rows, column, self.proper(column, values))
 
-    def _draw(self, table: _Table, column: int, fresh: bool, rng: np.random.Generator) -> None:
+    def _draw(self, table: _Table, column: int, number: int, rng: np.random.Generator) -> None:
         """The column's missing cells anew, given all others."""
         rows, known, own = self.holes[column], self._known(column), self.slots[column]
         truth = self.x[np.ix_(known, own)]
@@ -144,7 +148,7 @@ class Chains:
         if len(known) < FEWEST:
             put(self.schema, table.x, rows, column, truth[rng.integers(len(known), size=len(rows))])
             return
-        if fresh and column in table.told:
+        if number in self.fresh and column in table.told:
             moved = self.moved[column]
             table.told[column][moved] = self._judged(table.x, np.ones_like(self.mask), column, moved)
         told = table.told.get(column)
@@ -153,7 +157,7 @@ class Chains:
         seen, guess = (None, None) if told is None else (told[known], told[rows])
         if isinstance(self.schema.columns[column], Numeric):
             line = Line.of(truth[:, 0].astype(np.float64), given, seen, rng)
-            values = line.drawn(wanted, guess, rng)[:, None]
+            values = line.drawn(wanted, guess, rng, near=number >= PASSES - LATE)[:, None]
         else:
             values, table.lines[column] = classes(truth, (given, wanted), (seen, guess), table.lines.get(column), rng)
         put(self.schema, table.x, rows, column, self.proper(column, values))
@@ -206,6 +210,7 @@ class Line:
 
     Parameters
     ----------
+    given : ndarray, shape (n, p)
     fitted : ndarray, shape (n,)
         By the coefficients' mean, in rows that were learned from.
     truth, errors : ndarray, shape (n,)
@@ -214,6 +219,7 @@ class Line:
         The draw: coefficients of the constant and the networks' expectation, and of the other features.
     """
 
+    given: Numbers
     fitted: Numbers
     truth: Numbers
     errors: Numbers
@@ -253,19 +259,35 @@ class Line:
         lever = np.square(q).sum(axis=1) + (np.square(turned) * inverse).sum(axis=1)
         errors = errors / np.sqrt(np.maximum(1.0 - lever, 0.1)) * (spread / usual if usual > 0 else 1.0)
         first = solve_triangular(r, first)
-        return cls(truth - goal + turned @ mean, truth, errors, first, others)
+        return cls(given, truth - goal + turned @ mean, truth, errors, first, others)
 
-    def drawn(self, wanted: Numbers, told: Numbers | None, rng: np.random.Generator) -> Numbers:
+    def drawn(self, wanted: Numbers, told: Numbers | None, rng: np.random.Generator, *, near: bool) -> Numbers:
         """Values for other rows: by the line and a donor's error, or the donor's value where there are few."""
-        n = len(self.truth)
         expected = _first(len(wanted), told)[:, : len(self.first)] @ self.first + wanted @ self.others
         few = len(np.unique(self.truth)) <= LEVELS
-        count = min(n, DONORS if few else max(10, round(np.sqrt(n))))
-        order = np.argsort(self.fitted, kind="stable")
-        place = np.searchsorted(self.fitted[order], expected)
-        begin = np.clip(place - count // 2, 0, n - count)
-        donors = order[begin + rng.integers(count, size=len(begin))]
+        if near and not few and self.given.shape[1]:
+            donors = _neighbors(self.given, wanted, rng)
+        else:
+            n = len(self.truth)
+            count = min(n, DONORS if few else max(DONORS, round(np.sqrt(n))))
+            order = np.argsort(self.fitted, kind="stable")
+            place = np.searchsorted(self.fitted[order], expected)
+            begin = np.clip(place - count // 2, 0, n - count)
+            donors = order[begin + rng.integers(count, size=len(begin))]
         return np.asarray(self.truth[donors] if few else expected + self.errors[donors])
+
+
+def _neighbors(given: Numbers, wanted: Numbers, rng: np.random.Generator) -> NDArray[np.intp]:
+    """For each row one of the rows that are nearest in a bootstrap sample."""
+    sample = rng.integers(len(given), size=min(len(given), SOUGHT))
+    held, wanted = given[sample].astype(np.float32), wanted.astype(np.float32)
+    count, half = min(DONORS, len(sample)), 0.5 * np.square(held).sum(axis=1)
+    found, size = np.empty(len(wanted), np.intp), max(1, HELD // len(sample))
+    for start in range(0, len(wanted), size):
+        far = half - wanted[start : start + size] @ held.T  # half the squared distance, but for the row's own part
+        nearest = np.argpartition(far, count - 1, axis=1)[:, :count]
+        found[start : start + size] = nearest[np.arange(len(far)), rng.integers(count, size=len(far))]
+    return sample[found]
 
 
 def _first(n: int, told: Numbers | None) -> Numbers:
