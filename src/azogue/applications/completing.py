@@ -74,7 +74,9 @@ class Completing:
         """Completed tables whose filled cells are drawn from what they may be, for multiple imputation (Rubin 1987).
 
         Each table is a chain of its own: its columns are drawn one after the other, ten times over, given all other
-        cells as drawn last; see `chains`. Coefficients are drawn as well, which is what is not known of the model.
+        cells as drawn last (chained equations). A number: a Bayesian linear regression on the other columns and on what
+        the networks expect of the cell, and the error of a row that is alike. A category: a logistic regression of a
+        bootstrap sample. Regressions are those of rows that were fitted, at most 4,000.
 
         Parameters
         ----------
