@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
+from azogue.applications.chains import Chains
 from azogue.applications.correcting import Correction, Told
-from azogue.applications.filling import completed, put, slots_of, spelled
+from azogue.applications.filling import completed, slots_of, spelled
 from azogue.applications.merging import gaps, merge
 from azogue.applications.overimputing import Overimputed, overimpute
 from azogue.autoencoder import Autoencoder
@@ -31,6 +32,7 @@ class Completing:
 
     members_: list[Autoencoder]
     corrections_: dict[str, Any]
+    kept_: dict[str, np.ndarray]
     skill_: np.ndarray
     seed_: int
     passes: int
@@ -71,9 +73,10 @@ class Completing:
     def impute(self, X: Any, m: int = 20) -> list[Any]:
         """Completed tables whose filled cells are drawn from what they may be, for multiple imputation (Rubin 1987).
 
-        Each table has its own network and its own bootstrap sample of corrections, which is what is not known of the
-        model. Its columns are filled one after the other in random order, each given those filled before: an
-        expectation and the error of a row that is alike, or a category by its probability.
+        Each table is a chain of its own: its columns are drawn one after the other, ten times over, given all other
+        cells as drawn last (chained equations). A number: a Bayesian linear regression on the other columns and on what
+        the networks expect of the cell, and the error of a row that is alike. A category: a logistic regression of a
+        bootstrap sample. Regressions are those of rows that were fitted, at most 4,000.
 
         Parameters
         ----------
@@ -92,11 +95,11 @@ class Completing:
             raise TypeError("impute: draws are for tables; use transform for pictures, signals and texts")
         remember_columns(self, X, reset=False)
         batch, holes = self._packed(X)
-        tables = []
-        for number in range(m):
-            x = self._drawn(batch, number, np.random.default_rng([self.seed_, number]))
-            tables.append(self._merged(X, holes, x, batch))
-        return tables
+        if not holes.any():
+            return [self._merged(X, holes, batch.x.numpy(), batch) for _ in range(m)]
+        chains = Chains(self.schema_, self.members_, self.kept_, batch, self._expected, self._proper)
+        rngs = (np.random.default_rng([self.seed_, number]) for number in range(m))
+        return [self._merged(X, holes, chains.drawn(rng), batch) for rng in rngs]
 
     def distribution(self, X: Any) -> dict[str, np.ndarray]:
         """What is told of each missing cell, and how surely.
@@ -199,32 +202,6 @@ class Completing:
         total = np.ones((1, 1)) if values.shape[1] == 1 else np.maximum(values.sum(axis=1, keepdims=True), 1e-12)
         return np.asarray(values / total)
 
-    def _drawn(self, batch: Batch, number: int, rng: np.random.Generator) -> np.ndarray:
-        """Packed rows with every missing cell drawn, (n, width)."""
-        member = self.members_[number % len(self.members_)]
-        corrections = {column: made.redrawn(rng) for column, made in self._corrections().items()}
-        slots = slots_of(self.schema_)
-        x, mask = batch.x.numpy().copy(), batch.mask.numpy().copy()  # type: ignore[union-attr]
-        for column in rng.permutation(list(slots)):
-            own = slots[column]
-            rows = np.flatnonzero(~mask[:, own[0]])
-            if not len(rows):
-                continue
-            part = Batch(torch.from_numpy(x[rows]), torch.from_numpy(mask[rows]))
-            told = reflected([member], part)
-            asked, values = Told(completed(part, told), mask[rows], told[:, own]), told[:, own]
-            if column in corrections:
-                made = corrections[column]
-                values = values + (made.means(asked) if self.residual else 0.0)
-                if isinstance(self.schema_.columns[column], Numeric):
-                    values = values + made.drawn(asked, rng)
-            values = self._proper(column, values)
-            if not isinstance(self.schema_.columns[column], Numeric):
-                values = _sampled(values, rng)
-            put(self.schema_, x, rows, int(column), values)
-            mask[:, self.schema_.slot_columns == column] = True
-        return x
-
     def _cells(self, batch: Batch, out: np.ndarray, holes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Spreads of numbers in their units, and probabilities of categories and booleans, (n, columns); else NaN."""
         spread, probability = np.full(holes.shape, np.nan), np.full(holes.shape, np.nan)
@@ -270,15 +247,6 @@ class Completing:
 def _of(told: Told, rows: np.ndarray, own: np.ndarray) -> Told:
     """Some rows, as the correction of a column reads them."""
     return Told(told.filled[rows], told.seen[rows], told.expected[np.ix_(rows, own)])
-
-
-def _sampled(probabilities: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Categories by their probabilities, as one-hot rows; booleans as 0 or 1."""
-    if probabilities.shape[1] == 1:
-        return (rng.random(probabilities.shape) < probabilities).astype(np.float32)
-    reach = np.cumsum(probabilities[:, :-1], axis=1)  # the last slot is that of values never seen
-    chosen = (reach <= rng.random((len(reach), 1)) * reach[:, -1:]).sum(axis=1)
-    return np.asarray(np.eye(probabilities.shape[1], dtype=np.float32)[np.minimum(chosen, reach.shape[1] - 1)])
 
 
 def _reconstructed(autoencoder: Autoencoder, X: Any) -> Any:

@@ -10,7 +10,7 @@ that took no part.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,12 +72,8 @@ class Correction:
         What the ridge leaves, and what the first average leaves besides.
     left : ndarray, shape (n, slots)
         What all of them leave.
-    raw : ndarray, shape (n, slots)
-        The errors as they were.
     rows : ndarray of int, shape (n,)
         Which rows they were.
-    penalty : float
-        Of the ridge.
     widths, backs : ndarray, shape (averages,)
         Of the kernels, and pseudo-rows of error 0; a width of 0 takes no average.
     wide : float
@@ -92,9 +88,7 @@ class Correction:
     seen: np.ndarray
     errors: np.ndarray
     left: np.ndarray
-    raw: np.ndarray
     rows: np.ndarray
-    penalty: Any
     widths: np.ndarray
     backs: np.ndarray
     wide: Any = 1.0
@@ -127,15 +121,6 @@ class Correction:
             found[rows] = usual + _average(weights, off, 4.0).numpy()
         return np.sqrt(np.maximum(found, 0.0))
 
-    def drawn(self, told: Told, rng: np.random.Generator) -> np.ndarray:
-        """For each row what is left in a row like it, (n, slots)."""
-        found = np.empty((len(told.filled), self.left.shape[1]), np.float32)
-        for rows, weights in self._weights(self.read(told), told, float(self.wide)):
-            reach = np.cumsum(weights.numpy() + 4.0 / len(self.left), axis=1)
-            at = (reach < rng.random((len(reach), 1)) * reach[:, -1:]).sum(axis=1)
-            found[rows] = self.left[np.minimum(at, len(self.left) - 1)]
-        return found
-
     def _weights(
         self, x: np.ndarray, told: Told, width: float, counted: float = 1.0
     ) -> Iterator[tuple[slice, torch.Tensor]]:
@@ -146,17 +131,6 @@ class Correction:
             rows = slice(start, start + size)
             square = held.apart(x[rows], told.seen[rows][:, self.used])
             yield rows, _normal(square, width)
-
-    def redrawn(self, rng: np.random.Generator) -> Correction:
-        """The correction that another sample of rows might have given (bootstrap)."""
-        n = len(self.features)
-        if not n:
-            return self
-        rows = rng.integers(n, size=n)
-        penalty = np.atleast_1d(self.penalty)
-        moved = _solve(self.features[rows], self.raw[rows], penalty)[0] - _solve(self.features, self.raw, penalty)[0]
-        parts = {name: getattr(self, name)[rows] for name in ("features", "seen", "left", "raw", "rows")}
-        return replace(self, linear=self.linear + moved, errors=self.errors[:, rows], **parts)
 
 
 class Alike:
@@ -242,7 +216,7 @@ def learned(
     x, seen = _read(told, used, center, scale), told.seen[:, used]
     none = np.zeros((x.shape[1] + 1, errors.shape[1]), np.float32)
     spare = SPARED * np.broadcast_to(np.asarray(scatter, float), errors.shape[1:])
-    line, left, penalty = _ridge(x, errors, scale[len(used) :], spare) if mean else (none, errors, 1.0)
+    line, left = _ridge(x, errors, scale[len(used) :], spare) if mean else (none, errors)
     kept, found = [], []
     for counted in COUNTED:
         kept.append(left)
@@ -250,14 +224,10 @@ def learned(
         found.append((width, back))
     widths, backs = np.array(found).T
     wide = max(float(widths[-1]), usual)
-    return Correction(
-        used, center, scale, line, x, seen, np.stack(kept), left, errors, chosen, penalty, widths, backs, wide
-    )
+    return Correction(used, center, scale, line, x, seen, np.stack(kept), left, chosen, widths, backs, wide)
 
 
-def _ridge(
-    x: np.ndarray, errors: np.ndarray, units: np.ndarray, scatter: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, float]:
+def _ridge(x: np.ndarray, errors: np.ndarray, units: np.ndarray, scatter: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Coefficients and what they leave in rows that took no part; none where the gain may be chance.
 
     The last slots of x are the expectation of one network, in these `units`; the variance of the mean over networks is
@@ -267,9 +237,9 @@ def _ridge(
     n, slots = errors.shape
     none = np.zeros((x.shape[1] + 1, slots), np.float32)
     if n < FEWEST or x.shape[1] == 0:
-        return none, errors, 1.0
+        return none, errors
     before = np.square(errors).sum(1)
-    bar, best = float(before.mean() - scatter.sum()), (none, errors, 1.0)
+    bar, best = float(before.mean() - scatter.sum()), (none, errors)
     for reads in (x.shape[1] - slots, x.shape[1]):  # without the expectation, and with it
         lines, left = _crossed(x[:, :reads], errors)
         own = np.einsum("pss->ps", lines[:, reads - slots : -1]) / units if reads == x.shape[1] else np.zeros((1, 1))
@@ -279,7 +249,7 @@ def _ridge(
         if costs[at] < min(bar, float(before.mean() - scatter.sum() - gains.std() / np.sqrt(n))):
             line = none.copy()
             line[:reads], line[-1] = lines[at, :-1], lines[at, -1]
-            bar, best = float(costs[at]), (line, left[at].astype(np.float32), float(PENALTIES[at]))
+            bar, best = float(costs[at]), (line, left[at].astype(np.float32))
     return best
 
 

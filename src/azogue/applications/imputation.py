@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, clone
 from sklearn.frozen import FrozenEstimator
 
+from azogue.applications.chains import keep
 from azogue.applications.completing import Completing
 from azogue.applications.correcting import FEWEST, Told, learned
 from azogue.applications.filling import (
@@ -80,6 +81,8 @@ class Imputer(Completing, OneToOneFeatureMixin, TransformerMixin, Persistent, Ba
         The first of them.
     corrections_ : dict
         A column's correction, by its position: see `correcting.Correction`.
+    kept_ : dict of ndarray
+        Packed rows, at most 4,000, on which draws are regressed: see `chains.keep`.
     skill_ : ndarray, shape (columns,)
         How much better than its mean (or most frequent value) a hidden cell of the column is told: 1 − the ratio of
         squared errors (of error rates), in rows that took no part. 0 or less: no better. NaN: not known.
@@ -186,7 +189,7 @@ class Imputer(Completing, OneToOneFeatureMixin, TransformerMixin, Persistent, Ba
 
     def _learn(self, batch: Batch, folds: list[np.ndarray], rng: np.random.Generator) -> None:
         """Each column's correction, and how well its cells are told."""
-        schema = self.schema_
+        schema, self.kept_ = self.schema_, keep(batch, folds, np.random.default_rng(self.seed_))
         self.skill_ = np.full(schema.n_columns, np.nan)
         slots, x, mask = slots_of(schema), batch.x.numpy(), batch.mask
         for column, own in slots.items():

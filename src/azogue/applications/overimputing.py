@@ -221,7 +221,8 @@ def _compared(
             drawn = np.stack([_numbers(part) for part in draws])
             observed[at], imputed[at] = _numbers(truth), drawn.mean(axis=0)
             usual[at] = float(_numbers(others).mean()) if len(others) else np.nan
-            ends = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+            levels = [(1 - confidence) / 2, (1 + confidence) / 2]
+            ends = np.quantile(drawn, levels, axis=0, method="weibull")  # a further draw lies within so often
             low[at], high[at] = ends
             covered[at] = (ends[0] <= _numbers(truth)) & (_numbers(truth) <= ends[1])
         else:
