@@ -28,8 +28,7 @@ from sklearn.isotonic import IsotonicRegression
 
 import azogue as az
 from azogue.applications.pictures import estimated, picture_autoencoder
-from azogue.corruptions import Gaussian
-from azogue.spots import Blocks, Clipped, Impulses
+from azogue.corruptions import Blocks, Clipped, Gaussian, Impulses
 from modalities import DATA, cifar_pictures
 
 SHOWN = int(os.environ.get("DENOISE_SHOWN", "80000"))

@@ -34,8 +34,8 @@ from scipy import signal
 
 import azogue as az
 from azogue.applications.signals import adapted, signal_autoencoder, varied
+from azogue.corruptions import Mixture
 from azogue.hearts import heartbeats
-from azogue.mixtures import Mixture
 from modalities import DATA
 
 RATE, WINDOW, LEVELS = 360, 3600, (0, 5, 10)
