@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pyarrow.compute as pc
 from sklearn.frozen import FrozenEstimator
 
 from azogue.applications import Imputer
+from azogue.applications.filling import EMPTY
 from azogue.applications.merging import gaps
 from azogue.autoencoder import Autoencoder
 from azogue.cli import data, models, results, tables
@@ -91,7 +93,7 @@ def impute(
     if not holes.any():
         raise ValueError(f"{given.path}: no cell is missing; there is nothing to fill")
     if model is None:
-        models.quietly(imputer.fit, known.X, about=path)
+        models.quietly(_fitted, imputer, known.X, about=path)
     if asked.save is not None:
         imputer.save(asked.save)
         say(f"azogue: the imputer is in {asked.save}")
@@ -109,6 +111,13 @@ def impute(
     names = _numbered(str(output), asked.m)
     _write_all([given.around(one) for one in drawn], names)
     return {"files": names, **facts}, None, text
+
+
+def _fitted(imputer: Imputer, X: Any) -> Imputer:
+    """The imputer, fitted; what it says of columns without a value is said later, with the cells that stay empty."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", EMPTY)
+        return imputer.fit(X)
 
 
 def _filled(imputer: Imputer, X: Any) -> tuple[Any, list[dict[str, Any]]]:
@@ -232,7 +241,7 @@ def _opened(path: str, model: Any, new: str, asked: Filling, reading: Cells, say
         return model, Table(new, whole, X, kept)
     say(f"azogue: {path} holds an autoencoder, no imputer: what it leaves out is learned from the rows of {new}")
     imputer = Imputer(FrozenEstimator(model), random_state=asked.seed)
-    return models.quietly(imputer.fit, X, about=new), Table(new, whole, X, kept)
+    return models.quietly(_fitted, imputer, X, about=new), Table(new, whole, X, kept)
 
 
 # -- what is said ------------------------------------------------------------------------------------------------------
@@ -247,7 +256,9 @@ def _warn(columns: list[dict[str, Any]], say: Say) -> None:
             say(f"azogue: warning: {line['column']}: guessed no better than by {usual}; do not build on its {cells}")
         if line["left"]:
             left = f"{line['left']:,} cell{'s' * (line['left'] != 1)}"
-            say(f"azogue: {line['column']}: no value to learn from; {left} stay empty")
+            say(
+                f"azogue: {line['column']}: no value to learn from; {left} stay empty; leave it out, or fill it by hand"
+            )
 
 
 def _text(columns: list[dict[str, Any]], rows: int) -> str:
