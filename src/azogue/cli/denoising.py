@@ -354,7 +354,7 @@ def _at_once(
         shown.add(noisy, restored, reference)
     way, count = results.way_of(given), len(given.X)
     if series_of_table:
-        whole = data.cells(given.path, reading)
+        whole = data.cells(given.path, reading, series=True)
         return Made("table", restoring.around(whole, given.columns or (), np.asarray(made)), count, given.path)
     if isinstance(given.X, pa.Table):
         made = restoring.put_back(data.cells(given.path, reading), made)
