@@ -82,9 +82,7 @@ def impute(
     _check(path, new, output, asked)
     model = models.known(path) if path.endswith(models.ENDING) else None
     if model is not None:
-        if new is None:
-            raise ValueError(f"{path} is a model; name the data behind it")
-        imputer, given = _opened(path, model, new, asked, reading, say)
+        imputer, given = _opened(path, model, str(new), asked, reading, say)
     else:
         known = _read(path, reading, asked, say)
         given = known if new is None else _alike(_read(new, reading, asked, say, known), known)
@@ -131,6 +129,7 @@ def _filled(imputer: Imputer, X: Any) -> tuple[Any, list[dict[str, Any]]]:
 
 def _check(path: str, new: str | None, output: str | None, asked: Filling) -> None:
     """Refuse what could not be written, before anything is read."""
+    models.check_order(path, new)
     if asked.m is not None and output in (None, "-"):
         raise ValueError("-m writes several files; name them by -o, such as -o filled.csv for filled-01.csv and so on")
     results.check(output, "table", path, path, new)
@@ -140,15 +139,12 @@ def _check(path: str, new: str | None, output: str | None, asked: Filling) -> No
     if asked.save is not None:
         if path.endswith(models.ENDING):
             raise ValueError(f"{path} is trained already; leave --save out")
-        if not asked.save.endswith(models.ENDING):
-            raise ValueError(f"{asked.save}: a model file must end in {models.ENDING}; that is how other verbs know it")
+        models.check_ending(asked.save)
         tables.check_output(asked.save, path, new, output, stream=False)
     if asked.report is not None:
         if not asked.report.endswith((".html", ".json")):
             raise ValueError(f"{asked.report}: a report ends in .html or .json")
         tables.check_output(asked.report, path, new, output, asked.save, stream=False)
-    if new is not None and new.endswith(models.ENDING):
-        raise ValueError(f"{new} is a model; a model comes first, and the data behind it")
 
 
 def _numbered(output: str, m: int) -> list[str]:
