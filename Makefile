@@ -29,6 +29,10 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/variants.py
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/modalities.py
+	$(BIN)/python benchmarks/reduction.py
+	$(BIN)/python benchmarks/anomaly.py
+	$(BIN)/python benchmarks/denoising.py
+	$(BIN)/python benchmarks/imputation.py
 
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -W -b html docs docs/_build

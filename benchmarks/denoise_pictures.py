@@ -1,4 +1,4 @@
-"""Pictures without their noise: `python benchmarks/denoise_pictures.py [mnist cifar inpaint blind]`.
+"""Pictures without their noise: `python benchmarks/denoising.py mnist cifar inpaint blind`.
 
 The first 200 test pictures of MNIST and of the CIFAR-10 subset, seed 2: normal noise of 25/255 and 50/255, clipped to
 black and white, and salt and pepper in 10 % of the pixels. PSNR and its standard error over the pictures, in dB. Test
@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 import time
 
 import numpy as np
@@ -28,8 +27,7 @@ from sklearn.isotonic import IsotonicRegression
 
 import azogue as az
 from azogue.applications.pictures import estimated, picture_autoencoder
-from azogue.corruptions import Gaussian
-from azogue.spots import Blocks, Clipped, Impulses
+from azogue.corruptions import Blocks, Clipped, Gaussian, Impulses
 from modalities import DATA, cifar_pictures
 
 SHOWN = int(os.environ.get("DENOISE_SHOWN", "80000"))
@@ -225,8 +223,3 @@ def blind() -> None:
 PARTS = {"mnist": mnist, "cifar": cifar, "inpaint": inpaint, "blind": blind}
 #: halves of `blind`, for two processors at once
 HALVES = {"blind-mnist": lambda: alone("mnist"), "blind-cifar": lambda: alone("cifar")}
-
-if __name__ == "__main__":
-    for part in sys.argv[1:] or PARTS:
-        print(f"\n{part}, seed 2, {SHOWN:,} pictures shown")
-        (PARTS | HALVES)[part]()

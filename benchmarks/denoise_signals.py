@@ -1,4 +1,4 @@
-"""Signals without their noise: `python benchmarks/denoise_signals.py [ecg strangers speech]`.
+"""Signals without their noise: `python benchmarks/denoising.py ecg strangers speech`.
 
 - `ecg`: MIT-BIH records 100 (MLII) and 208, 360 Hz, high-passed at 0.5 Hz without phase; windows of 10 s. First halves
   train, second halves test (30 windows of record 100, 15 of 208). Muscle noise (`emg_fatigue_channel_2`; its first half
@@ -23,7 +23,6 @@ from __future__ import annotations
 import copy
 import functools
 import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -34,8 +33,8 @@ from scipy import signal
 
 import azogue as az
 from azogue.applications.signals import adapted, signal_autoencoder, varied
+from azogue.corruptions import Mixture
 from azogue.hearts import heartbeats
-from azogue.mixtures import Mixture
 from modalities import DATA
 
 RATE, WINDOW, LEVELS = 360, 3600, (0, 5, 10)
@@ -389,8 +388,3 @@ def speech() -> None:
 
 
 PARTS = {"ecg": ecg, "strangers": strangers, "speech": speech}
-
-if __name__ == "__main__":
-    for part in sys.argv[1:] or PARTS:
-        print(f"\n{part}, seed {SEED}", flush=True)
-        PARTS[part]()

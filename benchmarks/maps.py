@@ -106,9 +106,16 @@ def rolls() -> None:
 
 PARTS = {"satimage": satimage, "isolet": isolet, "rolls": rolls}
 
-if __name__ == "__main__":
-    for chosen in sys.argv[1:] or PARTS:
+
+def main(names: list[str]) -> None:
+    if unknown := [name for name in names if name not in PARTS]:
+        sys.exit(f"maps.py: no part {', '.join(map(repr, unknown))}; there are {', '.join(PARTS)}")
+    for chosen in names or PARTS:
         try:
             PARTS[chosen]()
         except FileNotFoundError as missing:
             print(f"{chosen}: skipped, {missing}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -168,8 +168,8 @@ def mnist() -> None:
 
 
 def maps() -> None:
-    """The part of `benchmarks/maps.py`."""
-    import_module("maps").maps()
+    """All parts of `benchmarks/maps.py`."""
+    import_module("maps").main([])
 
 
 PARTS = {"aeknn": aeknn, "maps": maps}

@@ -161,3 +161,21 @@ def test_signals_in_a_column(place):
     assert not after.isna().any()
     azogue("denoise", "ones.csv", "-o", "o.csv", "--modality", "sequence", *SHORT, cwd=place)
     assert (pd.read_csv(place / "o.csv")["v"] == 1).all()
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_an_empty_line_of_a_signal_is_a_missing_sample(place, end):
+    """Nothing moves in time: what stands behind an empty line stays at its place."""
+    values = np.round(np.sin(np.arange(300) / 9), 3)
+    shown = ["" if at in (0, 50, 51) else str(value) for at, value in enumerate(values)]
+    (place / "v.csv").write_text(end.join(["v", *shown, "", ""]), newline="")
+    args = ("denoise", "v.csv", "-o", "s.csv", "--modality", "sequence", "--inpaint", *SHORT)
+    assert azogue(*args, cwd=place).stderr == ""
+    after = pd.read_csv(place / "s.csv")["v"]
+    seen = np.array([bool(text) for text in shown])
+    assert len(after) == 300
+    np.testing.assert_array_equal(after[seen], values[seen])
+    assert after.notna().all()
+    (place / "bare.csv").write_text(end.join([*shown, ""]), newline="")
+    assert azogue(*("bare.csv" if part == "v.csv" else part for part in args), "--no-header", cwd=place).stderr == ""
+    np.testing.assert_array_equal(pd.read_csv(place / "s.csv").iloc[:, 0], after)

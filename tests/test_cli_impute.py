@@ -80,6 +80,14 @@ def test_dates_integers_booleans_blanks_and_new_categories(place):
             assert (after[name][seen] == before[name][seen]).all()
 
 
+def test_columns_without_a_value_are_told_once(place):
+    pd.read_csv(place / "holed.csv").assign(blank="").to_csv(place / "blank.csv", index=False)
+    done = azogue("impute", "blank.csv", "-o", "out.csv", "--report", "r.html", "--seed", "0", cwd=place)
+    assert [line for line in done.stderr.splitlines() if "empty" in line] == [
+        "azogue: blank: no value to learn from; 120 cells stay empty; leave it out, or fill it by hand"
+    ]
+
+
 def test_nearly_all_is_missing(place):
     whole = pd.read_csv(place / "whole.csv")
     whole.mask(np.random.default_rng(2).random(whole.shape) < 0.9).to_csv(place / "few.csv", index=False)

@@ -10,9 +10,8 @@ from sklearn.frozen import FrozenEstimator
 import azogue as az
 from azogue.applications import albums, series
 from azogue.applications.albums import Tiling
-from azogue.corruptions import Gaussian, Paired, Zeros
+from azogue.corruptions import BlindSpot, Blocks, Gaussian, Paired, Zeros
 from azogue.quality import psnr, snr
-from azogue.spots import BlindSpot, Blocks
 
 RNG = np.random.default_rng(0)
 TIME = np.arange(6000)

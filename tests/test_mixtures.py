@@ -9,8 +9,7 @@ import pytest
 import torch
 
 import azogue as az
-from azogue import mixtures
-from azogue.mixtures import Mixture, Recording
+from azogue.corruptions import Mixture, Recording, mixtures
 from azogue.recipe import Rng
 from azogue.values import from_json, to_json
 

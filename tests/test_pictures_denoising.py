@@ -7,9 +7,8 @@ import pytest
 
 import azogue as az
 from azogue.applications.pictures import Posterior, cleaned, estimated, in_range, picture_autoencoder, picture_network
-from azogue.corruptions import Gaussian
+from azogue.corruptions import Blocks, Clipped, Gaussian, Impulses, Levels
 from azogue.optimizers import Cosine
-from azogue.spots import Blocks, Clipped, Impulses, Levels
 
 
 def scenes(n: int, side: int = 16, channels: int = 1, seed: int = 0) -> np.ndarray:

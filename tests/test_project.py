@@ -17,7 +17,7 @@ LAYERS = [
     ("heads",),
     ("priors",),
     ("codes", "corruptions"),
-    ("mixtures", "spots", "hearts"),
+    ("hearts",),
     ("modules",),
     ("network", "positional"),
     ("keras_module",),

@@ -11,13 +11,12 @@ from azogue import objectives as obj
 from azogue.applications.signals import adapted, estimated, signal_autoencoder, signal_network, varied
 from azogue.build import build
 from azogue.codes import Point
+from azogue.corruptions import BlindSpot, Mixture
 from azogue.heads import Gaussian
 from azogue.hearts import heartbeats
 from azogue.layers import Dense, Input, Output, as_network
-from azogue.mixtures import Mixture
 from azogue.quality import snr
 from azogue.recipe import Code, Step
-from azogue.spots import BlindSpot
 
 
 def step(x, out, mask=None, weights=None):

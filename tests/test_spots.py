@@ -7,9 +7,8 @@ import pytest
 import torch
 
 import azogue as az
-from azogue.corruptions import Gaussian, SaltPepper, Zeros
+from azogue.corruptions import BlindSpot, Blocks, Clipped, Gaussian, Impulses, Levels, SaltPepper, Zeros
 from azogue.recipe import Rng
-from azogue.spots import BlindSpot, Blocks, Clipped, Impulses, Levels
 
 PICTURES = np.random.default_rng(0).random((40, 9, 7, 3))
 SIGNALS = np.random.default_rng(1).random((30, 50, 2))

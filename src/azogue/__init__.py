@@ -66,7 +66,6 @@ _MODULES = (
     "codes",
     "corruptions",
     "layers",
-    "mixtures",
     "modalities",
     "objectives",
     "optimizers",
@@ -78,7 +77,7 @@ _MODULES = (
 __all__ = sorted([*_HOMES, *_MODULES, "__version__"])
 
 if TYPE_CHECKING:
-    from azogue import codes, corruptions, layers, mixtures, modalities, objectives, optimizers, plots, priors, report
+    from azogue import codes, corruptions, layers, modalities, objectives, optimizers, plots, priors, report
     from azogue.applications import AEkNNClassifier, AEkNNRegressor, AnomalyDetector, Denoiser, Imputer
     from azogue.autoencoder import Autoencoder
     from azogue.contract import check_autoencoder

@@ -47,7 +47,7 @@ class Denoiser(Persistent, TransformerMixin, BaseEstimator):  # type: ignore[mis
         pictures and signals a convolutional network with skip connections, for tables `network="auto"`.
     noise : "auto", "blind", Corruption or str
         What is to be taken off: a value such as `corruptions.Gaussian(0.1)`, or
-        `mixtures.Mixture(recordings, low=0, high=10)` for recordings of real noise mixed at 0 to 10 dB. `"auto"` is
+        `corruptions.Mixture(recordings, low=0, high=10)` for recordings of real noise mixed at 0 to 10 dB. `"auto"` is
         what the pairs show; where `clean=` holds other rows than X, noise like that estimated of X; and for clean
         examples alone normal noise of all usual levels. `"blind"` learns from noisy rows alone.
     window : "auto" or int

@@ -24,6 +24,8 @@ KNOTS, MOST = 12, 0.8
 BATCH, STEPS = 128, 3000
 #: Rows that tell how far networks differ.
 SOME = 500
+#: How the warning begins that tells columns which stay empty.
+EMPTY = "columns without any value stay empty"
 
 
 def default_member(rows: int, scaling: str, weights: Any = None, cascade: int = 1) -> Autoencoder:

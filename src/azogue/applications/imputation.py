@@ -14,6 +14,7 @@ from azogue.applications.chains import keep
 from azogue.applications.completing import Completing
 from azogue.applications.correcting import FEWEST, Told, learned
 from azogue.applications.filling import (
+    EMPTY,
     default_member,
     fit_members,
     folds_of,
@@ -211,7 +212,7 @@ class Imputer(Completing, OneToOneFeatureMixin, TransformerMixin, Persistent, Ba
         empty = [name for at, name in enumerate(names) if at not in slots_of(self.schema_)]
         if empty:
             warnings.warn(
-                f"columns without any value stay empty: {', '.join(map(repr, empty))}; drop them, or fill them by hand",
+                f"{EMPTY}: {', '.join(map(repr, empty))}; drop them, or fill them by hand",
                 UserWarning,
                 stacklevel=3,
             )

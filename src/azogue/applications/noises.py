@@ -6,11 +6,9 @@ from typing import Any
 
 from azogue.applications import pictures, series, signals
 from azogue.autoencoder import Autoencoder
-from azogue.corruptions import Corruption, Hiding, Paired, as_corruption
+from azogue.corruptions import BlindSpot, Clipped, Corruption, Hiding, Levels, Mixture, Paired, as_corruption
 from azogue.layers import Dense, Input, Output
-from azogue.mixtures import Mixture
 from azogue.optimizers import Cosine
-from azogue.spots import BlindSpot, Clipped, Levels
 
 #: How networks of tables are trained: none of them is narrow, since noise keeps them from copying.
 TRAINED: dict[str, Any] = {

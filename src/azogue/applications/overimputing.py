@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from azogue.applications.filling import EMPTY
 from azogue.applications.grouping import take
 from azogue.applications.merging import gaps
 from azogue.missingness import hide
@@ -178,12 +180,20 @@ def overimpute(
     holes = gaps(X)
     chosen = _sample(holes, cells, refit, np.random.default_rng(seed))
     if refit:
-        imputer = clone(imputer).set_params(random_state=seed).fit(hide(X, chosen))
+        imputer = _refitted(imputer, hide(X, chosen), seed)
     rows, columns = np.nonzero(chosen)
     single = np.zeros((len(rows), holes.shape[1]), bool)
     single[np.arange(len(rows)), columns] = True
     tables = [read(table) for table in imputer.impute(hide(take(X, rows), single), m)]
     return _compared(X, holes | chosen, rows, columns, tables, float(confidence))
+
+
+def _refitted(imputer: Any, X: Any, seed: int) -> Any:
+    """A clone of the imputer, fitted; of columns without a value a fitted imputer has told already."""
+    with warnings.catch_warnings():
+        if hasattr(imputer, "autoencoder_"):
+            warnings.filterwarnings("ignore", EMPTY)
+        return clone(imputer).set_params(random_state=seed).fit(X)
 
 
 def _sample(holes: NDArray[np.bool_], cells: int, refit: bool, rng: np.random.Generator) -> NDArray[np.bool_]:

@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from azogue.autoencoder import Autoencoder
-from azogue.corruptions import Corruption, Gaussian
+from azogue.corruptions import BlindSpot, Blocks, Clipped, Corruption, Gaussian, Impulses
 from azogue.layers import Conv, Dense, Input, Output, Stack
 from azogue.modalities.pixels import as_numbers
 from azogue.optimizers import Adam, Cosine
 from azogue.recipe import Batch
-from azogue.spots import BlindSpot, Blocks, Clipped, Impulses
 
 Floats = NDArray[np.float64]
 

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from azogue.applications.series import as_series, restored
 from azogue.autoencoder import Autoencoder
-from azogue.corruptions import Corruption
+from azogue.corruptions import Corruption, Mixture
 from azogue.layers import Conv, Dense, Input, Output, Stack
-from azogue.mixtures import Mixture
 from azogue.modalities.waves import read
 from azogue.objectives.logarithms import LogError
 from azogue.optimizers import Constant, Cosine

@@ -74,8 +74,7 @@ def fit(
     from azogue.cli import models, tables
 
     tables.check_output(output, data, checkpoint, stream=False)
-    if not output.endswith(models.ENDING):
-        raise ValueError(f"{output}: a model file must end in {models.ENDING}; that is how other verbs know it")
+    models.check_ending(output)
     given = sources.for_fit(data, reading, training)
     models.advised(given, say)
     ae = models.unfitted(training, given, checkpoint)

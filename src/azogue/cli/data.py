@@ -240,7 +240,7 @@ def _from_table(path: str, form: str, kind: str, reading: Reading, texts: list[s
         raise DataFileError(f"{path}: a table's columns are the channels of {_NEEDS_WINDOW}")
     if kind == "text" and reading.column is not None:
         texts = [reading.column]
-    table = cells(path, reading, texts)
+    table = cells(path, reading, texts, kind == "sequence")
     if kind == "text":
         return _column(path, form, table, reading.column)
     if kind == "sequence":
@@ -248,9 +248,9 @@ def _from_table(path: str, form: str, kind: str, reading: Reading, texts: list[s
     return Given(path, form, kind, table)
 
 
-def cells(path: str, reading: Cells, texts: list[str] | None = None) -> Any:
-    """The table of a file, without the dropped columns."""
-    table = tables.read_table(path, header=reading.header, missing=reading.missing, texts=texts or [])
+def cells(path: str, reading: Cells, texts: list[str] | None = None, series: bool = False) -> Any:
+    """The table of a file, without the dropped columns; of a series, empty lines count."""
+    table = tables.read_table(path, header=reading.header, missing=reading.missing, texts=texts or [], series=series)
     return tables.drop_columns(table, reading.drop or [], path)
 
 

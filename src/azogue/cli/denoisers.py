@@ -14,11 +14,9 @@ from azogue.cli import models, restoring
 from azogue.cli.data import Given
 from azogue.cli.options import Restoring, Training
 from azogue.cli.results import Say
-from azogue.corruptions import NAMED, Corruption
-from azogue.mixtures import Mixture
+from azogue.corruptions import NAMED, Blocks, Clipped, Corruption, Mixture
 from azogue.modalities.waves import read as read_signals
 from azogue.modalities.waves import read_wave, wave_files
-from azogue.spots import Blocks, Clipped
 
 
 def for_denoiser(given: Given, size: str | None = None) -> Any:

@@ -96,21 +96,17 @@ def denoise(
 
 def _agree(path: str, new: str | None, asked: Restoring, training: Training) -> None:
     """Refuse options that contradict one another."""
+    models.check_order(path, new)
     if path.endswith(models.ENDING):
-        if new is None:
-            raise ValueError(f"{path} is a model; name the data behind it")
         said = [f"--{name}" for name in ("clean", "save") if getattr(asked, name) is not None]
         said += ["--noise"] * (asked.noise != "auto")
         if said := [*said, *(name for name in training.given() if name != "--size")]:
             raise ValueError(f"{path} is trained already; leave {', '.join(said)} out")
-    if new is not None and new.endswith(models.ENDING):
-        raise ValueError(f"{new} is a model; a model comes first, and the data behind it")
     if asked.mask is not None and not asked.inpaint:
         raise ValueError("--mask says what --inpaint fills; add --inpaint, or leave --mask out")
     if asked.clean is not None and asked.noise == "blind":
         raise ValueError("--noise blind learns from noisy data alone; leave --clean or --noise out")
-    if asked.save is not None and not asked.save.endswith(models.ENDING):
-        raise ValueError(f"{asked.save}: a model file must end in {models.ENDING}; that is how other verbs know it")
+    models.check_ending(asked.save)
     if asked.compare is not None and not asked.compare.lower().endswith((".png", ".svg", ".pdf")):
         raise ValueError(f"{asked.compare}: --compare writes a picture that ends in .png, .svg or .pdf")
 
@@ -354,7 +350,7 @@ def _at_once(
         shown.add(noisy, restored, reference)
     way, count = results.way_of(given), len(given.X)
     if series_of_table:
-        whole = data.cells(given.path, reading)
+        whole = data.cells(given.path, reading, series=True)
         return Made("table", restoring.around(whole, given.columns or (), np.asarray(made)), count, given.path)
     if isinstance(given.X, pa.Table):
         made = restoring.put_back(data.cells(given.path, reading), made)

@@ -106,14 +106,14 @@ def _agree(path: str, asked: Detecting) -> None:
         raise ValueError("--move-to and --copy-to: give one of them, not both")
     if path.endswith(models.ENDING) and (said := asked.given("novelty", "by", "save")):
         raise ValueError(f"{path} is trained already; leave {', '.join(said)} out")
-    if asked.save is not None and not asked.save.endswith(models.ENDING):
-        raise ValueError(f"{asked.save}: a model file must end in {models.ENDING}; that is how other verbs know it")
+    models.check_ending(asked.save)
 
 
 def _read(
     path: str, new: str | None, asked: Detecting, training: Training, reading: Reading, say: Say
 ) -> tuple[Any, Given, Given]:
     """The model, None where one is to be fitted; what to fit on; what to score."""
+    models.check_order(path, new)
     if path.endswith(models.ENDING):
         model, given = models.found(path, new, training, reading)
         return model, given, given
@@ -126,8 +126,6 @@ def _read(
         )
     if new is None:
         return None, known, known
-    if new.endswith(models.ENDING):
-        raise ValueError(f"{new} is a model; a model comes first, and the data behind it")
     table = isinstance(known.X, pa.Table) and known.kind == "table"
     texts = [field.name for field in known.X.schema if pa.types.is_string(field.type)] if table else []
     given = data.read(new, reading, known.kind, training.window is not None, texts)

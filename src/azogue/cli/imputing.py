@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pyarrow.compute as pc
 from sklearn.frozen import FrozenEstimator
 
 from azogue.applications import Imputer
+from azogue.applications.filling import EMPTY
 from azogue.applications.merging import gaps
 from azogue.autoencoder import Autoencoder
 from azogue.cli import data, models, results, tables
@@ -80,9 +82,7 @@ def impute(
     _check(path, new, output, asked)
     model = models.known(path) if path.endswith(models.ENDING) else None
     if model is not None:
-        if new is None:
-            raise ValueError(f"{path} is a model; name the data behind it")
-        imputer, given = _opened(path, model, new, asked, reading, say)
+        imputer, given = _opened(path, model, str(new), asked, reading, say)
     else:
         known = _read(path, reading, asked, say)
         given = known if new is None else _alike(_read(new, reading, asked, say, known), known)
@@ -91,7 +91,7 @@ def impute(
     if not holes.any():
         raise ValueError(f"{given.path}: no cell is missing; there is nothing to fill")
     if model is None:
-        models.quietly(imputer.fit, known.X, about=path)
+        models.quietly(_fitted, imputer, known.X, about=path)
     if asked.save is not None:
         imputer.save(asked.save)
         say(f"azogue: the imputer is in {asked.save}")
@@ -111,6 +111,13 @@ def impute(
     return {"files": names, **facts}, None, text
 
 
+def _fitted(imputer: Imputer, X: Any) -> Imputer:
+    """The imputer, fitted; what it says of columns without a value is said later, with the cells that stay empty."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", EMPTY)
+        return imputer.fit(X)
+
+
 def _filled(imputer: Imputer, X: Any) -> tuple[Any, list[dict[str, Any]]]:
     """The filled table, and what is to be said of each column; with a warning once for both."""
     filled = imputer.transform(X)
@@ -122,6 +129,7 @@ def _filled(imputer: Imputer, X: Any) -> tuple[Any, list[dict[str, Any]]]:
 
 def _check(path: str, new: str | None, output: str | None, asked: Filling) -> None:
     """Refuse what could not be written, before anything is read."""
+    models.check_order(path, new)
     if asked.m is not None and output in (None, "-"):
         raise ValueError("-m writes several files; name them by -o, such as -o filled.csv for filled-01.csv and so on")
     results.check(output, "table", path, path, new)
@@ -131,15 +139,12 @@ def _check(path: str, new: str | None, output: str | None, asked: Filling) -> No
     if asked.save is not None:
         if path.endswith(models.ENDING):
             raise ValueError(f"{path} is trained already; leave --save out")
-        if not asked.save.endswith(models.ENDING):
-            raise ValueError(f"{asked.save}: a model file must end in {models.ENDING}; that is how other verbs know it")
+        models.check_ending(asked.save)
         tables.check_output(asked.save, path, new, output, stream=False)
     if asked.report is not None:
         if not asked.report.endswith((".html", ".json")):
             raise ValueError(f"{asked.report}: a report ends in .html or .json")
         tables.check_output(asked.report, path, new, output, asked.save, stream=False)
-    if new is not None and new.endswith(models.ENDING):
-        raise ValueError(f"{new} is a model; a model comes first, and the data behind it")
 
 
 def _numbered(output: str, m: int) -> list[str]:
@@ -232,7 +237,7 @@ def _opened(path: str, model: Any, new: str, asked: Filling, reading: Cells, say
         return model, Table(new, whole, X, kept)
     say(f"azogue: {path} holds an autoencoder, no imputer: what it leaves out is learned from the rows of {new}")
     imputer = Imputer(FrozenEstimator(model), random_state=asked.seed)
-    return models.quietly(imputer.fit, X, about=new), Table(new, whole, X, kept)
+    return models.quietly(_fitted, imputer, X, about=new), Table(new, whole, X, kept)
 
 
 # -- what is said ------------------------------------------------------------------------------------------------------
@@ -247,7 +252,9 @@ def _warn(columns: list[dict[str, Any]], say: Say) -> None:
             say(f"azogue: warning: {line['column']}: guessed no better than by {usual}; do not build on its {cells}")
         if line["left"]:
             left = f"{line['left']:,} cell{'s' * (line['left'] != 1)}"
-            say(f"azogue: {line['column']}: no value to learn from; {left} stay empty")
+            say(
+                f"azogue: {line['column']}: no value to learn from; {left} stay empty; leave it out, or fill it by hand"
+            )
 
 
 def _text(columns: list[dict[str, Any]], rows: int) -> str:

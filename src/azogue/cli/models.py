@@ -65,6 +65,20 @@ def _spelled(message: object) -> str:
     return text
 
 
+def check_ending(path: str | None) -> None:
+    """Refuse a place for a model whose ending is none of a model."""
+    if path is not None and not path.endswith(ENDING):
+        raise ValueError(f"{path}: a model file must end in {ENDING}; that is how other verbs know it")
+
+
+def check_order(path: str, new: str | None) -> None:
+    """Refuse a model without data, and data in front of a model."""
+    if path.endswith(ENDING) and new is None:
+        raise ValueError(f"{path} is a model; name the data behind it")
+    if new is not None and new.endswith(ENDING):
+        raise ValueError(f"{new} is a model; a model comes first, and the data behind it")
+
+
 def quietly(function: Callable[..., Any], *args: Any, about: str) -> Any:
     """Call a function on the rows of `about`, its warnings shown as lines, its complaints naming the file or folder."""
     try:
@@ -140,12 +154,11 @@ def known(path: str) -> Any:
 def found(path: str, new: str | None, training: Training, reading: Reading) -> tuple[Any, Given]:
     """The model, None where one is to be fitted, and the data as they are in the file."""
     if path.endswith(ENDING):
-        if new is None:
-            raise ValueError(f"{path} is a model; name the data behind it")
+        check_order(path, new)
         if said := training.given():
             raise ValueError(f"{path} is trained already; leave {', '.join(said)} out")
         model = known(path)
-        return model, data.for_model(new, reading, schema_of(model))
+        return model, data.for_model(str(new), reading, schema_of(model))
     if new is not None:
         raise ValueError(f"{path} is no model file (*{ENDING}); give one file to fit on the spot, or a model and data")
     return None, data.for_fit(path, reading, training)

@@ -18,7 +18,8 @@ from azogue.files import atomic_write
 
 #: What an empty cell looks like in a CSV.
 MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "#N/A"]
-
+#: What may stand between the cells of a line.
+MARKS = ",;\t|"
 
 _RECODE = "convert the file, for example with iconv -f latin1 -t utf-8"
 
@@ -27,7 +28,9 @@ class DataFileError(ValueError):
     """A data file cannot be read or written; the message names the file, the reason and the remedy."""
 
 
-def read_table(path: str, *, header: bool = True, missing: str | None = None, texts: Sequence[str] = ()) -> Any:
+def read_table(
+    path: str, *, header: bool = True, missing: str | None = None, texts: Sequence[str] = (), series: bool = False
+) -> Any:
     """Read a table.
 
     Parameters
@@ -40,6 +43,9 @@ def read_table(path: str, *, header: bool = True, missing: str | None = None, te
         A further text that marks a missing cell, such as `?`.
     texts : sequence of str
         Columns of a CSV that are text, whatever they look like.
+    series : bool
+        Whether rows follow one another in time: an empty line of a single column is a missing sample then, but for
+        those at the end.
 
     Returns
     -------
@@ -51,7 +57,7 @@ def read_table(path: str, *, header: bool = True, missing: str | None = None, te
     """
     try:
         if path == "-":
-            return _read_csv(sys.stdin.buffer.read(), "standard input", header, missing, texts)
+            return _read_csv(sys.stdin.buffer.read(), "standard input", header, missing, texts, series)
         ending = "".join(Path(path).suffixes[-2:]).lower()
         if ending.endswith(".parquet"):
             return parquet.read_table(path)
@@ -59,7 +65,7 @@ def read_table(path: str, *, header: bool = True, missing: str | None = None, te
             return _read_numpy(path)
         if ending.endswith((".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")):
             with pa.input_stream(path, compression="detect") as stream:
-                return _read_csv(stream.read(), path, header, missing, texts)
+                return _read_csv(stream.read(), path, header, missing, texts, series)
     except FileNotFoundError as error:
         raise DataFileError(f"{path}: there is no such file") from error
     except IsADirectoryError as error:
@@ -110,17 +116,24 @@ def read_lines(path: str) -> list[str]:
     return found
 
 
-def _read_csv(data: bytes, name: str, header: bool, missing: str | None, texts: Sequence[str] = ()) -> pa.Table:
+def _read_csv(
+    data: bytes, name: str, header: bool, missing: str | None, texts: Sequence[str] = (), series: bool = False
+) -> pa.Table:
     if not data.strip():
         raise DataFileError(f"{name}: is empty; a table needs a line of column names and at least one row")
     try:
-        first = data.split(b"\n", 1)[0].decode("utf-8-sig")
+        first = data.lstrip(b"\r\n").split(b"\n", 1)[0].decode("utf-8-sig")
         if b"\0" in data[:4096]:
             raise DataFileError(f"{name}: holds binary data, not CSV text; is the file's ending right?")
+        lines = series and not any(mark in first for mark in MARKS)  # each line is a sample
+        if lines:
+            data = data.rstrip(b"\r\n") if not header else data.strip(b"\r\n")
         table = csv.read_csv(
             io.BytesIO(data),
             read_options=csv.ReadOptions(autogenerate_column_names=not header, use_threads=False),
-            parse_options=csv.ParseOptions(delimiter=_delimiter(first), newlines_in_values=True),
+            parse_options=csv.ParseOptions(
+                delimiter=_delimiter(first), newlines_in_values=True, ignore_empty_lines=not lines
+            ),
             convert_options=csv.ConvertOptions(
                 column_types={name: pa.string() for name in texts},
                 null_values=[*MISSING, *([missing] if missing else [])],
@@ -139,7 +152,7 @@ def _read_csv(data: bytes, name: str, header: bool, missing: str | None, texts: 
 
 def _delimiter(line: str) -> str:
     """The separator that the first line uses most; a comma where it uses none."""
-    return max(",;\t|", key=lambda mark: (line.count(mark), mark == ","))
+    return max(MARKS, key=lambda mark: (line.count(mark), mark == ","))
 
 
 def _read_numpy(path: str) -> np.ndarray:

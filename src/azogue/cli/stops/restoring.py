@@ -13,7 +13,7 @@ import pyarrow as pa
 from azogue.applications import Denoiser, Imputer
 from azogue.autoencoder import Autoencoder
 from azogue.cli.stops.shared import Stop, picture, squared
-from azogue.corruptions import Gaussian
+from azogue.corruptions import Clipped, Gaussian
 from azogue.layers import Dense, Input, Output
 from azogue.missingness import simulate_missing
 from azogue.objectives import MSE
@@ -21,7 +21,6 @@ from azogue.optimizers import Cosine
 from azogue.plots import new_axes, plot_denoising
 from azogue.quality import psnr
 from azogue.report.imputing import imputing_section
-from azogue.spots import Clipped
 
 #: Standard deviation of the noise, black to white being 1; part of the cells that is hidden.
 NOISE, HIDDEN = 0.25, 0.2

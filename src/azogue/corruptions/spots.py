@@ -1,4 +1,4 @@
-"""Corruptions that know where a cell stands: blind spots, hidden blocks, impulses; and noise that was clipped.
+"""Corruptions that know where a cell stands: blind spots, hidden blocks, impulses.
 
 Rows are pictures `(h, w, c)` or sequences `(t, c)`, flat; a *position* is a pixel or a time step, whose channels lie
 side by side. What the positional ones are given besides the rows is `shape`, one of the two.
@@ -10,13 +10,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from azogue.corruptions import STREAM, Corruption
+from azogue.corruptions.base import STREAM, Corruption, Shape, check_order
 from azogue.recipe import Rng
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-Shape = tuple[int, ...]
 
 
 def _part(value: object, owner: str, name: str = "p") -> None:
@@ -27,11 +25,6 @@ def _part(value: object, owner: str, name: str = "p") -> None:
 def _whole(value: object, owner: str, name: str) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f"{owner}: {name} must be a whole number of at least 1, got {value!r}")
-
-
-def _ordered(low: float, high: float, owner: str) -> None:
-    if not low < high:
-        raise ValueError(f"{owner}: needs low < high, got low={low!r}, high={high!r}")
 
 
 def _plane(width: int, shape: Shape, owner: str) -> tuple[int, int, int]:
@@ -221,7 +214,7 @@ class Impulses(Positional):
 
     def __post_init__(self) -> None:
         _part(self.p, "Impulses")
-        _ordered(self.low, self.high, "Impulses")
+        check_order(self.low, self.high, "Impulses")
 
     def change(self, grid: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
         import torch
@@ -230,79 +223,3 @@ class Impulses(Positional):
         extreme = torch.where(draw < 0.5 * self.p, self.low, self.high).to(grid.dtype)
         touched = draw < self.p
         return torch.where(touched, extreme, grid), touched
-
-
-@dataclass(frozen=True, repr=False)
-class Levels(Corruption):
-    """Add normal noise whose standard deviation is drawn for each row, evenly between `low` and `high`.
-
-    What a denoiser is trained with that is to work at any level in between.
-
-    Examples
-    --------
-    >>> Levels(0.2, 0.2).apply([[0.0] * 1000]).std().round(1)
-    np.float64(0.2)
-    """
-
-    low: float = 0.02
-    high: float = 0.2
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.low <= self.high < math.inf:
-            raise ValueError(f"Levels: needs 0 ≤ low ≤ high, got low={self.low!r}, high={self.high!r}")
-
-    def __call__(self, x: Tensor, rng: Rng, columns: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        import torch
-
-        sd = self.low + (self.high - self.low) * rng.uniform("corruption/level", (len(x), 1), x)
-        return x + sd * rng.normal(STREAM, x.shape, x), torch.ones_like(x, dtype=torch.bool)
-
-
-@dataclass(frozen=True, repr=False)
-class Clipped(Corruption):
-    """Another corruption, kept within a range: noisy pictures of bytes have no values below black or above white.
-
-    Parameters
-    ----------
-    noise : Corruption
-    low, high : float
-        In scaled units.
-
-    Examples
-    --------
-    >>> from azogue.corruptions import Gaussian
-    >>> seen = Clipped(Gaussian(5.0)).apply([[0.0, 0.5, 1.0]])
-    >>> bool((0 <= seen).all() and (seen <= 1).all())
-    True
-    """
-
-    noise: Corruption
-    low: float = 0.0
-    high: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.noise, Corruption):
-            raise TypeError(f"Clipped: expected a corruption such as Gaussian(0.1), got {self.noise!r}")
-        _ordered(self.low, self.high, "Clipped")
-
-    @property
-    def positional(self) -> bool:  # type: ignore[override]
-        """As the noise inside."""
-        return self.noise.positional
-
-    @property
-    def blind(self) -> bool:  # type: ignore[override]
-        """As the noise inside."""
-        return self.noise.blind
-
-    @property
-    def whole_cells(self) -> bool:  # type: ignore[override]
-        """As the noise inside."""
-        return self.noise.whole_cells
-
-    def __call__(self, x: Tensor, rng: Rng, columns: Tensor | None = None, shape: Shape = ()) -> tuple[Tensor, Tensor]:
-        told = {"shape": shape} if self.positional else {}
-        if self.whole_cells and columns is not None:
-            told["columns"] = columns  # type: ignore[assignment]
-        seen, touched = self.noise(x, rng, **told)  # type: ignore[arg-type]
-        return seen.clamp(self.low, self.high), touched

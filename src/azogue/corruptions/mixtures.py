@@ -1,7 +1,6 @@
 """Mixtures: recordings of real noise added to signals at a signal-to-noise ratio.
 
-A mixture is a corruption as those of `azogue.corruptions`: a frozen value and a function of rows. What it mixes in is a
-`Recording`, which compares and prints by what it holds.
+What a `Mixture` mixes in is a `Recording`, which compares and prints by what it holds.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from azogue.corruptions import Corruption
+from azogue.corruptions.base import Corruption
 from azogue.recipe import Rng, Spec
 
 if TYPE_CHECKING:

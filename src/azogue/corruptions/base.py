@@ -1,0 +1,136 @@
+"""What every corruption is, and the one whose rows are given instead of drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from azogue.recipe import Rng, Spec
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from torch import Tensor
+
+STREAM = "corruption"
+#: A row's shape: (width,), (t, c) or (h, w, c).
+Shape = tuple[int, ...]
+
+
+def check_order(low: float, high: float, owner: str) -> None:
+    """Refuse a range that is none."""
+    if not low < high:
+        raise ValueError(f"{owner}: needs low < high, got low={low!r}, high={high!r}")
+
+
+def uniform(x: Tensor, rng: Rng, stream: str = STREAM, columns: Tensor | None = None) -> Tensor:
+    """Uniform numbers in [0, 1) of x's shape; one draw a column where `columns` (width,) names each slot's column."""
+    draw = rng.uniform(stream, x.shape if columns is None else (len(x), int(columns[-1]) + 1), x)
+    return draw if columns is None else draw[:, columns]
+
+
+class Corruption(Spec):
+    """Base of the corruptions."""
+
+    #: whether a cell is touched as a whole: all slots of a category, or none (then `columns` is passed)
+    whole_cells: ClassVar[bool] = False
+    #: whether neighbours in a row matter: the row's shape, (t, c) or (h, w, c), is passed as `shape=`
+    positional: ClassVar[bool] = False
+    #: whether the loss counts only the cells that were touched: what is learned then is to tell a cell from the others
+    blind: ClassVar[bool] = False
+    #: whether corrupted rows come with the clean ones, as `fit(clean, corrupted)`
+    given: ClassVar[bool] = False
+
+    def __call__(self, x: Tensor, rng: Rng, columns: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Clean rows x (n, width) → (seen, touched), both (n, width)."""
+        raise NotImplementedError
+
+    def show(
+        self,
+        x: Tensor,
+        mask: Tensor | None,
+        rng: Rng,
+        columns: Tensor | None,
+        shape: Shape,
+        pair: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """What a step of training shows and counts.
+
+        Parameters
+        ----------
+        x : Tensor, shape (n, width)
+        mask : Tensor of bool, shape (n, width), or None
+            Which cells were observed.
+        rng : Rng
+        columns : Tensor of int64, shape (width,), or None
+            The column of each slot, where a column has several.
+        shape : tuple of int
+            A row's shape: (width,), (t, c) or (h, w, c).
+        pair : Tensor, shape (n, width), or None
+            The corrupted rows, where they came with the clean ones.
+
+        Returns
+        -------
+        seen : Tensor, shape (n, width)
+        mask : Tensor of bool, shape (n, width), or None
+            The cells that count for the reconstruction.
+        """
+        told: dict[str, Any] = {"shape": shape} if self.positional else {}
+        if self.whole_cells and columns is not None:
+            told["columns"] = columns
+        if self.given:
+            told["pair"] = pair
+        seen, touched = self(x, rng, **told)
+        if self.blind:
+            mask = touched if mask is None else touched & mask
+        return seen, mask
+
+    def apply(self, X: ArrayLike, random_state: int = 0) -> np.ndarray:
+        """The corruption of plain numbers, outside of any training: ruta's `apply_filter`.
+
+        Parameters
+        ----------
+        X : array, shape (n, width), or (n, t, c), (n, h, w, c) for corruptions that look at neighbours
+        random_state : int
+
+        Returns
+        -------
+        ndarray of float64, of the same shape
+
+        Examples
+        --------
+        >>> from azogue.corruptions import Zeros
+        >>> float(Zeros(1.0).apply([[1.0, 2.0]]).sum())
+        0.0
+        """
+        import torch
+
+        x = torch.as_tensor(np.array(X, dtype=float))
+        if x.ndim < 2 or (x.ndim > 2 and not self.positional):
+            wanted = "(n, t, c) or (n, h, w, c)" if self.positional else "(n, width)"
+            raise ValueError(f"apply: expected rows of shape {wanted}, got {tuple(x.shape)}")
+        rows = x.reshape(len(x), -1)
+        seen = self.show(rows, None, Rng(random_state), None, tuple(x.shape[1:]))[0]
+        return np.asarray(seen.reshape(x.shape))
+
+
+class Paired(Corruption):
+    """Each row's corrupted version is told: `fit(clean, corrupted)`. Nothing is drawn.
+
+    Examples
+    --------
+    >>> import azogue as az
+    >>> clean = np.random.default_rng(0).normal(size=(50, 3))
+    >>> noisy = clean + 0.1
+    >>> az.Autoencoder((8, 3), corruption=Paired(), epochs=5).fit(clean, noisy).reconstruct(noisy).shape
+    (50, 3)
+    """
+
+    given: ClassVar[bool] = True
+
+    def __call__(
+        self, x: Tensor, rng: Rng, columns: Tensor | None = None, pair: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        if pair is None:
+            raise ValueError("Paired: the corrupted rows did not come with the clean ones; fit(clean, corrupted)")
+        return pair.to(x.dtype), pair != x

@@ -1,0 +1,101 @@
+"""Cells that are replaced or hidden, each by itself: what tables are corrupted with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from azogue.corruptions.base import Corruption, uniform
+from azogue.recipe import Rng
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def _check_probability(value: float, owner: str) -> None:
+    if not 0.0 <= value <= 1.0:
+        raise ValueError(f"{owner}: p must be a probability in [0, 1], got {value!r}")
+
+
+@dataclass(frozen=True, repr=False)
+class _Replacement(Corruption):
+    """With probability p, a cell is replaced."""
+
+    p: float = 0.1
+
+    whole_cells: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        _check_probability(self.p, type(self).__name__)
+
+    def replacement(self, x: Tensor, rng: Rng, columns: Tensor | None) -> Tensor | float:
+        """What the touched cells become."""
+        raise NotImplementedError
+
+    def __call__(self, x: Tensor, rng: Rng, columns: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        import torch
+
+        touched = uniform(x, rng, columns=columns) < self.p
+        value = self.replacement(x, rng, columns)
+        other = value if isinstance(value, torch.Tensor) else x.new_full((), value)
+        return torch.where(touched, other, x), touched
+
+
+class Zeros(_Replacement):
+    """Set each cell to 0 with probability p (ruta's `noise_zeros`)."""
+
+    def replacement(self, x: Tensor, rng: Rng, columns: Tensor | None) -> float:
+        return 0.0
+
+
+class Ones(_Replacement):
+    """Set each cell to 1 with probability p (ruta's `noise_ones`)."""
+
+    def replacement(self, x: Tensor, rng: Rng, columns: Tensor | None) -> float:
+        return 1.0
+
+
+class SaltPepper(_Replacement):
+    """Set each cell with probability p to the batch's smallest or largest value of its slot, at even odds."""
+
+    def replacement(self, x: Tensor, rng: Rng, columns: Tensor | None) -> Tensor:
+        import torch
+
+        salt = uniform(x, rng, "corruption/salt", columns) < 0.5
+        return torch.where(salt, x.amax(0), x.amin(0))
+
+
+class Swap(_Replacement):
+    """Replace each cell with probability p by the same slot of another row of the batch.
+
+    The noise of a table: every value that the network sees is one that its column really takes.
+    """
+
+    def replacement(self, x: Tensor, rng: Rng, columns: Tensor | None) -> Tensor:
+        donor = (uniform(x, rng, "corruption/donor", columns) * len(x)).long().clamp(max=len(x) - 1)
+        return x.gather(0, donor)
+
+
+@dataclass(frozen=True, repr=False)
+class Masking(Corruption):
+    """Hide a share of each row's cells (set to 0), the share drawn per row between `low` and `high`."""
+
+    low: float = 0.1
+    high: float = 0.5
+
+    whole_cells: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.low <= self.high <= 1.0:
+            raise ValueError(f"Masking: needs 0 ≤ low ≤ high ≤ 1, got low={self.low!r}, high={self.high!r}")
+
+    def __call__(self, x: Tensor, rng: Rng, columns: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        share = self.low + (self.high - self.low) * uniform(x[:, :1], rng, "corruption/share")
+        touched = uniform(x, rng, columns=columns) < share
+        return x.masked_fill(touched, 0.0), touched
+
+
+class Hiding(Masking):
+    """`Masking` whose hidden cells alone count in the loss: what is learned is to tell cells from the others."""
+
+    blind: ClassVar[bool] = True
