@@ -10,16 +10,15 @@ from typing import Any, Self
 
 import numpy as np
 from scipy.stats import ks_2samp
-from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.base import OutlierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from azogue.applications import ensembles, grouping, thresholds
 from azogue.applications.judging import Judging, center_and_spread, logs_of, median_of
-from azogue.applications.owner import owned, unfitted
+from azogue.applications.owner import Application, owned, unfitted
 from azogue.autoencoder import Autoencoder
 from azogue.inference import even_quantiles, joined_quantiles
-from azogue.modalities import ImageSchema, kind_of
-from azogue.persistence import Persistent
+from azogue.modalities import ImageSchema
 from azogue.populations import Packed, fit_together
 from azogue.session import as_seed
 from azogue.validation import remember_columns
@@ -38,7 +37,7 @@ class DriftWarning(UserWarning):
 
 
 @dataclass(eq=False, repr=False)
-class AnomalyDetector(Judging, Persistent, OutlierMixin, BaseEstimator):  # type: ignore[misc]
+class AnomalyDetector(Judging, OutlierMixin, Application):  # type: ignore[misc]
     r"""Scores rows by how badly small autoencoders reproduce them, and how far apart their codes lie.
 
     An ensemble of autoencoders of one layer each way, each trained on a few random rows, so that anomalies among the
@@ -109,7 +108,6 @@ class AnomalyDetector(Judging, Persistent, OutlierMixin, BaseEstimator):  # type
     (569,)
     """
 
-    autoencoder: Any = None
     _: KW_ONLY
     contamination: Any = "auto"
     threshold: str | None = None
@@ -120,10 +118,6 @@ class AnomalyDetector(Judging, Persistent, OutlierMixin, BaseEstimator):  # type
     rows: Any = "auto"
     trim: float = 0.0
     calibration: float = 0.2
-    modality: Any = "auto"
-    scaling: str = "auto"
-    random_state: Any = None
-    verbose: int = 0
 
     # -- fitting ----------------------------------------------------------------------------------------------------
 
@@ -163,16 +157,11 @@ class AnomalyDetector(Judging, Persistent, OutlierMixin, BaseEstimator):  # type
             return self.members not in ("auto", 1)
         return self._kind(X) == "table"
 
-    def _kind(self, X: Any) -> str:
-        if self.modality == "auto":
-            return kind_of(X)
-        return self.modality if isinstance(self.modality, str) else type(self.modality).__name__.lower()
-
     def _fit_one(self, X: Any, seed: int) -> None:
         if self.parts != "auto" and tuple(self.parts) != PARTS[:1]:
             raise ValueError(f"parts={self.parts!r}: one autoencoder alone tells 'errors' only; give members=16, say")
         self.parts_ = PARTS[:1]
-        shared = {"modality": self.modality, "scaling": self.scaling, "verbose": self.verbose}
+        shared = self._shared(self.modality)
         default = Autoencoder(**shared)
         if self.autoencoder is None and self._kind(X) == "image":
             default = ensembles.linear_member(32, 400, 2e-3, **shared)

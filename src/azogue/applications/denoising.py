@@ -8,25 +8,24 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import TransformerMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from azogue.applications import albums, noises, pictures, series
 from azogue.applications import rows as table_rows
-from azogue.applications.owner import owned, unfitted
+from azogue.applications.owner import Application, owned, unfitted
 from azogue.autoencoder import Autoencoder
 from azogue.corruptions import Corruption
-from azogue.modalities import Image, kind_of
+from azogue.modalities import Image
 from azogue.modalities.pixels import as_numbers
-from azogue.persistence import Persistent
 from azogue.populations import pieces, reflected
 from azogue.session import as_seed
 from azogue.validation import remember_columns
 
 
 @dataclass(eq=False, repr=False)
-class Denoiser(Persistent, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class Denoiser(TransformerMixin, Application):  # type: ignore[misc]
     r"""Takes noise off tables, pictures and signals, by an autoencoder that is trained to undo it.
 
     There are three ways to learn, by what `fit` gets:
@@ -83,15 +82,10 @@ class Denoiser(Persistent, TransformerMixin, BaseEstimator):  # type: ignore[mis
     (1000,)
     """
 
-    autoencoder: Any = None
     _: KW_ONLY
     noise: Any = "auto"
     window: Any = "auto"
     overlap: float = 0.5
-    modality: Any = "auto"
-    scaling: str = "auto"
-    random_state: Any = None
-    verbose: int = 0
 
     # -- fitting ----------------------------------------------------------------------------------------------------
 
@@ -174,17 +168,6 @@ class Denoiser(Persistent, TransformerMixin, BaseEstimator):  # type: ignore[mis
             raise ValueError(f"window: expected 'auto' or a number of samples or pixels from 1 on, got {self.window!r}")
         if isinstance(self.noise, str) and self.noise == "blind" and clean is not None:
             raise ValueError("noise='blind' learns from noisy rows alone; leave clean= out, or noise=")
-
-    def _kind(self, X: Any) -> str:
-        modality = getattr(getattr(self.autoencoder, "estimator", self.autoencoder), "modality", self.modality)
-        modality = self.modality if modality == "auto" else modality
-        if modality == "auto":
-            return kind_of(X)
-        return modality if isinstance(modality, str) else type(modality).__name__.lower()
-
-    def _shared(self, modality: Any) -> dict[str, Any]:
-        named = isinstance(modality, str)
-        return {"modality": modality, "scaling": self.scaling if named else "auto", "verbose": self.verbose}
 
     def _rows(self, X: Any, clean: Any, seed: int) -> tuple[Any, Any, Any]:
         """What to train on, the corrupted version of each of these rows or None, and the modality that packs them."""

@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, clone
+from sklearn.base import OneToOneFeatureMixin, TransformerMixin, clone
 from sklearn.frozen import FrozenEstimator
 
 from azogue.applications.chains import keep
@@ -24,11 +24,10 @@ from azogue.applications.filling import (
     spelled,
 )
 from azogue.applications.merging import gaps
-from azogue.applications.owner import owned, unfitted
+from azogue.applications.owner import Application, owned, unfitted
 from azogue.autoencoder import Autoencoder
 from azogue.corruptions import Hiding
-from azogue.modalities import Table, TableSchema, kind_of
-from azogue.persistence import Persistent
+from azogue.modalities import Table, TableSchema
 from azogue.populations import Packed
 from azogue.recipe import Batch
 from azogue.session import as_seed
@@ -39,7 +38,7 @@ MEMBERS, ENOUGH = 4, 40
 
 
 @dataclass(eq=False, repr=False)
-class Imputer(Completing, OneToOneFeatureMixin, TransformerMixin, Persistent, BaseEstimator):  # type: ignore[misc]
+class Imputer(Completing, OneToOneFeatureMixin, TransformerMixin, Application):  # type: ignore[misc]
     r"""Fills missing cells of mixed tables, those of new rows too; what was observed stays as it is, to the bit.
 
     Autoencoders see which cells are missing. Training hides further cells, up to 80 % of a row, and counts those alone.
@@ -104,7 +103,6 @@ class Imputer(Completing, OneToOneFeatureMixin, TransformerMixin, Persistent, Ba
     (False, True)
     """
 
-    autoencoder: Any = None
     _: KW_ONLY
     members: Any = "auto"
     cascade: int = 1
@@ -112,10 +110,6 @@ class Imputer(Completing, OneToOneFeatureMixin, TransformerMixin, Persistent, Ba
     passes: int = 2
     rounded: bool = True
     clipped: bool = True
-    modality: Any = "auto"
-    scaling: str = "auto"
-    random_state: Any = None
-    verbose: int = 0
 
     # -- fitting ----------------------------------------------------------------------------------------------------
 
@@ -144,7 +138,7 @@ class Imputer(Completing, OneToOneFeatureMixin, TransformerMixin, Persistent, Ba
         self.corrections_: dict[str, dict[str, np.ndarray]] = {}
         given = isinstance(self.autoencoder, FrozenEstimator)
         if given or self._kind(X) != "table":
-            self.members_ = [owned(self._prepared(), Autoencoder(**self._shared), X, self.seed_)]
+            self.members_ = [owned(self._prepared(), Autoencoder(**self._shared(self.modality)), X, self.seed_)]
             folds: list[np.ndarray] = []
         else:
             folds = self._fit_members(X, rng)
@@ -153,17 +147,6 @@ class Imputer(Completing, OneToOneFeatureMixin, TransformerMixin, Persistent, Ba
             self._learn(spelled(self.schema_.pack(X)), folds, rng)
             self._warn_empty()
         return self
-
-    @property
-    def _shared(self) -> dict[str, Any]:
-        return {"modality": self.modality, "scaling": self.scaling, "verbose": self.verbose}
-
-    def _kind(self, X: Any) -> str:
-        owner = self if self.autoencoder is None else unfitted(self.autoencoder)
-        modality = getattr(owner, "modality", "auto")
-        if modality == "auto":
-            return kind_of(X)
-        return modality if isinstance(modality, str) else type(modality).__name__.lower()
 
     def _prepared(self) -> Any:
         """The autoencoder that was given, taught to tell hidden cells where it is taught nothing else."""

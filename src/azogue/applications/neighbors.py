@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from math import ceil
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import (
-    BaseEstimator,
-    ClassifierMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    RegressorMixin,
-    TransformerMixin,
-)
+from sklearn.base import ClassifierMixin, ClassNamePrefixFeaturesOutMixin, RegressorMixin, TransformerMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
@@ -23,7 +17,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, check_consistent_length, check_is_fitted
 
 from azogue.applications.coding import Coder, Way, encoded
-from azogue.persistence import Persistent
+from azogue.applications.owner import Application
 from azogue.session import as_seed
 from azogue.validation import remember_columns
 
@@ -36,25 +30,16 @@ HELD, FEWEST, MANY = 0.2, 40, 10_000
 
 
 @dataclass(eq=False, repr=False)
-class _AEkNN(
-    Persistent,
-    ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
-    TransformerMixin,  # type: ignore[misc]
-    BaseEstimator,  # type: ignore[misc]
-):
+class _AEkNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Application):  # type: ignore[misc]
     """What the classifier and the regressor share: the way from rows to codes, and who is near whom there."""
 
     n_neighbors: int = 5
     _: KW_ONLY
     network: Any = "auto"
-    autoencoder: Any = None
+    autoencoder: Any = field(default=None, kw_only=True)
     weights: Any = "uniform"
     metric: Any = "euclidean"
     supervision: str = "auto"
-    modality: Any = "auto"
-    scaling: str = "auto"
-    random_state: Any = None
-    verbose: int = 0
 
     def _told(self, y: Any) -> np.ndarray:
         """The target of each row as numbers: class numbers or values."""

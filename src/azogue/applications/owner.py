@@ -1,14 +1,52 @@
-"""What applications share: the autoencoder that they own."""
+"""What applications share: the autoencoder that they own, and what is said of it."""
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, cast
 
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from azogue.autoencoder import Autoencoder
+from azogue.modalities import kind_of
+from azogue.persistence import Persistent
+
+
+@dataclass(eq=False, repr=False)
+class Application(Persistent, BaseEstimator):  # type: ignore[misc]
+    """An estimator that owns an autoencoder.
+
+    Parameters
+    ----------
+    autoencoder : Autoencoder, FrozenEstimator or None
+        Unfitted (cloned and fitted) or fitted inside `sklearn.frozen.FrozenEstimator` (used as it is). None: the
+        application's own.
+    modality, scaling, random_state, verbose : see `Autoencoder`
+        For the autoencoders that are made where none is given.
+    """
+
+    autoencoder: Any = None
+    _: KW_ONLY
+    modality: Any = "auto"
+    scaling: str = "auto"
+    random_state: Any = None
+    verbose: int = 0
+
+    def _kind(self, X: Any) -> str:
+        """What the rows are: `"table"`, `"image"`, `"sequence"` or `"text"`, as the autoencoder takes them."""
+        owner = getattr(self.autoencoder, "estimator", self.autoencoder)
+        modality = getattr(owner, "modality", "auto")
+        modality = self.modality if modality == "auto" else modality
+        if modality == "auto":
+            return kind_of(X)
+        return modality if isinstance(modality, str) else type(modality).__name__.lower()
+
+    def _shared(self, modality: Any) -> dict[str, Any]:
+        """What an autoencoder that is made here is told; a modality made from the user's has the scaling in it."""
+        own = isinstance(modality, str) or modality is self.modality
+        return {"modality": modality, "scaling": self.scaling if own else "auto", "verbose": self.verbose}
 
 
 def unfitted(autoencoder: Any) -> Autoencoder | None:
