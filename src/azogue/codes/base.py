@@ -34,6 +34,9 @@ class CodeSpec(Spec):
     #: whether it tells values of both signs apart, so that a code layer without one of them makes no sense
     signed: ClassVar[bool] = False
 
+    #: the fewest units that make sense, which `network="auto"` respects
+    least: ClassVar[int] = 1
+
     #: whether z is h itself, and nothing is drawn
     transparent: ClassVar[bool] = False
 
