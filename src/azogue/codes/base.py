@@ -24,10 +24,10 @@ Pull = Callable[[Mapping[str, "Tensor"]], "Tensor"]
 class CodeSpec(Spec):
     """Base of the codes; see `VonMisesFisher` for one with a distribution and a prior of its own.
 
-    A code spec says how many units the encoder must produce for a code of `size` (`width`), which statistics it provides
-    to terms (`provides`), which trained parameters it has (`parameters`), and how the encoder's output becomes the code
-    (`__call__`). At inference `rng` is None and nothing is drawn. A code with a field `prior` draws from that; one that
-    has a prior without it overrides `has_prior` and `draw`.
+    A code spec says how many units the encoder must produce for a code of `size` (`width`), which statistics it
+    provides to terms (`provides`), which trained parameters it has (`parameters`), and how the encoder's output becomes
+    the code (`__call__`). At inference `rng` is None and nothing is drawn. A code with a field `prior` draws from that;
+    one that has a prior without it overrides `has_prior` and `draw`.
     """
 
     #: names of the statistics in `Code.stats`
