@@ -19,6 +19,7 @@ ALL = [
     codes.Binary(1.0),
     codes.FiniteScalar(5),
     codes.VectorQuantized(entries=8, dimension=2),
+    codes.VonMisesFisher(),
 ]
 
 
@@ -34,7 +35,7 @@ def test_nothing_is_drawn_at_inference_and_gradients_pass(spec):
     assert (h.grad != 0).any()
 
 
-@pytest.mark.parametrize("spec", [codes.Gaussian(), codes.Binary(1.0)], ids=repr)
+@pytest.mark.parametrize("spec", [codes.Gaussian(), codes.Binary(1.0), codes.VonMisesFisher()], ids=repr)
 def test_training_draws_from_the_step_alone(spec):
     h = torch.randn(50, spec.width(4), generator=torch.Generator().manual_seed(0))
     here, again, later = (spec(h, rng).z for rng in (Rng(1, step=3), Rng(1, step=3), Rng(1, step=4)))

@@ -228,6 +228,7 @@ SAMPLERS = [
     az.BinaryAutoencoder(3, epochs=2, random_state=0),
     az.FiniteScalarAutoencoder(3, epochs=2, random_state=0),
     az.VectorQuantizedAutoencoder(3, epochs=2, random_state=0),
+    az.HypersphericalAutoencoder(3, epochs=2, random_state=0),
 ]
 
 

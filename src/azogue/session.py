@@ -323,7 +323,7 @@ def _network(
         return None, build.wrap_modules(tuple(network), code, schema.heads, schema.shape, seed)
     bounded = code.signed and ACTIVATIONS[axes.code_activation][0] >= 0
     activation = "linear" if bounded else axes.code_activation
-    spec = as_network(network, rows, schema.shape, code=activation, hidden=axes.hidden_activation)
+    spec = as_network(network, rows, schema.shape, code=activation, hidden=axes.hidden_activation, least=code.least)
     layer = spec.encoder[-1]
     if code.signed and ACTIVATIONS[getattr(layer, "activation", "linear")][0] >= 0:
         raise ValueError(

@@ -2,5 +2,6 @@
 
 from azogue.codes.base import CodeSpec, Gaussian, Point, TopK
 from azogue.codes.discrete import Binary, FiniteScalar, VectorQuantized
+from azogue.codes.spherical import VonMisesFisher
 
-__all__ = ["Binary", "CodeSpec", "FiniteScalar", "Gaussian", "Point", "TopK", "VectorQuantized"]
+__all__ = ["Binary", "CodeSpec", "FiniteScalar", "Gaussian", "Point", "TopK", "VectorQuantized", "VonMisesFisher"]

@@ -1,9 +1,4 @@
-"""Codes: what happens between the encoder's output and the decoder's input.
-
-A code spec says how many units the encoder must produce for a code of `size` (`width`), which statistics it provides
-to terms (`provides`), which trained parameters it has (`parameters`), and how the encoder's output becomes the code
-(`__call__`). At inference `rng` is None and nothing is drawn.
-"""
+"""Codes: what happens between the encoder's output and the decoder's input."""
 
 from __future__ import annotations
 
@@ -27,12 +22,21 @@ Pull = Callable[[Mapping[str, "Tensor"]], "Tensor"]
 
 
 class CodeSpec(Spec):
-    """Base of the codes."""
+    """Base of the codes; see `VonMisesFisher` for one with a distribution and a prior of its own.
+
+    A code spec says how many units the encoder must produce for a code of `size` (`width`), which statistics it
+    provides to terms (`provides`), which trained parameters it has (`parameters`), and how the encoder's output becomes
+    the code (`__call__`). At inference `rng` is None and nothing is drawn. A code with a field `prior` draws from that;
+    one that has a prior without it overrides `has_prior` and `draw`.
+    """
 
     #: names of the statistics in `Code.stats`
     provides: ClassVar[frozenset[str]] = frozenset()
     #: whether it tells values of both signs apart, so that a code layer without one of them makes no sense
     signed: ClassVar[bool] = False
+
+    #: the fewest units that make sense, which `network="auto"` respects
+    least: ClassVar[int] = 1
 
     #: whether z is h itself, and nothing is drawn
     transparent: ClassVar[bool] = False

@@ -109,11 +109,11 @@ def work_of(spec: NetworkSpec, width: int, code_width: int) -> int:
 
 
 def as_network(
-    network: Any, rows: int, width: int | Shape, *, code: str = "linear", hidden: str = HIDDEN
+    network: Any, rows: int, width: int | Shape, *, code: str = "linear", hidden: str = HIDDEN, least: int = 1
 ) -> NetworkSpec:
     """Settle what `network` means for `rows` rows of `width` slots, or of a shape `(t, c)` or `(h, w, c)`.
 
-    - `"auto"`: the code is a quarter of the width, at least 1 and at most 32, then as for a whole number.
+    - `"auto"`: the code is a quarter of the width, at least `least` and at most 32, then as for a whole number.
     - a whole number k: a code of k units behind hidden layers chosen by `auto_layers`.
     - a tuple of whole numbers: widths down to the code, mirrored; one that grows again after falling (256, 32, 256)
       is taken as the whole network.
@@ -133,7 +133,7 @@ def as_network(
     if isinstance(network, str):
         if network != "auto":
             raise ValueError(f"network: the only text is 'auto', got {network!r}; give a code size, widths or layers")
-        network = max(1, min(32, round(math.prod(shape) / 4)))
+        network = max(least, min(32, round(math.prod(shape) / 4)))
     if isinstance(network, (Layer, Stack)):
         return from_stack(network, shape)
     if isinstance(network, Integral):

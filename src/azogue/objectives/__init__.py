@@ -1,7 +1,16 @@
 """The objective of training: reconstruction + Σ weighted penalties."""
 
 from azogue.objectives.algebra import Objective, Term, evaluate
-from azogue.objectives.divergences import KL, MMD, Adversary, AdversaryLoss, Commitment, TotalCorrelation, mmd
+from azogue.objectives.divergences import (
+    KL,
+    MMD,
+    Adversary,
+    AdversaryLoss,
+    Commitment,
+    SphericalKL,
+    TotalCorrelation,
+    mmd,
+)
 from azogue.objectives.energies import ContrastiveDivergence, free_energy
 from azogue.objectives.logarithms import LogError
 from azogue.objectives.neighborhoods import Neighbors, affinities
@@ -49,6 +58,7 @@ __all__ = [
     "Poisson",
     "Reconstruction",
     "Sparsity",
+    "SphericalKL",
     "Term",
     "TotalCorrelation",
     "WeightDecay",

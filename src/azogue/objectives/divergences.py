@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from azogue.codes.spherical import divergence
 from azogue.modules import initial_weights
 from azogue.objectives.algebra import Pulled, Term
 from azogue.objectives.reconstruction import observed
@@ -68,6 +69,24 @@ class KL(Term):
             value = (units * share).sum((-2, -1)) / rows
         share = share * (scale / rows)
         return Pulled(value, {"mean": by_mean * share, "log_var": by_log_var * share})
+
+
+@dataclass(frozen=True, repr=False)
+class SphericalKL(Term):
+    """KL(vMF(μ, κ) ‖ uniform) of a von Mises–Fisher code, divided like `KL`.
+
+    `κ A(κ) − log ∫ exp(κ cos θ) dU`, A(κ) the mean of cos θ; for 3 units `κ coth κ − 1 − log (sinh κ / κ)`.
+
+    References
+    ----------
+    Davidson, Falorsi, De Cao, Kipf & Tomczak (2018), Hyperspherical variational auto-encoders, UAI.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"concentration"})
+    name = "kl"
+
+    def __call__(self, step: Step) -> Tensor:
+        return divergence(step.code.stats["concentration"], step.code.z.shape[-1])[..., 0] / _columns(step)
 
 
 def _columns(step: Step) -> Tensor:

@@ -7,7 +7,7 @@ from azogue.variants.mapping import MapAutoencoder
 from azogue.variants.regularized import ContractiveAutoencoder, KSparseAutoencoder, SparseAutoencoder
 from azogue.variants.robust import RobustAutoencoder
 from azogue.variants.stacked import StackedAutoencoder
-from azogue.variants.variational import VariationalAutoencoder
+from azogue.variants.variational import HypersphericalAutoencoder, VariationalAutoencoder
 
 __all__ = [
     "AdversarialAutoencoder",
@@ -15,6 +15,7 @@ __all__ = [
     "ContractiveAutoencoder",
     "DenoisingAutoencoder",
     "FiniteScalarAutoencoder",
+    "HypersphericalAutoencoder",
     "KSparseAutoencoder",
     "MapAutoencoder",
     "RobustAutoencoder",

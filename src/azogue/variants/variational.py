@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from azogue.autoencoder import Autoencoder
-from azogue.codes import Gaussian
+from azogue.codes import Gaussian, VonMisesFisher
 from azogue.inference import elbo
-from azogue.objectives import KL, Likelihood
+from azogue.objectives import KL, Likelihood, SphericalKL
 from azogue.priors import Mixture, Prior, as_prior
 from azogue.recipe import Rng
 from azogue.session import Axes, as_seed
@@ -95,3 +95,42 @@ class VariationalAutoencoder(Autoencoder):
         for number in range(int(samples)):
             total += elbo(self.network_, term, batch, rng.at(step=number))
         return np.asarray(total / samples)
+
+
+@dataclass(eq=False, repr=False)
+class HypersphericalAutoencoder(Autoencoder):
+    """A variational autoencoder on the unit sphere: a von Mises–Fisher distribution a row, towards a uniform prior.
+
+    The loss is `−E log p(x|z) + beta · KL(vMF(μ, κ) ‖ uniform)` divided by the number of columns, in nats.
+
+    Parameters
+    ----------
+    network, code, corruption, objective, … :
+        As in `Autoencoder`. The code has at least 2 units: a circle. `objective` replaces the likelihood.
+    beta : float
+        Weight of the divergence.
+    variance : float, "shared" or "column"
+        Variance of numeric columns around their reconstruction, as in `VariationalAutoencoder`.
+
+    References
+    ----------
+    Davidson, Falorsi, De Cao, Kipf & Tomczak (2018), Hyperspherical variational auto-encoders, UAI.
+
+    Examples
+    --------
+    >>> import azogue as az
+    >>> from sklearn.datasets import load_iris
+    >>> codes = az.HypersphericalAutoencoder(3, epochs=5, random_state=0).fit_transform(load_iris().data)
+    >>> bool(((codes**2).sum(1) - 1 < 1e-5).all())
+    True
+    """
+
+    beta: float = 1.0
+    variance: Any = field(default="shared", metadata={"try": "column"})
+
+    def axes(self) -> Axes:
+        return Axes(
+            code=VonMisesFisher(),
+            reconstruction=Likelihood(self.variance),
+            penalties=self.beta * SphericalKL(),
+        )
