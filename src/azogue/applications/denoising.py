@@ -22,6 +22,7 @@ from azogue.modalities.pixels import as_numbers
 from azogue.persistence import Persistent
 from azogue.populations import pieces, reflected
 from azogue.session import as_seed
+from azogue.spots import Impulses
 from azogue.validation import remember_columns
 
 
@@ -154,6 +155,8 @@ class Denoiser(Persistent, TransformerMixin, BaseEstimator):  # type: ignore[mis
         if self.kind_ == "sequence":
             return None
         noise = pictures.estimated(noisy)
+        if isinstance(noise, Impulses):
+            return pictures.FurtherImpulses(noise.p), noisy
         model = inner or noises.default_autoencoder("image", noisy, noise, self._shared(modality))
         return noise, pictures.cleaned(noisy, noise, self._seeded(model, modality, seed))
 
