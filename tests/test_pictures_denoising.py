@@ -193,7 +193,7 @@ def test_a_denoiser_learns_from_noisy_pictures_alone():
     clean, test = scenes(400), scenes(100, seed=5)
     seen = noisy(test, 0.2, 6)
     known = az.Denoiser(small(30), noise=Clipped(Gaussian(0.2)), modality="image", random_state=0).fit(clean)
-    blind = az.Denoiser(small(20), noise="blind", modality="image", random_state=0).fit(noisy(clean, 0.2))
+    blind = az.Denoiser(small(30), noise="blind", modality="image", random_state=0).fit(noisy(clean, 0.2))
     assert blind.noise_.noise.sd == pytest.approx(0.2, rel=0.12)
     best, mine = decibels(test, known.transform(seen)), decibels(test, blind.transform(seen))
     assert best > decibels(test, seen) + 6
