@@ -103,29 +103,22 @@ def test_thin_strokes_are_no_salt_and_pepper(sd):
 def test_impulses_are_told_from_what_is_black_or_white_itself():
     X = np.round(scenes(300, 24) * 1.2 - 0.1).clip(0, 1)  # nothing but black and white
     seen = Impulses(0.1).apply(X)
-    found = FurtherImpulses(0.1).suspicion(torch.from_numpy(seen)).numpy()
+    told = FurtherImpulses(0.1).suspect(torch.from_numpy(seen)).numpy()
     hit = seen != X
     assert 0.02 < hit.mean() < 0.08  # the others fell on their like
-    assert found[hit].mean() > 0.75
-    assert found[~hit].mean() < 0.08
-    assert found.sum() == pytest.approx(0.1 * X.size, rel=0.1)
+    assert (hit & ~told).sum() < 0.1 * hit.sum()
+    assert (told & ~hit).sum() < 0.1 * hit.sum()
     colour = np.full((2, 16, 16, 3), 0.5)
     colour[0, 3, 3], colour[1, 4, 4, 0] = 1.0, 1.0  # a position is hit in all of its channels
-    assert np.argwhere(FurtherImpulses(0.1).suspicion(torch.from_numpy(colour)).numpy()).tolist() == [[0, 3, 3, 0]]
+    assert np.argwhere(FurtherImpulses(0.1).suspect(torch.from_numpy(colour)).numpy()).tolist() == [[0, 3, 3, 0]]
 
 
-def test_what_counts_has_the_mean_of_clean_pictures():
-    rng = np.random.default_rng(0)
-    X = rng.choice([0.0, 0.3, 1.0], (200, 20, 20, 1), p=[0.2, 0.7, 0.1])  # neighbours tell nothing
-    grid = torch.from_numpy(Impulses(0.2).apply(X))
-    seen, counts = FurtherImpulses(0.2).change(grid, Rng(3))
-    assert float(counts[grid == 0.3].double().mean()) == 1.0
-    kept = grid[counts]
-    for value in (0.0, 0.3, 1.0):
-        assert float((kept == value).double().mean()) == pytest.approx((value == X).mean(), abs=0.01)
-        assert abs(float((grid == value).double().mean()) - (value == X).mean()) > 0.05
-    hidden = (seen != grid) & counts & (grid == 0.3)
-    assert float(hidden.sum() / (grid == 0.3).sum()) == pytest.approx(0.2, abs=0.01)
+def test_what_shows_an_impulse_does_not_count():
+    grid = torch.from_numpy(Impulses(0.2).apply(np.full((5, 20, 20, 1), 0.5)))
+    seen, counts = FurtherImpulses(0.3).change(grid, Rng(3))
+    assert torch.equal(counts, grid == 0.5)
+    further = (seen != grid) & counts
+    assert float(further.sum() / counts.sum()) == pytest.approx(0.3, abs=0.03)
     with pytest.raises(ValueError, match="must be a part"):
         FurtherImpulses(1.5)
 

@@ -297,15 +297,14 @@ class Posterior:
 
 @dataclass(frozen=True, repr=False)
 class FurtherImpulses(Positional):
-    """Salt and pepper once more, on pictures that have it; what shows none before counts for the loss.
+    """Salt and pepper once more, on pictures that have it; the loss counts what most likely shows none before.
 
     So what is learned is to take off salt and pepper, from the positions that are clean: neither clean pictures are
     needed nor another training that finds stand-ins for them.
 
-    A position at an extreme shows an impulse with probability `p / 2` divided by how often positions with neighbours
-    like its own are at that extreme, since they tell nothing of its impulse (Robbins 1956). With that probability it is
-    left out. As impulses look like what is black or white itself, the right part of either is left, whichever it is: a
-    hidden position has the mean that it has in clean pictures.
+    A position at an extreme, k of whose neighbours are near it too, shows an impulse with probability `p / 2` divided
+    by how often such positions are at that extreme, since its neighbours tell nothing of its impulse (Robbins 1956). It
+    is taken for one above 1/2.
 
     Parameters
     ----------
@@ -332,23 +331,21 @@ class FurtherImpulses(Positional):
 
     def change(self, grid: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
         seen, _ = Impulses(self.p, self.low, self.high).change(grid, rng)
-        suspicion = self.suspicion(grid)
-        return seen, rng.uniform("corruption/counted", suspicion.shape, grid) >= suspicion
+        return seen, ~self.suspect(grid)
 
-    def suspicion(self, grid: Tensor) -> Tensor:
-        """The probability of each position of pictures (n, h, w, c) to show an impulse, (n, h, w, 1)."""
+    def suspect(self, grid: Tensor) -> Tensor:
+        """Which positions of pictures (n, h, w, c) most likely show an impulse, (n, h, w, 1)."""
         import torch
 
-        found = torch.zeros_like(grid[..., :1])
+        found = torch.zeros_like(grid[..., :1], dtype=torch.bool)
         for extreme in (self.low, self.high):
             away = (grid - extreme).abs().amax(-1)
-            at = away <= EXACT
-            within = torch.nn.functional.pad(away[:, None], (1, 1, 1, 1), mode="replicate")
-            around = torch.nn.functional.avg_pool2d(within, 3, 1, divisor_override=1)[:, 0] - away
-            k = (4.0 * around / (self.high - self.low)).round().long().clamp(0, 8 * 4)
-            hits, places = (torch.bincount(of, minlength=8 * 4 + 1) for of in (k[at], k.ravel()))
+            at, near = away <= EXACT, (away < NEAR).to(grid.dtype)
+            around = torch.nn.functional.avg_pool2d(near[:, None], 3, 1, 1, divisor_override=1)[:, 0]
+            k = (around - near).round().long()
+            hits, places = (torch.bincount(of, minlength=9) for of in (k[at], k.ravel()))
             often = (hits + 0.5 * self.p * RARE) / (places + RARE)  # few positions tell little
-            found += (at * (0.5 * self.p / often.clamp(min=1e-9))[k].clamp(max=1.0))[..., None]
+            found |= (at & (self.p > often[k]))[..., None]
         return found
 
 
