@@ -316,7 +316,7 @@ class FurtherImpulses(Positional):
     Examples
     --------
     >>> noisy = Impulses(0.2).apply(np.full((1, 50, 50, 1), 0.5))
-    >>> bool((FurtherImpulses(0.2).apply(noisy) != noisy).any())
+    >>> bool((FurtherImpulses(0.2).apply(noisy, random_state=1) != noisy).any())
     True
     """
 
