@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
+from sklearn.datasets import load_digits
 
 import azogue as az
 from azogue.applications.pictures import Posterior, cleaned, estimated, in_range, picture_autoencoder, picture_network
-from azogue.corruptions import Blocks, Clipped, Gaussian, Impulses, Levels
+from azogue.corruptions import Blocks, Clipped, FurtherImpulses, Gaussian, Impulses, Levels
 from azogue.optimizers import Cosine
+from azogue.recipe import Rng
 
 
 def scenes(n: int, side: int = 16, channels: int = 1, seed: int = 0) -> np.ndarray:
@@ -75,6 +78,40 @@ def test_salt_and_pepper_is_estimated(p, channels):
     found = estimated(X)
     assert isinstance(found, Impulses)
     assert found.p == pytest.approx(p, rel=0.12)
+
+
+@pytest.mark.parametrize("sd", [0.1, 0.2, 0.25])
+def test_thin_strokes_are_no_salt_and_pepper(sd):
+    X = (load_digits().images / 16).astype(np.float32)[..., None]
+    found = estimated(noisy(X, sd))
+    assert isinstance(found, Clipped)
+    assert found.noise.sd == pytest.approx(sd, rel=0.12)
+    assert estimated(Impulses(0.1).apply(X)).p == pytest.approx(0.1, rel=0.2)
+    with pytest.raises(ValueError, match="show none that could be told"):
+        estimated(X)
+
+
+def test_impulses_are_told_from_what_is_black_or_white_itself():
+    X = np.round(scenes(300, 24) * 1.2 - 0.1).clip(0, 1)  # nothing but black and white
+    seen = Impulses(0.1).apply(X)
+    told = FurtherImpulses(0.1).suspect(torch.from_numpy(seen)).numpy()
+    hit = seen != X
+    assert 0.02 < hit.mean() < 0.08  # the others fell on their like
+    assert (hit & ~told).sum() < 0.1 * hit.sum()
+    assert (told & ~hit).sum() < 0.1 * hit.sum()
+    colour = np.full((2, 16, 16, 3), 0.5)
+    colour[0, 3, 3], colour[1, 4, 4, 0] = 1.0, 1.0  # a position is hit in all of its channels
+    assert np.argwhere(FurtherImpulses(0.1).suspect(torch.from_numpy(colour)).numpy()).tolist() == [[0, 3, 3, 0]]
+
+
+def test_what_shows_an_impulse_does_not_count():
+    grid = torch.from_numpy(Impulses(0.2).apply(np.full((5, 20, 20, 1), 0.5)))
+    seen, counts = FurtherImpulses(0.3).change(grid, Rng(3))
+    assert torch.equal(counts, grid == 0.5)
+    further = (seen != grid) & counts
+    assert float(further.sum() / counts.sum()) == pytest.approx(0.3, abs=0.03)
+    with pytest.raises(ValueError, match="must be a part"):
+        FurtherImpulses(1.5)
 
 
 def test_pictures_without_noise_are_told():
@@ -147,11 +184,25 @@ def test_a_denoiser_learns_from_noisy_pictures_alone():
     clean, test = scenes(400), scenes(100, seed=5)
     seen = noisy(test, 0.2, 6)
     known = az.Denoiser(small(30), noise=Clipped(Gaussian(0.2)), modality="image", random_state=0).fit(clean)
-    blind = az.Denoiser(small(20), noise="blind", modality="image", random_state=0).fit(noisy(clean, 0.2))
+    blind = az.Denoiser(small(30), noise="blind", modality="image", random_state=0).fit(noisy(clean, 0.2))
     assert blind.noise_.noise.sd == pytest.approx(0.2, rel=0.12)
     best, mine = decibels(test, known.transform(seen)), decibels(test, blind.transform(seen))
     assert best > decibels(test, seen) + 6
     assert mine > best - 2.0
+
+
+def test_a_denoiser_learns_from_salt_and_pepper_alone():
+    clean, test = scenes(400), scenes(100, seed=5)
+    seen = Impulses(0.1).apply(test, 6).astype(np.float32)
+    known = az.Denoiser(small(20), noise=Impulses(0.1), modality="image", random_state=0).fit(clean)
+    X = (255 * Impulses(0.1).apply(clean, 7)).round().astype(np.uint8)
+    blind = az.Denoiser(small(20), noise="blind", modality="image", random_state=0).fit(X)
+    assert isinstance(blind.noise_, FurtherImpulses)
+    assert blind.noise_.p == pytest.approx(0.1, rel=0.12)
+    found = blind.transform((255 * seen).round().astype(np.uint8)) / 255
+    best, mine = decibels(test, known.transform(seen)), decibels(test, found)
+    assert best > decibels(test, seen) + 6
+    assert mine > best - 1.0
 
 
 def test_impulses_go_and_larger_pictures_are_taken_in_patches():

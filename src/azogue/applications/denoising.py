@@ -16,7 +16,7 @@ from azogue.applications import albums, noises, pictures, series
 from azogue.applications import rows as table_rows
 from azogue.applications.owner import Application, owned, unfitted
 from azogue.autoencoder import Autoencoder
-from azogue.corruptions import Corruption
+from azogue.corruptions import Corruption, FurtherImpulses, Impulses
 from azogue.modalities import Image
 from azogue.modalities.pixels import as_numbers
 from azogue.populations import pieces, reflected
@@ -148,6 +148,8 @@ class Denoiser(TransformerMixin, Application):  # type: ignore[misc]
         if self.kind_ == "sequence":
             return None
         noise = pictures.estimated(noisy)
+        if isinstance(noise, Impulses):
+            return FurtherImpulses(noise.p), noisy
         model = inner or noises.default_autoencoder("image", noisy, noise, self._shared(modality))
         return noise, pictures.cleaned(noisy, noise, self._seeded(model, modality, seed))
 

@@ -2,7 +2,8 @@
 
 Blind learning takes three steps. A network is trained to tell each position from its surroundings (`BlindSpot`): its
 noise has no part in that. What the position itself shows is brought in by Bayes' rule (`Posterior`). The pictures that
-come out take the place of clean ones: `learned` hands them to the training that clean pictures get.
+come out take the place of clean ones, in the training that clean pictures get. Of salt and pepper most positions are
+clean, and one can tell which: `FurtherImpulses` learns from them, in one step.
 """
 
 from __future__ import annotations
@@ -96,6 +97,8 @@ def picture_autoencoder(
 
 #: Of a normal variable's absolute value the quartiles, in standard deviations.
 QUARTILES = {0.25: 0.31864, 0.5: 0.67449, 0.75: 1.15035}
+#: How far values may lie apart that agree.
+NEAR = 0.1
 #: How many positions must tell of noise before it is believed.
 FEWEST = 100
 
@@ -103,7 +106,8 @@ FEWEST = 100
 def estimated(noisy: Any) -> Corruption:
     """The noise of pictures, told from themselves: normal noise that was clipped, or salt and pepper.
 
-    - Salt and pepper: positions at an extreme whose neighbours agree on something else.
+    - Salt and pepper: positions at an extreme whose neighbours agree on something else, all of them if there are enough
+      such places.
     - Black or white grounds: noise of a black ground is cut off below, so that as many values lie just above 0 as at 0.
       Their quartiles are those of half a normal distribution; the lowest tells its standard deviation if they agree.
     - Otherwise the diagonal differences of 2 × 2 pixels, `(a − b − c + d)/2`, whose standard deviation is the noise's
@@ -160,10 +164,14 @@ def _impulses(y: Floats) -> float:
     sides = [(i, j) for i in (0, 1, 2) for j in (0, 1, 2) if (i, j) != (1, 1)]
     near = np.stack([y[:, i : h - 2 + i, j : w - 2 + j] for i, j in sides])
     middle = np.median(near, 0)
-    level, center = (np.abs(near - middle) < 0.1).sum(0) >= 6, y[:, 1:-1, 1:-1]
-    told = [(center == 1.0)[level & (middle < 0.6)], (center == 0.0)[level & (middle > 0.4)]]
-    parts = [float(found.mean()) for found in told if len(found) >= FEWEST]
-    return 2.0 * float(np.mean(parts)) if parts else 0.0
+    alike, center = (np.abs(near - middle) < NEAR).sum(0), y[:, 1:-1, 1:-1]
+    dark, bright = middle < 0.6, middle > 0.4
+    for agreeing in (8, 7, 6):  # all neighbours, if there are such places: a thin stroke goes on to one of them
+        level = alike >= agreeing
+        told = np.concatenate([(center == 1.0)[level & dark], (center == 0.0)[level & bright]])
+        if len(told) >= FEWEST:
+            return 2.0 * float(told.mean())
+    return 0.0
 
 
 def _grounds(y: Floats) -> float:
@@ -195,6 +203,8 @@ def _smooth(y: Floats) -> float:
 
 #: Values that a clean cell is told apart by, classes of noisy ones (their extremes apart), classes of surroundings.
 VALUES, CLASSES, SURROUNDINGS = 129, 128, 32
+#: The part of the epochs that finding stand-ins takes.
+BEFORE = 1 / 3
 #: How often noise is drawn to learn what it does to a value, rounds of expectation and maximisation, cells looked at.
 DRAWS, ROUNDS, CELLS = 4000, 300, 4_000_000
 
@@ -286,13 +296,14 @@ def cleaned(noisy: Any, noise: Corruption, autoencoder: Autoencoder) -> Any:
     noise : Corruption
         What their noise is; see `estimated`.
     autoencoder : Autoencoder
-        Unfitted; a copy of it learns to tell positions from their surroundings.
+        Unfitted; a copy of it learns to tell positions from their surroundings, in a third of its epochs.
 
     Returns
     -------
     array like `noisy`
     """
-    blind = clone(autoencoder).set_params(corruption=BlindSpot(0.2)).fit(noisy)
+    epochs = max(1, round(BEFORE * autoencoder.epochs))  # stand-ins gain less by more of them than what follows
+    blind = clone(autoencoder).set_params(corruption=BlindSpot(0.2), epochs=epochs).fit(noisy)
     schema: Any = blind.schema_
     seen = schema.pack(noisy)
     y, context = seen.x.numpy(), schema.pack(blind.reconstruct(noisy)).x.numpy()

@@ -8,7 +8,7 @@ from azogue.corruptions.base import Corruption, Paired
 from azogue.corruptions.cells import Hiding, Masking, Ones, SaltPepper, Swap, Zeros
 from azogue.corruptions.mixtures import Mixture, Recording
 from azogue.corruptions.noises import Cauchy, Clipped, Gaussian, Levels
-from azogue.corruptions.spots import BlindSpot, Blocks, Impulses, Positional
+from azogue.corruptions.spots import BlindSpot, Blocks, FurtherImpulses, Impulses, Positional
 
 __all__ = [
     "NAMED",
@@ -17,6 +17,7 @@ __all__ = [
     "Cauchy",
     "Clipped",
     "Corruption",
+    "FurtherImpulses",
     "Gaussian",
     "Hiding",
     "Impulses",
