@@ -251,6 +251,7 @@ class FurtherImpulses(Positional):
 
     Examples
     --------
+    >>> import numpy as np
     >>> noisy = Impulses(0.2).apply(np.full((1, 50, 50, 1), 0.5))
     >>> bool((FurtherImpulses(0.2).apply(noisy, random_state=1) != noisy).any())
     True
