@@ -28,7 +28,7 @@ SPARED = 0.75
 JUDGES, REMEMBERED = 1000, 4000
 FOLDS, NEIGHBOR, FEWEST = 5, 10, 10
 #: Distances that are held at once.
-CELLS = 2**19
+CELLS = 2**20
 
 
 class Told(NamedTuple):
