@@ -9,7 +9,6 @@ import azogue as az
 from azogue.build import build
 from azogue.codes import Point
 from azogue.layers import as_network, weight_counts, work_of
-from azogue.objectives import HeadLoss
 from azogue.training.dense import supports
 
 X = load_iris().data
@@ -103,5 +102,17 @@ def test_gradients_of_all_stages_agree_with_finite_differences():
     assert float((up - down) / (2 * step)) == pytest.approx(float(exact[-4][at]), rel=1e-6)
 
 
-def test_the_usual_loss_takes_a_cascade():
-    assert az.Autoencoder(NET, objective=HeadLoss(), epochs=2, random_state=0).fit(X).score(X) < 0
+@pytest.mark.parametrize("net", [NET, az.Input() + az.Dense(6) + az.Dense(3) + az.Output(skips=True)])
+def test_halves_that_do_not_stand_alone_are_no_keras_models(net):
+    model = az.Autoencoder(net, epochs=1, random_state=0).fit(X)
+    with pytest.raises(ValueError, match="halves do not stand alone"):
+        model.to_keras()
+
+
+def test_codes_of_several_statistics_count_once():
+    """Further autoencoders have a plain code, whatever the first one's is."""
+    code = az.codes.Gaussian()
+    spec = as_network(NET, 10, 4)
+    network = build(spec, code, 4, (), 0)
+    matrices = sum(p.numel() for p in network.parameters() if p.ndim == 2)
+    assert sum(weight_counts(spec, 4, code.width(3))) == matrices

@@ -64,24 +64,19 @@ def shapes(layers: Sequence[Layer], shape: Shape) -> Iterator[Shape]:
 
 
 def _ways(spec: NetworkSpec, width: int, code_width: int) -> Iterator[Iterator[tuple[Layer, Shape]]]:
-    """The layers that hold matrices, each with the shape in front of it: on the way in, on the way back."""
+    """The layers that hold matrices, each with the shape in front of it: on the way in, on the way back.
+
+    The same again for each further autoencoder of a cascade, which reads the row and what was made of it.
+    """
     *before, last = spec.encoder
-    if isinstance(last, (Dense, Bottleneck)):
-        last = replace(last, units=code_width)
-    start = spec.shape or (width,)
-    yield zip((*before, last), shapes(before, start), strict=True)
     final = Dense(width) if spec.final is None else spec.final
-    code = list(shapes(spec.encoder, start))[-1]
-    yield zip((*spec.decoder, final), shapes(spec.decoder, code), strict=True)
-
-
-def _again(spec: NetworkSpec, width: int) -> tuple[int, int]:
-    """Weights of the matrices of each further autoencoder of a cascade, on the way in and on the way back."""
-    if spec.output.cascade == 1:
-        return 0, 0
-    there, back = _ways(spec, 2 * width, spec.code_size)
-    counts = sum(layer.count(seen) for layer, seen in there), sum(layer.count(seen) for layer, seen in back)
-    return counts[0], counts[1] - width * list(shapes(spec.decoder, (spec.code_size,)))[-1][0]  # it makes one row
+    for stage in range(spec.output.cascade):
+        start = (spec.shape or (width,)) if stage == 0 else (2 * width,)
+        if isinstance(last, (Dense, Bottleneck)):
+            last = replace(last, units=code_width if stage == 0 else spec.code_size)
+        yield zip((*before, last), shapes(before, start), strict=True)
+        code = list(shapes(spec.encoder, start))[-1]
+        yield zip((*spec.decoder, final), shapes(spec.decoder, code), strict=True)
 
 
 def weight_counts(spec: NetworkSpec, width: int, code_width: int) -> tuple[int, int]:
@@ -97,15 +92,13 @@ def weight_counts(spec: NetworkSpec, width: int, code_width: int) -> tuple[int, 
     code_width : int
         Units that the code layer makes, its statistics included.
     """
-    there, back = (sum(layer.count(seen) for layer, seen in way) for way in _ways(spec, width, code_width))
-    further = (spec.output.cascade - 1) * sum(_again(spec, width))
-    return there, 0 if spec.output.tied else back + further
+    there, *back = (sum(layer.count(seen) for layer, seen in way) for way in _ways(spec, width, code_width))
+    return there, 0 if spec.output.tied else sum(back)
 
 
 def work_of(spec: NetworkSpec, width: int, code_width: int) -> int:
     """Multiplications of a pass of one row through the matrices of `spec`."""
-    first = sum(layer.work(seen) for way in _ways(spec, width, code_width) for layer, seen in way)
-    return first + (spec.output.cascade - 1) * sum(_again(spec, width))
+    return sum(layer.work(seen) for way in _ways(spec, width, code_width) for layer, seen in way)
 
 
 def as_network(
