@@ -190,7 +190,7 @@ class Network(nn.Module):
     def passed(
         self, x: Tensor, rng: Rng | None = None, code_rng: Rng | None = None
     ) -> tuple[Tensor, Code, Tensor, Tensor]:
-        """Rows (n, width) → the encoder's output h, the code, and what comes back: skip connections and cascades included."""
+        """Rows (n, width) → the encoder's output h, the code, and what comes back, skips and cascades included."""
         kept: list[Tensor] | None = [] if self.skips else None
         h = self.encoder(x, rng, kept)
         code = self.code(h, rng if code_rng is None else code_rng)

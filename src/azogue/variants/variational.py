@@ -121,7 +121,7 @@ class HypersphericalAutoencoder(Autoencoder):
     >>> import azogue as az
     >>> from sklearn.datasets import load_iris
     >>> codes = az.HypersphericalAutoencoder(3, epochs=5, random_state=0).fit_transform(load_iris().data)
-    >>> bool(((codes**2).sum(1) - 1 < 1e-5).all())
+    >>> bool((abs((codes**2).sum(1) - 1) < 1e-5).all())
     True
     """
 
