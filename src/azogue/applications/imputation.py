@@ -184,7 +184,7 @@ class Imputer(Completing, OneToOneFeatureMixin, TransformerMixin, Application): 
             used = np.concatenate([other for at, other in slots.items() if at != column] or [np.empty(0, int)])
             truth, told = x[np.ix_(rows, own)], out[np.ix_(rows, own)]
             read = Told(filled[rows], mask.numpy()[rows], told)  # type: ignore[union-attr]
-            spare = scatter(self.members_, batch, schema, column, rng)
+            spare = scatter(self.members_, batch, schema, column, rng) if self.residual else 0.0
             made = learned(read, truth - told, used.astype(int), rng, scatter=spare, mean=self.residual)
             self.corrections_[str(column)] = made.state()
             kept = made.rows.astype(int)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 from scipy.optimize import minimize
+from scipy.special import softmax
 
 Numbers = NDArray[Any]
 
@@ -178,10 +179,9 @@ def classes(
         before = weights * (len(truth) / weights.sum()), begin
     weights, lines = before
     lines = _logistic(given, onehot, weights, begin, lines)
-    reach = np.cumsum(_softmax(wanted @ lines), axis=1)
-    chosen = present[np.minimum((reach < rng.random((len(reach), 1))).sum(axis=1), len(present) - 1)]
-    values = chosen[:, None] if two else np.eye(truth.shape[1])[chosen]
-    return values.astype(np.float32), (weights, lines)
+    chances = np.zeros((len(wanted), 2 if two else truth.shape[1]))
+    chances[:, present] = softmax(wanted @ lines, axis=1)
+    return sampled(chances[:, 1:] if two else chances, rng), (weights, lines)
 
 
 def _logits(probability: Numbers | None, two: bool, present: Numbers) -> list[Numbers]:
@@ -214,11 +214,6 @@ def _logistic(x: Numbers, onehot: Numbers, weights: Numbers, begin: Numbers, lin
     moved = root.T @ (lines - begin)
     found = minimize(cost, moved.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": STEPS})
     return np.asarray(begin + turn @ found.x.reshape(begin.shape))
-
-
-def _softmax(score: Numbers) -> Numbers:
-    score = np.exp(score - score.max(axis=1, keepdims=True))
-    return np.asarray(score / score.sum(axis=1, keepdims=True))
 
 
 def sampled(probabilities: Numbers, rng: np.random.Generator) -> Numbers:
