@@ -24,7 +24,6 @@ from __future__ import annotations
 import csv
 import gzip
 import os
-import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -40,6 +39,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neighbors import NearestNeighbors
 
 import azogue as az
+from parts import run
 
 warnings.filterwarnings("ignore")
 DATA = Path(os.environ.get("AZOGUE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
@@ -392,6 +392,4 @@ def explain() -> None:
 PARTS = {part.__name__: part for part in (adbench, novelty, nsl, camera, http, series, fdr, explain)}
 
 if __name__ == "__main__":
-    for part in sys.argv[1:] or PARTS:
-        print(f"\n{part}", flush=True)
-        PARTS[part]()
+    run(PARTS)

@@ -28,6 +28,7 @@ from sklearn.model_selection import train_test_split
 
 import azogue as az
 from azogue.optimizers import Adam, Cosine
+from parts import run
 
 DATA = Path(os.environ.get("AZOGUE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 SEEDS = range(int(os.environ.get("SEEDS", "3")))
@@ -107,15 +108,5 @@ def rolls() -> None:
 PARTS = {"satimage": satimage, "isolet": isolet, "rolls": rolls}
 
 
-def main(names: list[str]) -> None:
-    if unknown := [name for name in names if name not in PARTS]:
-        sys.exit(f"maps.py: no part {', '.join(map(repr, unknown))}; there are {', '.join(PARTS)}")
-    for chosen in names or PARTS:
-        try:
-            PARTS[chosen]()
-        except FileNotFoundError as missing:
-            print(f"{chosen}: skipped, {missing}")
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    run(PARTS)

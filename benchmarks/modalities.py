@@ -17,7 +17,6 @@ import gzip
 import io
 import itertools
 import os
-import sys
 import time
 from pathlib import Path
 
@@ -25,6 +24,7 @@ import numpy as np
 
 import azogue as az
 from azogue.optimizers import Cosine
+from parts import run
 
 DATA = Path(os.environ.get("AZOGUE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
@@ -240,6 +240,4 @@ def http() -> None:
 PARTS = {"cifar": cifar, "mnist": mnist, "ecg": ecg, "loop": loop, "http": http}
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or PARTS:
-        print(f"\n{name}")
-        PARTS[name]()
+    run(PARTS)

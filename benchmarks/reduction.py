@@ -25,7 +25,6 @@ Data are looked for in ../shared/data, or in AZOGUE_DATA. SPLITS is how many spl
 from __future__ import annotations
 
 import os
-import sys
 import time
 from importlib import import_module
 from pathlib import Path
@@ -41,6 +40,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder
 
 import azogue as az
+from parts import run
 
 DATA = Path(os.environ.get("AZOGUE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 SPLITS = int(os.environ.get("SPLITS", "10"))
@@ -169,19 +169,12 @@ def mnist() -> None:
 
 def maps() -> None:
     """All parts of `benchmarks/maps.py`."""
-    import_module("maps").main([])
+    for part in import_module("maps").PARTS.values():
+        part()
 
 
 PARTS = {"aeknn": aeknn, "maps": maps}
 
 
-def main(names: list[str]) -> None:
-    if unknown := set(names) - set(PARTS):
-        sys.exit(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
-    for name in names or PARTS:
-        print(f"{name}:")
-        PARTS[name]()
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    run(PARTS)

@@ -8,7 +8,6 @@ each. Three seeds (SEEDS), test rows untouched: nothing is chosen or stopped by 
 from __future__ import annotations
 
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 import azogue as az
 from azogue.optimizers import Cosine
 from azogue.shortcuts import kinds
+from parts import run
 
 DATA = Path(os.environ.get("AZOGUE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 SEEDS = range(int(os.environ.get("SEEDS", "3")))
@@ -169,11 +169,7 @@ def rbm() -> None:
             against(title, found, floor * train.shape[1], (time.perf_counter() - begun) / len(SEEDS))
 
 
-NEEDS = {"satimage": "satimage", "mnist": "mnist", "vae": "mnist", "rbm": "satimage"}
+PARTS = {"satimage": satimage, "digits": digits, "vae": vae, "rbm": rbm, "mnist": mnist}
 
 if __name__ == "__main__":
-    for part in sys.argv[1:] or ["satimage", "digits", "vae", "rbm", "mnist"]:
-        if part in NEEDS and not (DATA / NEEDS[part]).is_dir():
-            print(f"{part}: no data in {DATA / NEEDS[part]}, skipped")
-        else:
-            globals()[part]()
+    run(PARTS)
