@@ -1,6 +1,7 @@
 """Codes on the unit sphere: golden numbers of the von Mises–Fisher distribution."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from azogue.codes import VonMisesFisher
 from azogue.codes.spherical import angles, divergence
 from azogue.recipe import Rng
 from azogue.session import open_session
+from azogue.training.autograd import forward
 
 CONCENTRATIONS = [0.1, 1.0, 30.0, 1e3, 1e4]
 
@@ -103,19 +105,48 @@ def test_the_least_code_is_a_circle():
     assert az.HypersphericalAutoencoder(epochs=1).fit(np.arange(20.0)[:, None]).code_size_ == 2
 
 
-def test_gaussian_terms_refuse_a_spherical_code():
-    with pytest.raises(TypeError, match=r"KL\(\) needs a code with \['log_var', 'mean', 'prior'\]"):
-        az.VariationalAutoencoder(2, code=VonMisesFisher(), epochs=1).fit(np.zeros((20, 3)))
+def test_terms_of_units_refuse_a_spherical_code_and_those_of_distributions_take_it():
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    with pytest.raises(TypeError, match=r"TotalCorrelation\(\) needs a code with \['log_var', 'mean'\]"):
+        az.HypersphericalAutoencoder(2, objective=az.objectives.MSE() + az.objectives.TotalCorrelation()).fit(X)
+    ours = az.HypersphericalAutoencoder(2, epochs=3, random_state=0).fit(X)
+    swapped = az.VariationalAutoencoder(2, code=VonMisesFisher(), epochs=3, random_state=0).fit(X)
+    assert np.array_equal(ours.encode(X), swapped.encode(X))
+
+
+def test_codes_of_any_prior_can_be_compared_with_draws_from_it():
+    """MMD needs draws and nothing else: 0 between the prior and itself, far from it where all codes are one point."""
+    X = np.random.default_rng(0).normal(size=(400, 3))
+    objective = az.objectives.MSE() + az.objectives.MMD()
+    session = open_session(
+        az.Autoencoder(3, code=VonMisesFisher(), objective=objective, validation_fraction=0.0), X, None, seed=0
+    )
+    step = forward(session.network, session.data.all())
+    draws = VonMisesFisher().draw(400, 3, Rng(5))
+    point = torch.tensor([[1.0, 0.0, 0.0]]).expand(400, 3)
+    near, far = (float(az.objectives.MMD()(replace(step, code=replace(step.code, z=z)))) for z in (draws, point))
+    assert near < 0.02
+    assert far > 20 * near
+
+
+def test_the_bound_is_the_likelihood_less_the_divergence():
+    """With a decoder that ignores the code, the likelihood is that of a fixed normal density, and the bound exact."""
+    X = np.random.default_rng(0).normal(size=(50, 3))
+    model = az.HypersphericalAutoencoder(3, epochs=2, variance=1.0, scaling="none", random_state=0).fit(X)
+    with torch.no_grad():
+        for matrix in model.network_.decoder.parameters():
+            matrix.zero_()
+        kappa = model.network_.encode(torch.as_tensor(X, dtype=torch.float32))[1].stats["concentration"]
+    expected = -0.5 * (X**2 + math.log(2 * math.pi)).sum(1) - divergence(kappa, 3)[:, 0].numpy()
+    assert model.elbo(X) == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_term_is_divided_by_the_observed_columns():
     X = np.random.default_rng(0).normal(size=(30, 6))
     X[0, :3] = np.nan
     session = open_session(az.HypersphericalAutoencoder(3, validation_fraction=0.0), X, None, seed=0)
-    from azogue.training.autograd import forward
-
     step = forward(session.network, session.data.all())
-    values = az.objectives.SphericalKL()(step)
+    values = az.objectives.KL()(step)
     nats = divergence(step.code.stats["concentration"], 3)[:, 0]
     assert torch.allclose(values, nats / torch.tensor([3.0, *[6.0] * 29]))
 

@@ -203,6 +203,16 @@ def check_mixed_table(prototype: Autoencoder) -> None:
     assert np.isfinite(model.errors(table)).all(), "a row's error is not finite"
 
 
+def check_narrow_table(prototype: Autoencoder) -> None:
+    """A table of one column has codes of its own accord, and comes back finite."""
+    X = _rows(40, 1)
+    model = _make(prototype, network="auto").fit(X)
+    assert np.isfinite(model.encode(X)).all(), "a code of a table of one column is not finite"
+    back = model.reconstruct(X)
+    assert back.shape == X.shape, f"a table of shape {X.shape} came back as {back.shape}"
+    assert np.isfinite(back).all(), "a reconstruction of a table of one column is not finite"
+
+
 def check_pictures(prototype: Autoencoder) -> None:
     """Pictures come back in their layout and dtype, through convolutions and through dense layers."""
     rng = np.random.default_rng(0)
@@ -277,6 +287,7 @@ CHECKS: list[Callable[[Autoencoder], None]] = [
     check_quiet,
     check_files,
     check_mixed_table,
+    check_narrow_table,
     check_pictures,
     check_sequences,
     check_texts,

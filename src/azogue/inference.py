@@ -282,7 +282,7 @@ def column_weights(heads: Iterable[Head], columns: int) -> np.ndarray:
 
 
 def elbo(network: Network, term: Any, batch: Batch, rng: Rng) -> Tensor:
-    """One draw of the evidence lower bound of each row, (n,) in nats, of a network with a gaussian code.
+    """One draw of the evidence lower bound of each row, (n,) in nats, of a network whose code is a distribution.
 
     Parameters
     ----------
@@ -301,15 +301,13 @@ def elbo(network: Network, term: Any, batch: Batch, rng: Rng) -> Tensor:
             x = part.x.to(parameter.device, parameter.dtype)
             mask = None if part.mask is None else part.mask.to(parameter.device)
             h, code = network.encode(x)
-            mean, log_var = code.stats["mean"], code.stats["log_var"]
-            draw = torch.randn(mean.shape, generator=rng.at(shard=number).generator("elbo")).to(mean)
-            z = mean + (0.5 * log_var).exp() * draw
+            z = network.code.spec.posterior(code.stats, rng.at(shard=number))
             out, raw = network.decode(z)
             step = Step(x, x, mask, h, Code(z, code.stats), out, network, None, raw)
             cells = term.likelihood(step)
             seen = observed(step)
             fit = cells.cpu().double().sum(1) if seen is None else (cells * seen).cpu().double().sum(1)
-            units = network.code.prior.divergence(mean, log_var)
+            units = network.code.spec.divergence(code.stats)
             found.append(fit - units.cpu().double().sum(1))
     return torch.cat(found)
 

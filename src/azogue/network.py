@@ -35,11 +35,6 @@ class CodeLayer(nn.Module):
         for name, value in spec.parameters(size, rng).items():
             self.register_parameter(name, nn.Parameter(value))
 
-    @property
-    def prior(self) -> Any:
-        """The spec's prior."""
-        return getattr(self.spec, "prior", None)
-
     def values(self) -> dict[str, Tensor]:
         """The code's own parameters by name."""
         return dict(self.named_parameters())

@@ -27,7 +27,8 @@ class CodeSpec(Spec):
     A code spec says how many units the encoder must produce for a code of `size` (`width`), which statistics it
     provides to terms (`provides`), which trained parameters it has (`parameters`), and how the encoder's output becomes
     the code (`__call__`). At inference `rng` is None and nothing is drawn. A code with a field `prior` draws from that;
-    one that has a prior without it overrides `has_prior` and `draw`.
+    one that has a prior without it overrides `has_prior` and `draw`. A code that is a distribution a row says how far
+    it is from the prior (`divergence`) and draws from it (`posterior`), which is what `KL` and `elbo` ask for.
     """
 
     #: names of the statistics in `Code.stats`
@@ -48,8 +49,14 @@ class CodeSpec(Spec):
 
     @property
     def offers(self) -> frozenset[str]:
-        """What terms may need of this code: its statistics, and `"prior"` where it has one to compare with."""
-        return self.provides | ({"prior"} if isinstance(getattr(self, "prior", None), Prior) else frozenset())
+        """What terms may need of this code.
+
+        Its statistics; `"prior"` where it has one to draw from; `"divergence"` where it is a distribution a row.
+        """
+        distributed = type(self).divergence is not CodeSpec.divergence
+        return self.provides | {
+            name for name, there in (("prior", self.has_prior), ("divergence", distributed)) if there
+        }
 
     def width(self, size: int) -> int:
         """Units that the encoder must produce for a code of `size`."""
@@ -76,9 +83,20 @@ class CodeSpec(Spec):
 
     @property
     def analytic(self) -> bool:
-        """Whether `traced` belongs to the formula, and the prior has a derivative where there is one."""
-        prior: Prior | None = getattr(self, "prior", None)
-        return self.states("traced", "__call__") and (prior is None or prior.states("gradient", "divergence"))
+        """Whether `traced` belongs to the formula, and what is known of its prior has a derivative."""
+        return self.states("traced", "__call__")
+
+    def divergence(self, stats: Mapping[str, Tensor]) -> Tensor:
+        """KL(q(z|x) ‖ p(z)) of codes with these statistics, in nats: (…, n, size), or (…, n, 1) of the whole code."""
+        raise NotImplementedError
+
+    def gradient(self, stats: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """The divergence, and what Σ units of it is by each statistic."""
+        raise NotImplementedError
+
+    def posterior(self, stats: Mapping[str, Tensor], rng: Rng) -> Tensor:
+        """One draw of z ~ q(z|x) a row, (n, size), for codes with these statistics."""
+        raise NotImplementedError
 
     def snapped(self, z: Tensor, **parameters: Tensor) -> Tensor:
         """The codes nearest to z (n, size) that can occur."""
@@ -222,3 +240,18 @@ class Gaussian(CodeSpec):
             return torch.cat([by["z"] + by.get("mean", 0.0), by_log_var * inside], -1)
 
         return Code(mean if spread is None else mean + spread, stats), pull
+
+    @property
+    def analytic(self) -> bool:
+        return super().analytic and self.prior.states("gradient", "divergence")
+
+    def divergence(self, stats: Mapping[str, Tensor]) -> Tensor:
+        return self.prior.divergence(stats["mean"], stats["log_var"])
+
+    def gradient(self, stats: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        value, by_mean, by_log_var = self.prior.gradient(stats["mean"], stats["log_var"])
+        return value, {"mean": by_mean, "log_var": by_log_var}
+
+    def posterior(self, stats: Mapping[str, Tensor], rng: Rng) -> Tensor:
+        mean, log_var = stats["mean"], stats["log_var"]
+        return mean + (0.5 * log_var).exp() * rng.normal(STREAM, mean.shape, mean)

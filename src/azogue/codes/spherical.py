@@ -7,6 +7,7 @@ density is ∝ exp(κ cos θ) sinᵐ⁻² θ. They are evaluated where the densi
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
@@ -66,13 +67,18 @@ class VonMisesFisher(CodeSpec):
     def __call__(self, h: Tensor, rng: Rng | None, **parameters: Tensor) -> Code:
         direction, kappa = _split(h)
         stats = {"direction": direction, "concentration": kappa}
-        if rng is None:
-            return Code(direction, stats)
+        return Code(direction if rng is None else self.posterior(stats, rng), stats)
+
+    def divergence(self, stats: Mapping[str, Tensor]) -> Tensor:
+        return divergence(stats["concentration"], stats["direction"].shape[-1])
+
+    def posterior(self, stats: Mapping[str, Tensor], rng: Rng) -> Tensor:
+        direction, kappa = stats["direction"], stats["concentration"]
         angle, slope = angles(kappa, direction.shape[-1], rng.uniform("code/angle", kappa.shape, kappa))
         angle = angle + slope * (kappa - kappa.detach())
         noise = rng.normal(STREAM, direction.shape, direction)
         aside = _unit(noise - (noise * direction).sum(-1, keepdim=True) * direction)
-        return Code(angle.cos() * direction + angle.sin() * aside, stats)
+        return angle.cos() * direction + angle.sin() * aside
 
     def draw(self, n: int, size: int, rng: Rng, **parameters: Tensor) -> Tensor:
         import torch

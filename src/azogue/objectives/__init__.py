@@ -7,7 +7,6 @@ from azogue.objectives.divergences import (
     Adversary,
     AdversaryLoss,
     Commitment,
-    SphericalKL,
     TotalCorrelation,
     mmd,
 )
@@ -58,7 +57,6 @@ __all__ = [
     "Poisson",
     "Reconstruction",
     "Sparsity",
-    "SphericalKL",
     "Term",
     "TotalCorrelation",
     "WeightDecay",

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from azogue.codes.spherical import divergence
 from azogue.modules import initial_weights
 from azogue.objectives.algebra import Pulled, Term
 from azogue.objectives.reconstruction import observed
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class KL(Term):
-    """KL(q(z|x) ‖ p(z)) of a gaussian code, divided by the number of columns that count in the row's reconstruction.
+    """KL(q(z|x) ‖ p(z)) of a code that is a distribution a row, divided by the columns that count in the row.
 
     Divided so, `Likelihood() + KL()` is minus the evidence lower bound divided by the number of columns.
 
@@ -42,7 +41,7 @@ class KL(Term):
 
     free_bits: float = 0.0
 
-    needs: ClassVar[frozenset[str]] = frozenset({"mean", "log_var", "prior"})
+    needs: ClassVar[frozenset[str]] = frozenset({"divergence"})
     name = "kl"
 
     def __post_init__(self) -> None:
@@ -50,17 +49,17 @@ class KL(Term):
             raise ValueError(f"KL: free_bits must be at least 0, got {self.free_bits!r}")
 
     def __call__(self, step: Step) -> Tensor:
-        units = step.model.code.prior.divergence(step.code.stats["mean"], step.code.stats["log_var"])
+        units = step.model.code.spec.divergence(step.code.stats)
         if self.free_bits > 0:
-            share = 1.0 / _columns(step)
+            share = 1.0 / columns_counted(step)
             free = self.free_bits * share.mean()
             return torch.maximum((units * share[:, None]).mean(0), free).sum()
         total: Tensor = units.sum(1)
-        return total / _columns(step)
+        return total / columns_counted(step)
 
     def gradient(self, step: Step, scale: float) -> Pulled:
-        units, by_mean, by_log_var = step.model.code.prior.gradient(step.code.stats["mean"], step.code.stats["log_var"])
-        rows, share = units.shape[-2], (1.0 / _columns(step))[..., None]
+        units, slopes = step.model.code.spec.gradient(step.code.stats)
+        rows, share = units.shape[-2], (1.0 / columns_counted(step))[..., None]
         if self.free_bits > 0:
             means, free = (units * share).mean(-2), self.free_bits * share.mean(-2)
             share = share * (means > free).unsqueeze(-2)  # NOTE[TIE] at equality autograd halves; it has measure 0
@@ -68,28 +67,10 @@ class KL(Term):
         else:
             value = (units * share).sum((-2, -1)) / rows
         share = share * (scale / rows)
-        return Pulled(value, {"mean": by_mean * share, "log_var": by_log_var * share})
+        return Pulled(value, {name: slope * share for name, slope in slopes.items()})
 
 
-@dataclass(frozen=True, repr=False)
-class SphericalKL(Term):
-    """KL(vMF(μ, κ) ‖ uniform) of a von Mises–Fisher code, divided like `KL`.
-
-    `κ A(κ) − log ∫ exp(κ cos θ) dU`, A(κ) the mean of cos θ; for 3 units `κ coth κ − 1 − log (sinh κ / κ)`.
-
-    References
-    ----------
-    Davidson, Falorsi, De Cao, Kipf & Tomczak (2018), Hyperspherical variational auto-encoders, UAI.
-    """
-
-    needs: ClassVar[frozenset[str]] = frozenset({"concentration"})
-    name = "kl"
-
-    def __call__(self, step: Step) -> Tensor:
-        return divergence(step.code.stats["concentration"], step.code.z.shape[-1])[..., 0] / _columns(step)
-
-
-def _columns(step: Step) -> Tensor:
+def columns_counted(step: Step) -> Tensor:
     """The weight of each row's observed columns, (n,); of all columns where none is."""
     weights: Tensor = step.model.column_weights.to(step.x.dtype)
     mask = observed(step)
