@@ -182,7 +182,7 @@ MUTANTS = [
     ),
     Mutant(
         "a correntropy that depends on the batch",
-        "objectives/reconstruction.py",
+        "objectives/distances.py",
         "return -width * torch.expm1(-error.square() / width)",
         "return -width * torch.expm1(-error.square() / width) * len(error)",
         "tests/test_objectives.py::test_distances",

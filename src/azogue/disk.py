@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 
 
 class ModelFileError(ValueError):
-    """A file cannot be read or written. The message names the file, what is wrong, and the remedy."""
+    """A file cannot be read or written. The message names the file, what is wrong, and the remedy.
+
+    Examples
+    --------
+    >>> import azogue as az
+    >>> az.load(az.__file__)
+    Traceback (most recent call last):
+        ...
+    azogue.disk.ModelFileError: ...__init__.py: it ... no file that Azogue wrote; give one made by save()
+    """
 
 
 class FaultError(Exception):

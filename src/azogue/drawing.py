@@ -30,7 +30,13 @@ UNIT, EM, SMALLEST = 0.31, 0.44, 7.0
 
 
 def new_axes(width: float = 5.0, height: float = 4.0, **kwargs: Any) -> Axes:
-    """Axes on a figure of their own, without pyplot: no window, no global state."""
+    """Axes on a figure of their own, without pyplot: no window, no global state.
+
+    Examples
+    --------
+    >>> new_axes(3.0, 2.0).figure.get_size_inches()
+    array([3., 2.])
+    """
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 

@@ -11,9 +11,30 @@ from azogue.recipe import Spec
 if TYPE_CHECKING:
     from torch import Tensor
 
+__all__ = [
+    "SGD",
+    "Adam",
+    "Constant",
+    "Cosine",
+    "Optimizer",
+    "RMSprop",
+    "Schedule",
+    "as_optimizer",
+    "as_schedule",
+]
+
 
 class Schedule(Spec):
-    """Base of the schedules: progress of the run in [0, 1] → learning rate."""
+    """Base of the schedules: progress of the run in [0, 1] → learning rate.
+
+    Examples
+    --------
+    >>> class Halving(Schedule):
+    ...     def __call__(self, progress):
+    ...         return 0.1 * 0.5 ** (4 * progress)
+    >>> Halving()(0.0), Halving()(0.5)
+    (0.1, 0.025)
+    """
 
     def __call__(self, progress: float) -> float:
         raise NotImplementedError
@@ -21,7 +42,13 @@ class Schedule(Spec):
 
 @dataclass(frozen=True, repr=False)
 class Constant(Schedule):
-    """The same rate from beginning to end."""
+    """The same rate from beginning to end.
+
+    Examples
+    --------
+    >>> Constant(0.01)(0.0), Constant(0.01)(1.0)
+    (0.01, 0.01)
+    """
 
     rate: float = 1e-3
 
@@ -71,6 +98,12 @@ def as_schedule(rate: Any) -> Schedule:
     """A number → the default schedule at that rate; a schedule as it is.
 
     The default holds the rate over the first half of the run and lets it fall to 0 over the second (a cosine).
+
+    Examples
+    --------
+    >>> rate = as_schedule(0.1)
+    >>> rate(0.0), rate(0.5), round(rate(0.75), 3), rate(1.0)
+    (0.1, 0.1, 0.05, 0.0)
     """
     if isinstance(rate, Schedule):
         return rate
@@ -87,6 +120,14 @@ class Optimizer(Spec):
     ----------
     clip : float or None
         Largest norm of the gradient over all parameters; longer gradients are scaled down to it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> gradient = torch.tensor([3.0, 4.0])
+    >>> Optimizer(clip=1.0).limit([gradient])
+    >>> gradient
+    tensor([0.6000, 0.8000])
     """
 
     clip: float | None = None
@@ -131,6 +172,14 @@ class Adam(Optimizer):
 
     `m ← β₁m + (1 − β₁)g`, `v ← β₂v + (1 − β₂)g²`, `p ← p − rate · m̂ / (√v̂ + ε)`, where m̂ = m/(1 − β₁ᵗ) and
     v̂ = v/(1 − β₂ᵗ) at move t.
+
+    Examples
+    --------
+    >>> import torch
+    >>> p, m, v = torch.ones(2), torch.zeros(2), torch.zeros(2)
+    >>> Adam().move([p], [torch.tensor([2.0, -50.0])], {"exp_avg": [m], "exp_avg_sq": [v]}, torch.tensor(1.0), rate=0.1)
+    >>> p
+    tensor([0.9000, 1.1000])
     """
 
     beta1: float = 0.9
@@ -168,7 +217,18 @@ class Adam(Optimizer):
 
 @dataclass(frozen=True, repr=False)
 class SGD(Optimizer):
-    """Stochastic gradient descent with momentum: `b ← momentum · b + g`, `p ← p − rate · b`."""
+    """Stochastic gradient descent with momentum: `b ← momentum · b + g`, `p ← p − rate · b`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> p, b = torch.ones(1), torch.zeros(1)
+    >>> for count in (1.0, 2.0):
+    ...     SGD().move([p], [torch.tensor([2.0])], {"momentum_buffer": [b]}, torch.tensor(count), rate=0.1)
+    ...     print(p)
+    tensor([0.8000])
+    tensor([0.4200])
+    """
 
     momentum: float = 0.9
     nesterov: bool = False
@@ -195,7 +255,16 @@ class SGD(Optimizer):
 
 @dataclass(frozen=True, repr=False)
 class RMSprop(Optimizer):
-    """RMSprop (Hinton 2012), Keras' and ruta's default: `v ← ρv + (1 − ρ)g²`, `p ← p − rate · g / (√v + ε)`."""
+    """RMSprop (Hinton 2012), Keras' and ruta's default: `v ← ρv + (1 − ρ)g²`, `p ← p − rate · g / (√v + ε)`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> p, v = torch.ones(1), torch.zeros(1)
+    >>> RMSprop(rho=0.75).move([p], [torch.tensor([2.0])], {"square_avg": [v]}, torch.tensor(1.0), rate=0.1)
+    >>> p
+    tensor([0.8000])
+    """
 
     rho: float = 0.9
     epsilon: float = 1e-7
@@ -224,7 +293,13 @@ NAMED: dict[str, Optimizer] = {"adam": Adam(), "adamw": Adam(), "sgd": SGD(), "r
 
 
 def as_optimizer(optimizer: Any) -> Optimizer:
-    """Text or an optimiser → an optimiser."""
+    """Text or an optimiser → an optimiser.
+
+    Examples
+    --------
+    >>> as_optimizer("sgd"), as_optimizer(Adam(clip=1.0))
+    (SGD(), Adam(clip=1.0))
+    """
     if isinstance(optimizer, Optimizer):
         return optimizer
     if isinstance(optimizer, str) and optimizer in NAMED:

@@ -17,11 +17,23 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+__all__ = ["Mixture", "Prior", "StandardNormal", "as_prior"]
+
 STREAM = "prior"
 
 
 class Prior(Spec):
-    """Base of the priors."""
+    """Base of the priors.
+
+    Examples
+    --------
+    >>> import torch
+    >>> class Box(Prior):
+    ...     def draw(self, n, size, rng):
+    ...         return torch.rand((n, size), generator=rng.generator("box"))
+    >>> Box().draw(3, 2, Rng(0)).shape
+    torch.Size([3, 2])
+    """
 
     #: whether the units are independent, so that each has quantiles
     independent: ClassVar[bool] = False
@@ -184,6 +196,11 @@ def as_prior(prior: Prior | None) -> Prior:
     ------
     TypeError
         For anything else.
+
+    Examples
+    --------
+    >>> as_prior(None), as_prior(Mixture(3))
+    (StandardNormal(), Mixture(components=3))
     """
     if prior is not None and not isinstance(prior, Prior):
         raise TypeError(f"prior: expected a value such as az.priors.Mixture(10), got {prior!r}")

@@ -19,18 +19,8 @@ from torch import nn
 from azogue import build
 from azogue.codes import CodeSpec, Point
 from azogue.corruptions import as_corruption
-from azogue.layers import (
-    ACTIVATIONS,
-    HIDDEN,
-    Conv,
-    Dense,
-    NetworkSpec,
-    Output,
-    Recurrent,
-    as_network,
-    shapes,
-    weight_counts,
-)
+from azogue.layers import ACTIVATIONS, Conv, Dense, NetworkSpec, Output, Recurrent, as_network, shapes, weight_counts
+from azogue.layers.networks import HIDDEN
 from azogue.modalities import as_modality
 from azogue.modalities.base import Demand, Schema
 from azogue.objectives import HeadLoss, Objective, Term, as_objective
@@ -63,6 +53,12 @@ class Axes(Spec):
         Activations of the code layer and the others where the network is not spelled out in layers.
     pretraining : Pretraining or None
         What is done to a fresh network before the loop.
+
+    Examples
+    --------
+    >>> import azogue as az
+    >>> az.KSparseAutoencoder(8, k=2).axes().code
+    TopK(k=2)
     """
 
     corruption: Any = None

@@ -68,5 +68,17 @@ def load(path: str | os.PathLike[str], *, modules: tuple[nn.Module, nn.Module] |
     ------
     ModelFileError
         If the file is not a model, is damaged, newer than this program, or needs something that was not passed.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> X = [[float(n), float(n * n)] for n in range(20)]
+    >>> ae = Autoencoder(1, epochs=2, random_state=0).fit(X)
+    >>> with TemporaryDirectory() as folder:
+    ...     ae.save(Path(folder, "model.azogue"))
+    ...     again = load(Path(folder, "model.azogue"))
+    >>> bool((again.encode(X) == ae.encode(X)).all())
+    True
     """
     return persistence.load(path, modules=modules)

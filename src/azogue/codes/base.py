@@ -29,6 +29,19 @@ class CodeSpec(Spec):
     the code (`__call__`). At inference `rng` is None and nothing is drawn. A code with a field `prior` draws from that;
     one that has a prior without it overrides `has_prior` and `draw`. A code that is a distribution a row says how far
     it is from the prior (`divergence`) and draws from it (`posterior`), which is what `KL` and `elbo` ask for.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import azogue as az
+    >>> class Folded(CodeSpec):
+    ...     def __call__(self, h, rng):
+    ...         return Code(h.abs())
+    >>> Folded()(torch.tensor([[-1.0, 2.0]]), None).z
+    tensor([[1., 2.]])
+    >>> X = [[float(n), float(n * n)] for n in range(20)]
+    >>> bool((az.Autoencoder(1, code=Folded(), epochs=2).fit(X).encode(X) >= 0).all())
+    True
     """
 
     #: names of the statistics in `Code.stats`
@@ -124,6 +137,12 @@ class Point(CodeSpec):
     ----------
     prior : Prior or None
         What the codes of many rows should look like together, for terms that compare them with draws from it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> Point()(torch.tensor([[-1.0, 2.0]]), None).z
+    tensor([[-1.,  2.]])
     """
 
     prior: Prior | None = None

@@ -30,7 +30,17 @@ def uniform(x: Tensor, rng: Rng, stream: str = STREAM, columns: Tensor | None = 
 
 
 class Corruption(Spec):
-    """Base of the corruptions."""
+    """Base of the corruptions.
+
+    Examples
+    --------
+    >>> import torch
+    >>> class Halved(Corruption):
+    ...     def __call__(self, x, rng, columns=None):
+    ...         return x / 2, torch.ones_like(x, dtype=torch.bool)
+    >>> Halved().apply([[2.0, 4.0]])
+    array([[1., 2.]])
+    """
 
     #: whether a cell is touched as a whole: all slots of a category, or none (then `columns` is passed)
     whole_cells: ClassVar[bool] = False

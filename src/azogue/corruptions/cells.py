@@ -42,21 +42,41 @@ class _Replacement(Corruption):
 
 
 class Zeros(_Replacement):
-    """Set each cell to 0 with probability p (ruta's `noise_zeros`)."""
+    """Set each cell to 0 with probability p (ruta's `noise_zeros`).
+
+    Examples
+    --------
+    >>> Zeros(0.5).apply([[1.0, 2.0, 3.0, 4.0]])
+    array([[1., 0., 3., 0.]])
+    """
 
     def replacement(self, x: Tensor, rng: Rng, columns: Tensor | None) -> float:
         return 0.0
 
 
 class Ones(_Replacement):
-    """Set each cell to 1 with probability p (ruta's `noise_ones`)."""
+    """Set each cell to 1 with probability p (ruta's `noise_ones`).
+
+    Examples
+    --------
+    >>> Ones(0.5).apply([[0.1, 0.2, 0.3, 0.4]])
+    array([[0.1, 1. , 0.3, 1. ]])
+    """
 
     def replacement(self, x: Tensor, rng: Rng, columns: Tensor | None) -> float:
         return 1.0
 
 
 class SaltPepper(_Replacement):
-    """Set each cell with probability p to the batch's smallest or largest value of its slot, at even odds."""
+    """Set each cell with probability p to the batch's smallest or largest value of its slot, at even odds.
+
+    Examples
+    --------
+    >>> SaltPepper(1.0).apply([[1.0, 10.0], [2.0, 20.0], [3.0, 30.0]])
+    array([[ 1., 10.],
+           [ 1., 30.],
+           [ 1., 10.]])
+    """
 
     def replacement(self, x: Tensor, rng: Rng, columns: Tensor | None) -> Tensor:
         import torch
@@ -69,6 +89,13 @@ class Swap(_Replacement):
     """Replace each cell with probability p by the same slot of another row of the batch.
 
     The noise of a table: every value that the network sees is one that its column really takes.
+
+    Examples
+    --------
+    >>> Swap(1.0).apply([[1.0, 10.0], [2.0, 20.0], [3.0, 30.0]])
+    array([[ 3., 30.],
+           [ 1., 20.],
+           [ 1., 30.]])
     """
 
     def replacement(self, x: Tensor, rng: Rng, columns: Tensor | None) -> Tensor:
@@ -78,7 +105,17 @@ class Swap(_Replacement):
 
 @dataclass(frozen=True, repr=False)
 class Masking(Corruption):
-    """Hide a share of each row's cells (set to 0), the share drawn per row between `low` and `high`."""
+    """Hide a share of each row's cells (set to 0), the share drawn per row between `low` and `high`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> seen, touched = Masking(0.5, 0.5)(torch.tensor([[1.0, 2.0, 3.0, 4.0]]), Rng(0))
+    >>> seen
+    tensor([[0., 2., 3., 0.]])
+    >>> touched
+    tensor([[ True, False, False,  True]])
+    """
 
     low: float = 0.1
     high: float = 0.5
@@ -96,6 +133,17 @@ class Masking(Corruption):
 
 
 class Hiding(Masking):
-    """`Masking` whose hidden cells alone count in the loss: what is learned is to tell cells from the others."""
+    """`Masking` whose hidden cells alone count in the loss: what is learned is to tell cells from the others.
+
+    Examples
+    --------
+    >>> import torch
+    >>> x = torch.tensor([[1.0, 2.0, 3.0, 4.0]])
+    >>> seen, counted = Hiding(0.5, 0.5).show(x, None, Rng(0), None, (4,))
+    >>> seen
+    tensor([[0., 2., 3., 0.]])
+    >>> counted
+    tensor([[ True, False, False,  True]])
+    """
 
     blind: ClassVar[bool] = True

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Gaussian(Corruption):
-    """Add normal noise of standard deviation `sd`."""
+    """Add normal noise of standard deviation `sd`.
+
+    Examples
+    --------
+    >>> Gaussian(0.2).apply([[5.0] * 10_000]).std().round(2)
+    np.float64(0.2)
+    """
 
     sd: float = 0.1
 
@@ -31,7 +37,14 @@ class Gaussian(Corruption):
 
 @dataclass(frozen=True, repr=False)
 class Cauchy(Corruption):
-    """Add Cauchy noise of scale `scale`: mostly small, now and then enormous."""
+    """Add Cauchy noise of scale `scale`: mostly small, now and then enormous.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> np.median(np.abs(Cauchy(0.2).apply([[0.0] * 10_000]))).round(2)
+    np.float64(0.2)
+    """
 
     scale: float = 0.005
 

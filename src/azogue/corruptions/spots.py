@@ -45,7 +45,17 @@ def _plane(width: int, shape: Shape, owner: str) -> tuple[int, int, int]:
 
 @dataclass(frozen=True, repr=False)
 class Positional(Corruption):
-    """Base of the corruptions that see positions: subclasses work on rows as (n, h, w, c)."""
+    """Base of the corruptions that see positions: subclasses work on rows as (n, h, w, c).
+
+    Examples
+    --------
+    >>> import torch
+    >>> class Mirrored(Positional):
+    ...     def change(self, grid, rng):
+    ...         return grid.flip(2), torch.ones_like(grid, dtype=torch.bool)
+    >>> Mirrored().apply([[[1.0], [2.0], [3.0]]]).ravel()
+    array([3., 2., 1.])
+    """
 
     positional: ClassVar[bool] = True
 

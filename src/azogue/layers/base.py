@@ -28,7 +28,17 @@ ACTIVATIONS: dict[str, tuple[float, float]] = {
 
 
 def check_activation(name: object, owner: str) -> str:
-    """Return `name` if it is an activation, else say which there are."""
+    """Return `name` if it is an activation, else say which there are.
+
+    Examples
+    --------
+    >>> check_activation("relu", "Dense")
+    'relu'
+    >>> check_activation("rely", "Dense")
+    Traceback (most recent call last):
+        ...
+    ValueError: Dense: activation 'rely' is unknown; use one of linear, relu, ...
+    """
     if name not in ACTIVATIONS:
         raise ValueError(f"{owner}: activation {name!r} is unknown; use one of {', '.join(ACTIVATIONS)}")
     return str(name)
@@ -47,7 +57,16 @@ def check_normalization(kind: object, owner: str) -> None:
 
 
 class Layer(Spec):
-    """Base of the layer specs. `a + b` is the stack of both."""
+    """Base of the layer specs. `a + b` is the stack of both.
+
+    Examples
+    --------
+    >>> from azogue.layers import Dense, Pool
+    >>> Dense(8).result((4,)), Dense(8).count((4,)), Dense(8).back((4,), None)
+    ((8,), 32, (Dense(4),))
+    >>> Pool(2).result((28, 28, 1)), Pool(2).back((28, 28, 1), None)
+    ((14, 14, 1), (Upsample(to=(28, 28)),))
+    """
 
     #: whether it makes values of its own, so that it can be the code and has a mirror on the way back
     sized: ClassVar[bool] = False
@@ -84,7 +103,18 @@ class Layer(Spec):
 
 @dataclass(frozen=True, repr=False)
 class Input(Layer):
-    """The start of a network. Its width comes from the data; `units` states it to have it checked."""
+    """The start of a network. Its width comes from the data; `units` states it to have it checked.
+
+    Examples
+    --------
+    >>> from azogue.layers import Dense, as_network
+    >>> as_network(Input(4) + Dense(2), rows=100, width=4)
+    Input() + Dense(2) + Output()
+    >>> as_network(Input(4) + Dense(2), rows=100, width=5)
+    Traceback (most recent call last):
+        ...
+    ValueError: network: Input(4) was stated, but the data pack into 5 slots; use Input()
+    """
 
     units: int | None = None
 
@@ -114,6 +144,14 @@ class Output(Layer):
         what has been made of it, and adds what is still missing: `raw_k = raw_{k−1} + g_k(f_k([x, link(raw_{k−1})]))`.
         The code is the first one's and alone no longer holds a row (Tran, Liu, Zhou & Jin 2017, Missing modalities
         imputation via cascaded residual autoencoder).
+
+    Examples
+    --------
+    >>> from azogue.layers import Dense, as_network, weight_counts
+    >>> free = as_network(Dense(3) + Output(), rows=100, width=5)
+    >>> tied = as_network(Dense(3) + Output(tied=True), rows=100, width=5)
+    >>> weight_counts(free, 5, 3), weight_counts(tied, 5, 3)
+    ((15, 15), (15, 0))
     """
 
     activation: str = "auto"
@@ -134,7 +172,14 @@ class Output(Layer):
 
 @dataclass(frozen=True, repr=False)
 class Stack(Spec):
-    """Layers in order. Made with `+`; prints as it was typed."""
+    """Layers in order. Made with `+`; prints as it was typed.
+
+    Examples
+    --------
+    >>> from azogue.layers import Dense
+    >>> (Dense(8, "relu") + Dense(2)).layers
+    (Dense(8, activation='relu'), Dense(2))
+    """
 
     layers: tuple[Layer, ...]
 

@@ -68,7 +68,14 @@ class Dense(_Full):
 
 @dataclass(frozen=True, repr=False)
 class Bottleneck(_Full):
-    """The dense layer that is the code, wherever it stands in the stack."""
+    """The dense layer that is the code, wherever it stands in the stack.
+
+    Examples
+    --------
+    >>> from azogue.layers import as_network
+    >>> as_network(Dense(16) + Bottleneck(2) + Dense(8) + Dense(12), rows=100, width=4).code_size
+    2
+    """
 
     units: int
     activation: str = "linear"
@@ -87,6 +94,13 @@ class Restore(_Full):
     shape : tuple of int
         `(t, channels)` or `(h, w, channels)`.
     activation, normalization : as in `Dense`
+
+    Examples
+    --------
+    >>> Restore((7, 7, 16)).result((32,))
+    (7, 7, 16)
+    >>> Restore((7, 7, 16)).units
+    784
     """
 
     shape: tuple[int, ...]
@@ -116,7 +130,14 @@ class Restore(_Full):
 
 @dataclass(frozen=True, repr=False)
 class Dropout(Layer):
-    """Set each value to 0 with probability `rate` while training and scale the rest by 1/(1 − rate)."""
+    """Set each value to 0 with probability `rate` while training and scale the rest by 1/(1 − rate).
+
+    Examples
+    --------
+    >>> from azogue.layers import as_network
+    >>> as_network(Dense(8) + Dropout(0.2) + Dense(2), rows=100, width=4)
+    Input() + Dense(8) + Dropout(rate=0.2) + Dense(2) + Dense(8) + Dropout(rate=0.2) + Output()
+    """
 
     rate: float = 0.5
 
@@ -127,7 +148,15 @@ class Dropout(Layer):
 
 @dataclass(frozen=True, repr=False)
 class LayerNorm(Layer):
-    """Centre and scale each row over its units, then a learned scale and shift (Ba et al. 2016)."""
+    """Centre and scale each row over its units, then a learned scale and shift (Ba et al. 2016).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from azogue.modules import LayerNormModule
+    >>> LayerNormModule(2)(torch.tensor([[1.0, 5.0]]), None).detach().round(decimals=3)
+    tensor([[-1.,  1.]])
+    """
 
     epsilon: float = 1e-5
 
@@ -137,6 +166,15 @@ class BatchNorm(Layer):
     """Centre and scale each unit over the batch, then a learned scale and shift (Ioffe & Szegedy 2015).
 
     Running averages with `momentum` serve at inference, so that a row's result never depends on its neighbours.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from azogue.modules import BatchNormModule
+    >>> from azogue.recipe import Rng
+    >>> BatchNormModule(2)(torch.tensor([[1.0, 0.0], [5.0, 4.0]]), Rng(0)).detach().round(decimals=3)
+    tensor([[-1., -1.],
+            [ 1.,  1.]])
     """
 
     momentum: float = 0.1
@@ -145,7 +183,13 @@ class BatchNorm(Layer):
 
 @dataclass(frozen=True, repr=False)
 class Flatten(Layer):
-    """All values of a row in one line; a `Dense` layer does so by itself."""
+    """All values of a row in one line; a `Dense` layer does so by itself.
+
+    Examples
+    --------
+    >>> Flatten().result((28, 28, 3))
+    (2352,)
+    """
 
     def result(self, shape: Shape) -> Shape:
         return (math.prod(shape),)

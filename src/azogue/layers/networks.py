@@ -36,6 +36,12 @@ class NetworkSpec(Spec):
         Of the rows it was settled for; empty for tables.
     final : Layer or None
         What makes the output where that is no dense layer: the mirror of the first convolution, for instance.
+
+    Examples
+    --------
+    >>> spec = as_network((16, 2), rows=100, width=4)
+    >>> spec.encoder, spec.decoder, spec.code_size
+    ((Dense(16, activation='silu'), Dense(2)), (Dense(16, activation='silu'),), 2)
     """
 
     encoder: tuple[Layer, ...]
@@ -56,7 +62,13 @@ class NetworkSpec(Spec):
 
 
 def shapes(layers: Sequence[Layer], shape: Shape) -> Iterator[Shape]:
-    """The shape of a row in front of each layer, and behind the last."""
+    """The shape of a row in front of each layer, and behind the last.
+
+    Examples
+    --------
+    >>> list(shapes((Conv(8, stride=2), Flatten(), Dense(10)), (28, 28, 1)))
+    [(28, 28, 1), (14, 14, 8), (1568,), (10,)]
+    """
     yield shape
     for layer in layers:
         shape = layer.result(shape)
@@ -91,13 +103,24 @@ def weight_counts(spec: NetworkSpec, width: int, code_width: int) -> tuple[int, 
         Slots of a row.
     code_width : int
         Units that the code layer makes, its statistics included.
+
+    Examples
+    --------
+    >>> weight_counts(as_network((8, 2), rows=100, width=4), width=4, code_width=2)
+    (48, 48)
     """
     there, *back = (sum(layer.count(seen) for layer, seen in way) for way in _ways(spec, width, code_width))
     return there, 0 if spec.output.tied else sum(back)
 
 
 def work_of(spec: NetworkSpec, width: int, code_width: int) -> int:
-    """Multiplications of a pass of one row through the matrices of `spec`."""
+    """Multiplications of a pass of one row through the matrices of `spec`.
+
+    Examples
+    --------
+    >>> work_of(as_network((8, 2), rows=100, width=4), width=4, code_width=2)
+    96
+    """
     return sum(layer.work(seen) for way in _ways(spec, width, code_width) for layer, seen in way)
 
 
@@ -119,6 +142,13 @@ def as_network(
     ------
     TypeError, ValueError
         If `network` is none of these.
+
+    Examples
+    --------
+    >>> as_network((8, 2), rows=100, width=4)
+    Input() + Dense(8, activation='silu') + Dense(2) + Dense(8, activation='silu') + Output()
+    >>> as_network((0.5, 0.25), rows=100, width=8).code_size
+    2
     """
     if isinstance(network, NetworkSpec):
         return network
@@ -215,6 +245,11 @@ def from_stack(network: Layer | Stack, width: int | Shape) -> NetworkSpec:
 
     Mirroring repeats the hidden layers in reverse order, each with the dropout and normalisation that follow it:
     convolutions as their transposes, pooling as repetition, each to the very number of positions that there were.
+
+    Examples
+    --------
+    >>> from_stack(Dense(8, "relu") + Dense(2), 4)
+    Input() + Dense(8, activation='relu') + Dense(2) + Dense(8, activation='relu') + Output()
     """
     shape = _shape(width)
     layers = network.layers if isinstance(network, Stack) else (network,)

@@ -186,7 +186,13 @@ class Pool(Layer):
 
 @dataclass(frozen=True, repr=False)
 class Upsample(Layer):
-    """Each position `size` times along each axis (nearest neighbours), or as often as leads `to` so many positions."""
+    """Each position `size` times along each axis (nearest neighbours), or as often as leads `to` so many positions.
+
+    Examples
+    --------
+    >>> Upsample(2).result((7, 7, 16)), Upsample(2, to=(13, 13)).result((7, 7, 16))
+    ((14, 14, 16), (13, 13, 16))
+    """
 
     size: int = 2
     _: KW_ONLY
@@ -270,7 +276,13 @@ class Recurrent(Layer):
 
 @dataclass(frozen=True, repr=False)
 class Repeat(Layer):
-    """A row (width,) at each of `steps` steps, (steps, width): what a recurrent layer unrolls a code from."""
+    """A row (width,) at each of `steps` steps, (steps, width): what a recurrent layer unrolls a code from.
+
+    Examples
+    --------
+    >>> Repeat(250).result((32,))
+    (250, 32)
+    """
 
     steps: int
 

@@ -55,6 +55,12 @@ def kind_of(X: Any) -> str:
     Returns
     -------
     {"table", "image", "sequence", "text"}
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> kind_of([[1.0, 2.0]]), kind_of(["a text", "another"]), kind_of(np.zeros((5, 28, 28), np.uint8))
+    ('table', 'text', 'image')
     """
     if isinstance(X, (str, os.PathLike)):
         return _kind_of_path(X)
@@ -101,7 +107,13 @@ def _kind_of_path(path: Any) -> str:
 
 
 def as_modality(modality: Any, scaling: str, X: Any = None) -> Modality:
-    """A modality, its name, or `"auto"` (what `kind_of(X)` says) → the modality that will prepare the data."""
+    """A modality, its name, or `"auto"` (what `kind_of(X)` says) → the modality that will prepare the data.
+
+    Examples
+    --------
+    >>> as_modality("table", "minmax"), as_modality("auto", "auto", X=["a text", "another"])
+    (Table(scaling='minmax'), Text())
+    """
     if isinstance(modality, str) and modality in ("auto", *_NAMED):
         name = kind_of(X) if modality == "auto" else modality
         if name == "text" and scaling != "auto":
@@ -122,7 +134,14 @@ def as_modality(modality: Any, scaling: str, X: Any = None) -> Modality:
 
 
 def schema_from_dict(data: dict[str, Any]) -> Schema:
-    """The schema of a stored model."""
+    """The schema of a stored model.
+
+    Examples
+    --------
+    >>> schema = Table("minmax").fit([[1.0, 10.0], [3.0, 30.0]])
+    >>> schema_from_dict(schema.to_dict()) == schema
+    True
+    """
     name = data.get("modality")
     if name not in _SCHEMAS:
         raise ValueError(f"the model's data are of the modality {name!r}; this program knows {', '.join(_SCHEMAS)}")

@@ -52,6 +52,13 @@ class Demand:
         The output activation that the user asked for, `"auto"` if none.
     reach : tuple of float
         The open interval that this activation can produce, (-inf, inf) if none was asked for.
+
+    Examples
+    --------
+    >>> from azogue.modalities import Table
+    >>> counts = [[0, 3], [2, 1], [5, 0]]
+    >>> [head.kind for head in Table().fit(counts, Demand(head="poisson")).heads]
+    ['poisson']
     """
 
     head: str | None = None
@@ -60,7 +67,20 @@ class Demand:
 
 
 class Schema(Protocol):
-    """A modality that has seen data: frozen, printable, and all JSON."""
+    """A modality that has seen data: frozen, printable, and all JSON.
+
+    Examples
+    --------
+    >>> from azogue.modalities import Table
+    >>> X = [[1.0, 10.0], [3.0, 30.0]]
+    >>> schema = Table("minmax").fit(X)
+    >>> schema.pack(X).x
+    tensor([[0., 0.],
+            [1., 1.]])
+    >>> schema.unpack(schema.pack(X))
+    array([[ 1., 10.],
+           [ 3., 30.]])
+    """
 
     @property
     def width(self) -> int:
@@ -95,7 +115,15 @@ class Schema(Protocol):
 
 
 class Modality(Protocol):
-    """A modality before it has seen data: a frozen value."""
+    """A modality before it has seen data: a frozen value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from azogue.modalities import Image, Table
+    >>> Table().fit([[1.0, 2.0], [3.0, 4.0]]).shape, Image().fit(np.zeros((5, 8, 8), np.uint8)).shape
+    ((2,), (8, 8, 1))
+    """
 
     def fit(self, X: Any, demand: Demand = ...) -> Schema:
         """Learn how to pack `X` and how to undo it."""

@@ -1,6 +1,7 @@
 """The objective of training: reconstruction + Σ weighted penalties."""
 
 from azogue.objectives.algebra import Objective, Term, evaluate
+from azogue.objectives.distances import MAE, MSE, RMSE, Correntropy, Huber
 from azogue.objectives.divergences import (
     KL,
     MMD,
@@ -16,14 +17,8 @@ from azogue.objectives.neighborhoods import Neighbors, affinities
 from azogue.objectives.penalties import L1, Contraction, Sparsity, WeightDecay
 from azogue.objectives.reconstruction import (
     BCE,
-    MAE,
-    MSE,
-    NAMED,
-    RMSE,
-    Correntropy,
     CrossEntropy,
     HeadLoss,
-    Huber,
     Likelihood,
     Poisson,
     Reconstruction,
@@ -67,7 +62,21 @@ __all__ = [
     "mmd",
 ]
 
-
+#: Names that `objective=` takes as text.
+NAMED: dict[str, Term] = {
+    "mse": MSE(),
+    "mean_squared_error": MSE(),
+    "mean_absolute_error": MAE(),
+    "rmse": RMSE(),
+    "mae": MAE(),
+    "huber": Huber(),
+    "correntropy": Correntropy(),
+    "bce": BCE(),
+    "binary_crossentropy": BCE(),
+    "cross-entropy": CrossEntropy(),
+    "categorical_crossentropy": CrossEntropy(),
+    "poisson": Poisson(),
+}
 _DEFAULT = HeadLoss()
 
 

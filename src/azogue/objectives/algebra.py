@@ -49,6 +49,17 @@ class Term(Spec):
 
     `needs` names the statistics of the code that the term reads (`"prior"`: a prior to compare with), `heads` the
     kinds of heads that it can work on (empty: any), `demand` the head that it wants for numeric columns.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> import torch
+    >>> from azogue.recipe import Code
+    >>> class Norm(Term):
+    ...     def __call__(self, step):
+    ...         return step.code.z.square().sum(1)
+    >>> Norm()(SimpleNamespace(code=Code(torch.tensor([[3.0, 4.0]])))), 0.1 * Norm()
+    (tensor([25.]), 0.1 * Norm())
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
@@ -108,7 +119,17 @@ class Term(Spec):
 
 @dataclass(frozen=True, repr=False)
 class Objective(Spec):
-    """A weighted sum of terms, in the order in which they were added."""
+    """A weighted sum of terms, in the order in which they were added.
+
+    Examples
+    --------
+    >>> from azogue.objectives import L1, MSE, Sparsity
+    >>> objective = 2.0 * (MSE() + 0.1 * L1()) + Sparsity(0.1)
+    >>> objective
+    2 * MSE() + 0.2 * L1() + Sparsity(rho=0.1)
+    >>> objective.penalties
+    0.2 * L1() + Sparsity(rho=0.1)
+    """
 
     terms: tuple[tuple[float, Term], ...]
 
@@ -186,7 +207,17 @@ class Objective(Spec):
 
 
 def evaluate(objective: Objective, step: Step) -> tuple[Tensor, list[Tensor]]:
-    """The objective at a step: Σ weight · mean(term), and the unweighted means in the order of the terms."""
+    """The objective at a step: Σ weight · mean(term), and the unweighted means in the order of the terms.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> import torch
+    >>> from azogue.objectives import L1
+    >>> from azogue.recipe import Code
+    >>> evaluate(0.5 * L1(), SimpleNamespace(code=Code(torch.tensor([[1.0, -2.0], [0.0, 1.0]]))))
+    (tensor(1.), [tensor(2.)])
+    """
     means = [value.mean() if value.ndim else value for value in (term(step) for _, term in objective.terms)]
     total = means[0] * objective.terms[0][0]
     for (weight, _), mean in zip(objective.terms[1:], means[1:], strict=True):

@@ -37,6 +37,16 @@ class KL(Term):
     ----------
     Kingma & Welling (2014), Auto-encoding variational Bayes. NOTE[DIFF] ruta averages over the units of the code, and
     so weighs the prior by 1/size; the bound sums over them.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> from azogue.codes import Gaussian
+    >>> from azogue.recipe import Code
+    >>> model = SimpleNamespace(code=SimpleNamespace(spec=Gaussian()), columns=None, column_weights=torch.ones(2))
+    >>> code = Code(torch.zeros(1, 1), {"mean": torch.ones(1, 1), "log_var": torch.zeros(1, 1)})
+    >>> KL()(SimpleNamespace(x=torch.zeros(1, 2), mask=None, code=code, model=model))  # ½ nat, two columns
+    tensor([0.2500])
     """
 
     free_bits: float = 0.0
@@ -90,6 +100,14 @@ class TotalCorrelation(Term):
     ----------
     Chen, Li, Grosse & Duvenaud (2018), Isolating sources of disentanglement in VAEs (β-TCVAE). NOTE[DIFF] the mixture
     is over the batch alone: the size of the data set only adds a constant.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> from azogue.recipe import Code
+    >>> z = torch.tensor([[-9.0, -9.0], [9.0, 9.0]])
+    >>> TotalCorrelation()(SimpleNamespace(code=Code(z, {"mean": z, "log_var": torch.zeros(2, 2)})))  # log 2
+    tensor(0.6931)
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"mean", "log_var"})
@@ -114,6 +132,12 @@ def mmd(x: Tensor, y: Tensor, kernel: str = "imq") -> Tensor:
     ----------
     x, y : Tensor, shapes (n, size) and (m, size)
     kernel : {"imq", "rbf"}
+
+    Examples
+    --------
+    >>> x = torch.zeros(1, 2)
+    >>> mmd(x, x).item(), round(mmd(x, x + 1e6).item(), 3)  # far apart, each of the six kernels gives 2
+    (0.0, 12.0)
     """
     both = torch.cat([x, y])
     lengths = both.square().sum(1)
@@ -138,6 +162,15 @@ class MMD(Term):
     ----------
     Tolstikhin, Bousquet, Gelly & Schölkopf (2018), Wasserstein auto-encoders, ICLR. NOTE[DIFF] pairs of a point with
     itself are kept, so that equal samples give exactly 0 and the value is never negative.
+
+    Examples
+    --------
+    >>> import azogue as az
+    >>> X = [[float(n), float(n * n)] for n in range(20)]
+    >>> code = az.codes.Point(az.priors.StandardNormal())
+    >>> ae = az.Autoencoder(1, code=code, objective=MMD(), epochs=1, random_state=0)
+    >>> list(ae.fit(X).history_[0])[:3]
+    ['epoch', 'reconstruction', 'mmd']
     """
 
     kernel: str = "imq"
@@ -177,6 +210,15 @@ class Commitment(Term):
     ----------
     van den Oord, Vinyals & Kavukcuoglu (2017), Neural discrete representation learning. NOTE[DIFF] the revival of
     unused entries is ours; without it most entries of a codebook never move.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> from azogue.codes import VectorQuantized
+    >>> h = torch.tensor([[1.0], [9.0]])
+    >>> code = VectorQuantized(2)(h, None, codebook=torch.tensor([[[0.0], [10.0]]]))
+    >>> Commitment(beta=0.25, revival=0.0)(SimpleNamespace(h=h, code=code))  # 1 + ¼ · 1
+    tensor([1.2500, 1.2500])
     """
 
     beta: float = 0.25
@@ -233,6 +275,14 @@ class Adversary(Term):
     ----------
     Makhzani, Shlens, Jaitly, Goodfellow & Frey (2016), Adversarial autoencoders; Goodfellow et al. (2014) for the
     non-saturating form.
+
+    Examples
+    --------
+    >>> import azogue as az
+    >>> X = [[float(n), float(n * n)] for n in range(20)]
+    >>> ae = az.AdversarialAutoencoder(1, epochs=1, random_state=0).fit(X)
+    >>> list(ae.history_[0])[:3]
+    ['epoch', 'reconstruction', 'adversary']
     """
 
     units: tuple[int, ...] = (64, 64)
@@ -261,7 +311,13 @@ class Adversary(Term):
 
 @dataclass(frozen=True, repr=False)
 class AdversaryLoss(Term):
-    """½ (−log D(draw) − log(1 − D(z))): the cross-entropy of telling draws of the prior from codes, (n,)."""
+    """½ (−log D(draw) − log(1 − D(z))): the cross-entropy of telling draws of the prior from codes, (n,).
+
+    Examples
+    --------
+    >>> Adversary((8,)).opponent
+    AdversaryLoss(of=Adversary(units=(8,)))
+    """
 
     of: Adversary = Adversary()
 

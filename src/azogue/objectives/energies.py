@@ -42,6 +42,17 @@ def free_energy(network: Network, v: Tensor) -> Tensor:
 
     `−a·v − Σⱼ log(1 + exp(bⱼ + Wⱼv))` for hidden bits, `−a·v − ½ Σⱼ (bⱼ + Wⱼv)²` for normal ones; normal visible units
     add ½ ‖v‖².
+
+    Examples
+    --------
+    >>> from azogue.build import build
+    >>> from azogue.codes import Point
+    >>> from azogue.heads import Bernoulli
+    >>> from azogue.layers import Dense, Output, as_network
+    >>> spec = as_network(Dense(3, "sigmoid") + Output(tied=True), rows=10, width=2)
+    >>> machine = build(spec, Point(), 2, [Bernoulli(0, 2, (0, 1), (1.0, 1.0))], seed=0)
+    >>> free_energy(machine, torch.zeros(1, 2)).detach()  # −3 log 2, as biases are 0 at first
+    tensor([-2.0794])
     """
     layer, back = _machine(network)
     field = linear(v, layer.weight, layer.bias)
@@ -67,6 +78,15 @@ class ContrastiveDivergence(Term):
     ----------
     Hinton (2002), Training products of experts by minimizing contrastive divergence; Hinton (2010), A practical guide
     to training restricted Boltzmann machines.
+
+    Examples
+    --------
+    >>> import azogue as az
+    >>> X = [[True, False], [False, True]] * 10
+    >>> network = az.Dense(3, "sigmoid") + az.Output(tied=True)
+    >>> ae = az.Autoencoder(network, objective=ContrastiveDivergence(), epochs=1, random_state=0).fit(X)
+    >>> list(ae.history_[0])[:3]
+    ['epoch', 'reconstruction', 'contrastive_divergence']
     """
 
     steps: int = 1

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from azogue.objectives.algebra import Pulled
-from azogue.objectives.reconstruction import MSE, by_column, by_slot, shares
+from azogue.objectives.distances import MSE
+from azogue.objectives.reconstruction import by_column, by_slot, shares
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -45,6 +45,14 @@ class Sparsity(Term):
     References
     ----------
     Ng (2011), Sparse autoencoder, CS294A lecture notes; Charte et al. (2018), Information Fusion 44.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> from azogue.recipe import Code
+    >>> h = torch.tensor([[0.0, 0.25], [0.1, 0.05]])
+    >>> Sparsity(0.05)(SimpleNamespace(h=h, code=Code(h)))
+    tensor(0.0100)
     """
 
     rho: float = 0.05
@@ -105,7 +113,15 @@ def _activations(step: Step) -> Tensor:
 
 
 class L1(Term):
-    """`Σⱼ |zⱼ|` of each row's code: few units at work at a time."""
+    """`Σⱼ |zⱼ|` of each row's code: few units at work at a time.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> from azogue.recipe import Code
+    >>> L1()(SimpleNamespace(code=Code(torch.tensor([[1.0, -2.0], [0.0, 0.5]]))))
+    tensor([3.0000, 0.5000])
+    """
 
     name = "l1"
 
@@ -124,6 +140,13 @@ class WeightDecay(Term):
     Parameters
     ----------
     on : {"all", "code"}
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> model = SimpleNamespace(matrices=lambda on: [torch.ones(2, 3), 2 * torch.ones(3, 2)])
+    >>> WeightDecay()(SimpleNamespace(model=model))
+    tensor(30.)
     """
 
     on: str = "all"
@@ -164,6 +187,16 @@ class Contraction(Term):
     ----------
     Rifai, Vincent, Muller, Glorot & Bengio (2011), ICML; Hutchinson (1990), Communications in Statistics 19.
     NOTE[DIFF] ruta takes the gradient of the sum of the codes, in which units cancel one another.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> from azogue.layers import Dense
+    >>> from azogue.modules import Chain
+    >>> layer = DenseModule(2, Dense(3), Rng(0))
+    >>> step = SimpleNamespace(seen=torch.ones(1, 2), model=SimpleNamespace(encoder=Chain([layer])))
+    >>> torch.allclose(Contraction()(step), layer.weight.square().sum())
+    True
     """
 
     exact: int = 64

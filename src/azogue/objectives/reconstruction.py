@@ -1,10 +1,9 @@
-"""Distances between x and its reconstruction, as a weighted mean over the user's columns.
+"""How far a reconstruction is from x, as a weighted mean over the user's columns.
 
     row's loss = Σ_c w_c m_c ℓ_c / Σ_c w_c m_c
 
 with one weight w_c a *column* (not a one-hot slot) and m_c = 1 where the cell is observed. `HeadLoss` takes each
-head's natural loss for ℓ; the other terms apply one distance to the reconstruction in the units of x (probabilities
-for booleans and categories, whose slots are summed: squared error then is Brier's score).
+head's natural loss for ℓ; the terms of `distances` apply one distance to the reconstruction in the units of x.
 """
 
 from __future__ import annotations
@@ -26,7 +25,19 @@ if TYPE_CHECKING:
 
 
 class Reconstruction(Term):
-    """Base of the distances: subclasses give the loss of each column."""
+    """Base of the distances: subclasses give the loss of each column.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> class Relative(Reconstruction):
+    ...     def columns(self, step):
+    ...         return ((step.x - step.out) / step.x).abs()
+    >>> model = SimpleNamespace(columns=None, column_weights=torch.tensor([3.0, 1.0]))
+    >>> step = SimpleNamespace(x=torch.tensor([[2.0, 4.0]]), out=torch.tensor([[1.0, 4.0]]), mask=None, model=model)
+    >>> Relative()(step)  # (3 · ½ + 1 · 0) / (3 + 1)
+    tensor([0.3750])
+    """
 
     reconstructs: ClassVar[bool] = True
 
@@ -79,7 +90,7 @@ def weighted_mean(cells: Tensor, step: Step) -> Tensor:
     return (cells * kept).sum(1) / kept.sum(1).clamp(min=torch.finfo(cells.dtype).tiny)
 
 
-def _total(cells: Tensor, scale: float) -> Tensor:
+def summed(cells: Tensor, scale: float) -> Tensor:
     """The sum of each member's cells (…, n, columns), with the scale taken out."""
     total = cells.sum((-2, -1))
     return total if scale == 1.0 else total / scale
@@ -93,7 +104,17 @@ def by_column(cells: Tensor, step: Step) -> Tensor:
 
 
 class HeadLoss(Reconstruction):
-    """Each head's natural loss: squared error, cross-entropies and Poisson in nats. The default reconstruction."""
+    """Each head's natural loss: squared error, cross-entropies and Poisson in nats. The default reconstruction.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> from azogue.heads import Bernoulli, Gaussian
+    >>> model = SimpleNamespace(heads=(Gaussian(0, 1, (0,), (1.0,)), Bernoulli(1, 2, (1,), (1.0,))))
+    >>> step = SimpleNamespace(x=torch.tensor([[2.0, 1.0]]), raw=torch.tensor([[5.0, 0.0]]), model=model)
+    >>> HeadLoss().columns(step)  # (2 − 5)², log 2
+    tensor([[9.0000, 0.6931]])
+    """
 
     name = "reconstruction"
 
@@ -117,7 +138,7 @@ class HeadLoss(Reconstruction):
     def gradient(self, step: Step, scale: float) -> Pulled:
         share = shares(step, scale)
         cells, slopes = self.slopes(step)  # both are fresh
-        return Pulled(_total(cells.mul_(share), scale), {"raw": slopes.mul_(by_slot(share, step))})
+        return Pulled(summed(cells.mul_(share), scale), {"raw": slopes.mul_(by_slot(share, step))})
 
     @property
     def analytic(self) -> bool:
@@ -147,6 +168,15 @@ class Likelihood(HeadLoss):
     References
     ----------
     Rybkin, Daniilidis & Levine (2021), Simple and effective VAE training with calibrated decoders, ICML.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> from azogue.heads import Gaussian
+    >>> model = SimpleNamespace(heads=(Gaussian(0, 1, (0,), (1.0,)),), numeric=torch.tensor([True]))
+    >>> step = SimpleNamespace(x=torch.zeros(1, 1), raw=torch.ones(1, 1), model=model)
+    >>> Likelihood(1.0).likelihood(step)  # −½ − ½ log 2π
+    tensor([[-1.4189]])
     """
 
     variance: float | str = "shared"
@@ -195,7 +225,7 @@ class Likelihood(HeadLoss):
         inverse = torch.where(numeric, 0.5 * (-log_variance).exp(), 1.0)
         scaled = cells * inverse
         loss = scaled + 0.5 * numeric * (math.log(2 * math.pi) + log_variance)
-        found = Pulled(_total(loss * share, scale), {"raw": slopes * by_slot(inverse * share, step)})
+        found = Pulled(summed(loss * share, scale), {"raw": slopes * by_slot(inverse * share, step)})
         if isinstance(self.variance, str) and bool(numeric.any()):
             (own,) = step.model.part(self).parameters()
             each = ((0.5 - scaled) * share).sum(-2)[..., numeric]
@@ -209,115 +239,17 @@ class Likelihood(HeadLoss):
         return self.states("gradient", "__call__", "likelihood", "errors", "columns", "log_variance")
 
 
-class Distance(Reconstruction):
-    """One distance for all heads, slot by slot in the units of x."""
-
-    reads_out: ClassVar[bool] = True
-
-    def distance(self, error: Tensor) -> Tensor:
-        """From x − out, shape (n, width), the distance of each slot."""
-        raise NotImplementedError
-
-    def slope(self, error: Tensor) -> Tensor:
-        """The derivative of `distance` by the error."""
-        raise NotImplementedError
-
-    def columns(self, step: Step) -> Tensor:
-        return by_column(self.distance(step.x - step.out), step)
-
-    def gradient(self, step: Step, scale: float) -> Pulled:
-        share, error = shares(step, scale), step.out - step.x  # distances are even, slopes odd
-        cells = by_column(self.distance(error), step)
-        return Pulled(_total(cells * share, scale), {"out": self.slope(error) * by_slot(share, step)})
-
-    @property
-    def analytic(self) -> bool:
-        return self.states("gradient", "__call__", "errors", "columns") and self.states("slope", "distance")
-
-
-class MSE(Distance):
-    """Squared error, (x − out)²."""
-
-    def distance(self, error: Tensor) -> Tensor:
-        return error.square()
-
-    def slope(self, error: Tensor) -> Tensor:
-        return error + error
-
-
-class RMSE(MSE):
-    """Root of a row's mean squared error; its columns are squared errors."""
-
-    def errors(self, step: Step) -> Tensor:
-        return (super().errors(step) + torch.finfo(step.x.dtype).eps ** 2).sqrt()
-
-    def gradient(self, step: Step, scale: float) -> Pulled:
-        rows = step.x.shape[-2]
-        share, error = shares(step, rows), step.out - step.x
-        mean = (by_column(self.distance(error), step) * share).sum(-1)
-        root = (mean + torch.finfo(mean.dtype).eps ** 2).sqrt()
-        outer = (0.5 * scale / rows / root)[..., None]
-        return Pulled(root.mean(-1), {"out": self.slope(error) * by_slot(share, step) * outer})
-
-
-class MAE(Distance):
-    """Absolute error, `|x − out|`."""
-
-    def distance(self, error: Tensor) -> Tensor:
-        return error.abs()
-
-    def slope(self, error: Tensor) -> Tensor:
-        return error.sign()
-
-
-@dataclass(frozen=True, repr=False)
-class Huber(Distance):
-    """Squared near zero, absolute far away: `e²/2` for `|e| ≤ δ`, else `δ(|e| − δ/2)` (Huber 1964)."""
-
-    delta: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.delta <= 0:
-            raise ValueError(f"Huber: delta must be positive, got {self.delta!r}")
-
-    def distance(self, error: Tensor) -> Tensor:
-        return torch.nn.functional.huber_loss(error, torch.zeros_like(error), reduction="none", delta=self.delta)
-
-    def slope(self, error: Tensor) -> Tensor:
-        return error.clamp(-self.delta, self.delta)
-
-
-@dataclass(frozen=True, repr=False)
-class Correntropy(Distance):
-    """Correntropy-induced loss, 2σ²(1 − exp(−e²/2σ²)): squared error for small e, bounded by 2σ² for large.
-
-    Parameters
-    ----------
-    sigma : float
-        Width σ of the kernel, in scaled units. As σ grows the loss tends to squared error.
-
-    References
-    ----------
-    Liu, Pokharel & Príncipe (2007), Correntropy. NOTE[DIFF] scaled by 2σ² and shifted so that it is a distance; a
-    mean over the batch, so that it does not depend on the batch's size as ruta's does.
-    """
-
-    sigma: float = 0.5
-
-    def __post_init__(self) -> None:
-        if self.sigma <= 0:
-            raise ValueError(f"Correntropy: sigma must be positive, got {self.sigma!r}")
-
-    def distance(self, error: Tensor) -> Tensor:
-        width = 2.0 * self.sigma**2
-        return -width * torch.expm1(-error.square() / width)
-
-    def slope(self, error: Tensor) -> Tensor:
-        return 2 * error * (-error.square() / (2.0 * self.sigma**2)).exp()
-
-
 class BCE(HeadLoss):
-    """Binary cross-entropy, −x log p − (1 − x) log(1 − p), in nats; numeric columns are scaled to [0, 1]."""
+    """Binary cross-entropy, −x log p − (1 − x) log(1 − p), in nats; numeric columns are scaled to [0, 1].
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> from azogue.heads import Bernoulli
+    >>> model = SimpleNamespace(heads=(Bernoulli(0, 1, (0,), (1.0,)),))
+    >>> BCE().columns(SimpleNamespace(x=torch.ones(1, 1), raw=torch.zeros(1, 1), model=model))  # log 2
+    tensor([[0.6931]])
+    """
 
     name = "bce"
     heads = frozenset({"bernoulli"})
@@ -325,32 +257,34 @@ class BCE(HeadLoss):
 
 
 class CrossEntropy(HeadLoss):
-    """Cross-entropy of categories and booleans, −Σ x log p, in nats."""
+    """Cross-entropy of categories and booleans, −Σ x log p, in nats.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> from azogue.heads import Categorical
+    >>> model = SimpleNamespace(heads=(Categorical(0, 4, (0,), (1.0,)),))
+    >>> x = torch.tensor([[0.0, 1.0, 0.0, 0.0]])
+    >>> CrossEntropy().columns(SimpleNamespace(x=x, raw=torch.zeros(1, 4), model=model))  # log 4
+    tensor([[1.3863]])
+    """
 
     name = "cross_entropy"
     heads = frozenset({"categorical", "bernoulli"})
 
 
 class Poisson(HeadLoss):
-    """Poisson negative log-likelihood, λ − x log λ + log x!, in nats; numeric columns are counts, unscaled."""
+    """Poisson negative log-likelihood, λ − x log λ + log x!, in nats; numeric columns are counts, unscaled.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> from azogue.heads import Poisson as Counts
+    >>> model = SimpleNamespace(heads=(Counts(0, 1, (0,), (1.0,)),))
+    >>> Poisson().columns(SimpleNamespace(x=torch.tensor([[3.0]]), raw=torch.zeros(1, 1), model=model))  # 1 + log 3!
+    tensor([[2.7918]])
+    """
 
     name = "poisson"
     heads = frozenset({"poisson"})
     demand = "poisson"
-
-
-#: Names that `objective=` takes as text.
-NAMED: dict[str, Term] = {
-    "mse": MSE(),
-    "mean_squared_error": MSE(),
-    "mean_absolute_error": MAE(),
-    "rmse": RMSE(),
-    "mae": MAE(),
-    "huber": Huber(),
-    "correntropy": Correntropy(),
-    "bce": BCE(),
-    "binary_crossentropy": BCE(),
-    "cross-entropy": CrossEntropy(),
-    "categorical_crossentropy": CrossEntropy(),
-    "poisson": Poisson(),
-}

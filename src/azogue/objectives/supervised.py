@@ -106,6 +106,14 @@ class FisherRatio(Term):
     Charte, Charte & Herrera (2021), Reducing data complexity using autoencoders with class-informed loss functions,
     IEEE TPAMI. NOTE[DIFF] theirs is for two classes and squares the difference of their means; here any number of
     classes counts by its rows in the batch, which for two equal ones is a quarter of their ratio.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> from azogue.recipe import Code
+    >>> z = torch.tensor([[-1.0], [1.0], [9.0], [11.0]])
+    >>> FisherRatio()(SimpleNamespace(code=Code(z), target=torch.tensor([0, 0, 1, 1])))  # 1 / (1 + 100 / 4)
+    tensor(0.0385)
     """
 
     supervised: ClassVar[bool] = True
@@ -137,6 +145,16 @@ class LeastSquaresSVM(Term):
     Charte, Sevillano-García, Lucena-González, Martín-Rodríguez, Charte & Herrera (2021), Slicer: feature learning for
     class separability with least-squares support vector machine loss and COVID-19 chest X-ray case study, HAIS;
     Suykens & Vandewalle (1999). NOTE[DIFF] theirs is for two classes; here one machine tells each class from the rest.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> from azogue.recipe import Code
+    >>> machines = {"weight": torch.tensor([[1.0], [-1.0]]), "bias": torch.zeros(2)}
+    >>> model = SimpleNamespace(part=lambda term: machines)
+    >>> step = SimpleNamespace(code=Code(torch.tensor([[1.0], [0.0]])), target=torch.tensor([0, 0]), model=model)
+    >>> LeastSquaresSVM()(step)  # ½ · (1 + 1), and ½ · (1 + 1) more where no machine has a say
+    tensor([1., 2.])
     """
 
     classes: int = 2

@@ -22,6 +22,11 @@ class Report:
     title : str
     sections : list of dict
         Each with `title`, and any of `text`, `facts`, `table`, `chart`, `images`.
+
+    Examples
+    --------
+    >>> Report("Iris", [{"title": "Data", "facts": {"rows": 150}}]).to_dict()["sections"][0]["facts"]
+    {'rows': 150}
     """
 
     def __init__(self, title: str, sections: list[dict[str, Any]]) -> None:

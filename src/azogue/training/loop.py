@@ -34,7 +34,18 @@ WATCHED = 32
 
 
 class TrainingWarning(UserWarning):
-    """A run ended other than planned; the message says when, why, and what was kept."""
+    """A run ended other than planned; the message says when, why, and what was kept.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import azogue as az
+    >>> members = [az.Autoencoder(1, epochs=1, learning_rate=rate, random_state=0) for rate in (1e-3, 1e30)]
+    >>> with warnings.catch_warnings(record=True, action="always") as caught:
+    ...     _ = az.fit_together(members, [[float(n), float(-n)] for n in range(20)])
+    >>> [warning.category.__name__ for warning in caught]
+    ['TrainingWarning']
+    """
 
 
 class Backend(Protocol):
