@@ -217,7 +217,7 @@ def test_senseless_parameters_are_refused(make, message):
 @pytest.mark.parametrize(
     ("ae", "message"),
     [
-        (az.Autoencoder(2, objective=az.objectives.KL()), r"KL\(\) needs a code with \['log_var', 'mean', 'prior'\]"),
+        (az.Autoencoder(2, objective=az.objectives.KL()), r"KL\(\) needs a code with \['divergence'\]"),
         (az.Autoencoder(2, objective=az.objectives.MMD()), r"MMD\(\) needs a code with \['prior'\], but Point\(\)"),
         (az.VectorQuantizedAutoencoder(2, code=az.codes.Point()), r"Commitment\(\) needs a code with"),
         (az.VariationalAutoencoder(2, code=az.codes.TopK(1)), "KL"),
