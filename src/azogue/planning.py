@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from azogue.inference import calibration_rows
 from azogue.layers import shapes
 from azogue.recipe import Batch, Rng
-from azogue.training.data import BLOCK, batches
+from azogue.training.data import BLOCK
 from azogue.training.state import start
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _epoch_seconds(session: Session, steps: int, budget: float) -> float:
     recipe = session.recipe
     state, backend = start(copy.deepcopy(session.network), recipe), session.backend
     begun = time.perf_counter()
-    rows = list(itertools.islice(batches([session.data], recipe.batch_size, [Rng(recipe.seed)]), 64))
+    rows = list(itertools.islice(backend.batches([session.data], recipe.batch_size, [Rng(recipe.seed)]), 64))
     gather = (time.perf_counter() - begun) / len(rows) if len(rows) < 64 else 0.0
     times: list[float] = []
     deadline = time.perf_counter() + budget

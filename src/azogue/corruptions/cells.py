@@ -58,6 +58,8 @@ class Ones(_Replacement):
 class SaltPepper(_Replacement):
     """Set each cell with probability p to the batch's smallest or largest value of its slot, at even odds."""
 
+    mixes: ClassVar[bool] = True
+
     def replacement(self, x: Tensor, rng: Rng, columns: Tensor | None) -> Tensor:
         import torch
 
@@ -70,6 +72,8 @@ class Swap(_Replacement):
 
     The noise of a table: every value that the network sees is one that its column really takes.
     """
+
+    mixes: ClassVar[bool] = True
 
     def replacement(self, x: Tensor, rng: Rng, columns: Tensor | None) -> Tensor:
         donor = (uniform(x, rng, "corruption/donor", columns) * len(x)).long().clamp(max=len(x) - 1)
