@@ -204,6 +204,12 @@ def test_noise_is_sigma_times_clip_on_the_sum_and_the_sum_is_divided_by_the_expe
     assert stats.kstest(noise / 0.75, "norm").pvalue > 0.01
 
 
+def test_the_noise_of_every_step_is_its_own():
+    session, _ = opened(az.Autoencoder(deep()), X)
+    noise = moves(1.0, session.data.all().take(slice(0, 0)), 3).reshape(3, -1)
+    assert abs(np.corrcoef(noise) - np.eye(3)).max() < 0.3
+
+
 def test_without_noise_a_step_is_the_clipped_mean():
     session, _ = opened(az.Autoencoder(deep()), X)
     assert np.abs(moves(0.0, session.data.all(), 3)).max() < 1e-12
@@ -403,7 +409,7 @@ def test_the_contract_holds(cls, check):
 
 
 def test_it_learns():
-    model = small(epochs=40, learning_rate=1e-2, privacy=Privacy(8.0)).fit(np.tile(TABLE, (10, 1)))
+    model = small(epochs=60, batch_size=1000, learning_rate=1e-2, privacy=Privacy(8.0)).fit(np.tile(TABLE, (10, 1)))
     assert model.evaluate(TABLE)["r2"] > 0.5
 
 
@@ -496,3 +502,58 @@ def test_values_are_kept_whole():
     assert repr(wish) == "Privacy(2.0, delta=1e-06, clip=0.3, accountant='prv', schema='public')"
     assert copy.deepcopy(wish) == wish
     assert "steps=7" in repr(Guarantee(1.0, 1e-5, 1.0, 0.1, 7))
+
+
+# -- what an attacker can tell ----------------------------------------------------------------------------------------
+
+
+def rate(hits, of, upper):
+    """A bound of a probability at 99.95 %, as it is asked for at many thresholds (Clopper & Pearson 1934)."""
+    if not upper:
+        return 1 - rate(of - hits, of, True)
+    return 1.0 if hits == of else stats.beta.ppf(0.9995, hits + 1, of - hits)
+
+
+def proven(claimed, count=40):
+    """The ε that losses on one planted row prove, of models that were trained with it and without (Jagielski 2020)."""
+    rows, canary = 0.1 * np.random.default_rng(0).normal(size=(40, 5)), np.array([[6.0, -6.0, 6.0, -6.0, 6.0]])
+    model = az.Autoencoder(
+        net(az.Dense(2)), scaling="none", epochs=15, batch_size=64, learning_rate=0.06, privacy=Privacy(claimed)
+    )
+    without, with_it = (
+        np.array([model.set_params(random_state=seed).fit(table).errors(canary)[0] for seed in range(count)])
+        for table in (rows, np.concatenate([rows, canary]))
+    )
+    found = 0.0
+    for threshold in np.concatenate([without, with_it]):
+        tpr, fpr = (with_it <= threshold).sum(), (without <= threshold).sum()
+        found = max(found, math.log(max(rate(tpr, count, False) - 1e-5, 1e-9) / rate(fpr, count, True)))
+    return found
+
+
+def test_a_planted_row_proves_no_more_than_is_claimed():
+    assert proven(1.0) <= 1.0
+
+
+@pytest.mark.parametrize("fault", ["noise", "clipping"])
+def test_the_attack_sees_what_is_forgotten(fault, monkeypatch):
+    if fault == "noise":
+        monkeypatch.setattr(Secret, "normal", lambda self, stream, epoch, step, count: np.zeros(count))
+    else:
+        monkeypatch.setattr("azogue.training.private._factors", lambda squares, clip: torch.ones_like(squares))
+    assert proven(1.0) > 1.3
+
+
+def test_losses_tell_members_from_others_no_better_than_the_guarantee():
+    members, others = [], []
+    for seed in range(5):
+        order = np.random.default_rng(seed).permutation(len(TABLE))
+        model = small(epochs=20, learning_rate=1e-2, privacy=Privacy(2.0), random_state=seed).fit(TABLE[order[:100]])
+        members.append(model.errors(TABLE[order[:100]]))
+        others.append(model.errors(TABLE[order[100:]]))
+    ours, theirs, kept = np.concatenate(members), np.concatenate(others), model.privacy_
+    for threshold in np.quantile(np.concatenate([ours, theirs]), np.linspace(0.01, 0.99, 99)):
+        for sign in (1, -1):
+            tpr = rate(int((sign * ours < sign * threshold).sum()), 500, False)
+            fpr = rate(int((sign * theirs < sign * threshold).sum()), 500, True)
+            assert tpr <= math.exp(kept.epsilon) * fpr + kept.delta

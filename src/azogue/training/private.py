@@ -234,18 +234,19 @@ def _squares(calls: Sequence[Call], deltas: Sequence[Tensor]) -> Tensor:
     total = torch.zeros(len(deltas[0]), dtype=torch.float64, device=deltas[0].device)
     for at, (one, delta) in enumerate(zip(calls, deltas, strict=True)):
         for other, theirs in zip(calls[at:], deltas[at:], strict=True):
-            double = 1.0 if one is other else 2.0
-            if one.weight == other.weight:
-                crossed = one.tied != other.tied  # one has the inputs where the other has the derivatives
-                left, right = (other.a, theirs) if crossed else (theirs, other.a)
-                total += double * _dots(delta, left) * _dots(one.a, right)
-            if one.bias == other.bias:
-                total += double * _dots(delta, theirs)
+            count, shared = 1.0 if one is other else 2.0, one.bias == other.bias
+            if one.weight == other.weight and one.tied != other.tied:  # one's inputs are where the other's δ are
+                total += count * _dots(delta, other.a) * _dots(one.a, theirs)
+            elif one.weight == other.weight:
+                both = _dots(delta, theirs)
+                total += count * both * (_dots(one.a, other.a) + shared)
+            if shared and one.weight != other.weight:
+                total += count * _dots(delta, theirs)
     return total
 
 
 def _dots(a: Tensor, b: Tensor) -> Tensor:
-    return (a.double() * b.double()).sum(1)
+    return torch.linalg.vecdot(a, b, dim=1).double()
 
 
 # -- everything else --------------------------------------------------------------------------------------------------
