@@ -417,6 +417,8 @@ def test_plan_and_repr():
     plan = str(small().plan(TABLE))
     assert "private, float32" in plan
     assert "3 × 4 steps of 50 rows" in plan
+    assert "privacy     Guarantee(epsilon=3.99" in plan
+    assert "privacy" not in str(small(privacy=None).plan(TABLE))
     assert repr(small()).count("Privacy(4.0)") == 1
 
 
@@ -518,7 +520,12 @@ def proven(claimed, count=40):
     """The ε that losses on one planted row prove, of models that were trained with it and without (Jagielski 2020)."""
     rows, canary = 0.1 * np.random.default_rng(0).normal(size=(40, 5)), np.array([[6.0, -6.0, 6.0, -6.0, 6.0]])
     model = az.Autoencoder(
-        net(az.Dense(2)), scaling="none", epochs=15, batch_size=64, learning_rate=0.06, privacy=Privacy(claimed)
+        net(az.Dense(2)),
+        scaling="none",
+        epochs=15,
+        batch_size=64,
+        learning_rate=0.06,
+        privacy=Privacy(claimed, clip=1.0),
     )
     without, with_it = (
         np.array([model.set_params(random_state=seed).fit(table).errors(canary)[0] for seed in range(count)])

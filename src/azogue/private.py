@@ -39,8 +39,9 @@ class Privacy(Spec):
         δ in (0, 1/rows): at 1/rows, publishing a row at random would pass. None: 10⁻⁵, or a tenth of 1/rows where
         that is less.
     clip : float
-        The norm C that a row's gradient is clipped to. With Adam, which divides by the gradient's size, its scale
-        matters only beside that of the rows' gradients: small values make all rows count alike.
+        The norm C that a row's gradient is clipped to. With Adam, which divides by the gradient's size, it matters
+        only beside the norms of the rows' gradients: the default clips nearly all, so that rows count alike. With SGD
+        the learning rate has to go up as it goes down.
     accountant : {"rdp", "prv"}
         `"rdp"`: moments of Rényi divergences (Mironov, Talwar & Zhang 2019), a bound that is proven for rows added and
         removed. `"prv"`: numerical composition (Gopi, Lee & Wutschitz 2021), some percent less noise.
@@ -72,7 +73,7 @@ class Privacy(Spec):
     epsilon: float
     _: KW_ONLY
     delta: float | None = None
-    clip: float = 1.0
+    clip: float = 0.1
     accountant: str = "rdp"
     schema: str = "rows"
 

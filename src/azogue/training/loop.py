@@ -185,7 +185,7 @@ def _judged(runs: list[Run], backend: Backend) -> tuple[str, list[float]]:
     if runs[0].validation is not None:
         return "val_loss", backend.evaluate(states, [run.validation for run in runs if run.validation is not None])
     if runs[0].recipe.privacy is not None:  # weights are all that may be looked at
-        sums = [float(sum(value.double().sum() for value in state.weights().values())) for state in states]
+        sums = [float(sum(value.cpu().double().sum() for value in state.weights().values())) for state in states]
         return LAST, sums
     return LAST, backend.evaluate(states, [run.data.take(slice(0, run.recipe.batch_size)) for run in runs])
 

@@ -123,7 +123,7 @@ class Private(Autograd):
         parts = torch.split(noise, [value.numel() for value in sums.values()])
         scale = privacy.noise_multiplier * privacy.clip
         for (name, value), part in zip(sums.items(), parts, strict=True):
-            noisy = value.double().cpu() + scale * part.view(value.shape)
+            noisy = value.cpu().double() + scale * part.view(value.shape)
             player.parameters[name].grad = (noisy / privacy.batch_size).to(value)
         _move(player, recipe, recipe.schedule(state.progress))
         return {}
@@ -218,7 +218,7 @@ def by_layers(
     deltas = [torch.zeros_like(tap) if delta is None else delta for tap, delta in zip(taps, found, strict=True)]
     loose = _each(losses, own) if own else {}
     squares = _squares(calls, deltas) + sum(_squared(value) for value in loose.values())
-    factors = _factors(squares, recipe.privacy.clip if clip is None else clip).to(losses.dtype)
+    factors = _factors(squares, recipe.privacy.clip if clip is None else clip).to(losses)
     lost = factors == 0
     for call, delta in zip(calls, deltas, strict=True):
         scaled, a = delta * factors[:, None], call.a
@@ -231,7 +231,7 @@ def by_layers(
 
 def _squares(calls: Sequence[Call], deltas: Sequence[Tensor]) -> Tensor:
     """Each row's squared norm over the parameters of all calls, (n,) in float64."""
-    total = torch.zeros(len(deltas[0]), dtype=torch.float64, device=deltas[0].device)
+    total = torch.zeros(len(deltas[0]), dtype=torch.float64)
     for at, (one, delta) in enumerate(zip(calls, deltas, strict=True)):
         for other, theirs in zip(calls[at:], deltas[at:], strict=True):
             count, shared = 1.0 if one is other else 2.0, one.bias == other.bias
@@ -246,7 +246,8 @@ def _squares(calls: Sequence[Call], deltas: Sequence[Tensor]) -> Tensor:
 
 
 def _dots(a: Tensor, b: Tensor) -> Tensor:
-    return torch.linalg.vecdot(a, b, dim=1).double()
+    found: Tensor = torch.linalg.vecdot(a, b, dim=1)
+    return found.cpu().double()  # not every device has float64
 
 
 # -- everything else --------------------------------------------------------------------------------------------------
@@ -260,8 +261,8 @@ def by_rows(sums: dict[str, Tensor], network: Network, player: Player, recipe: R
         step = forward(network, part, recipe.corruption, rng.at(shard=number))
         found = _each(row_losses(player.objective, step), player.parameters)
         factors = _factors(sum(_squared(value) for value in found.values()), recipe.privacy.clip)  # type: ignore[arg-type]
-        factors[(there >= len(rows)).to(factors.device)] = 0.0
-        _add(sums, found, factors.to(step.x.dtype))
+        factors[there >= len(rows)] = 0.0
+        _add(sums, found, factors.to(step.x))
 
 
 def _each(losses: Tensor, parameters: dict[str, nn.Parameter]) -> dict[str, Tensor]:
@@ -277,7 +278,7 @@ def _each(losses: Tensor, parameters: dict[str, nn.Parameter]) -> dict[str, Tens
 
 
 def _squared(gradients: Tensor) -> Tensor:
-    return gradients.flatten(1).double().square().sum(1)
+    return gradients.flatten(1).square().sum(1).cpu().double()
 
 
 def _factors(squares: Tensor, clip: float) -> Tensor:
