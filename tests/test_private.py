@@ -478,6 +478,19 @@ def test_refused_variants(cls, message):
         cls(epochs=2, privacy=Privacy(4.0)).fit(TABLE)
 
 
+@pytest.mark.parametrize(
+    "cls",
+    [
+        az.ContractiveAutoencoder, az.RobustAutoencoder, az.KSparseAutoencoder, az.BinaryAutoencoder,
+        az.FiniteScalarAutoencoder, az.HypersphericalAutoencoder,
+    ],
+)  # fmt: skip
+def test_variants_that_treat_rows_one_by_one(cls):
+    model = cls((8, 3), epochs=1, privacy=Privacy(4.0), random_state=0).fit(TABLE)
+    assert model.privacy_.steps == 5
+    assert np.isfinite(model.reconstruct(TABLE)).all()
+
+
 def test_refused_ways_of_training(tmp_path):
     with pytest.raises(ValueError, match="partial_fit: each epoch would spend"):
         small().partial_fit(TABLE)

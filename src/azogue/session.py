@@ -373,7 +373,7 @@ def _check_memory(weights: int) -> None:
 def _batch_size(batch_size: Any, rows: int, privacy: Privacy | None) -> int:
     """`"auto"`: the power of two nearest to √rows, 16 to 256; with privacy a fifth of the rows, 16 to 4096."""
     if batch_size == "auto" and privacy is not None:
-        return min(max(round(rows / 5), 16), 4096)
+        return min(max(-(-rows // 5), 16), 4096)
     if batch_size == "auto":
         return int(min(max(2 ** round(np.log2(max(rows, 1)) / 2), 16), 256))
     if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
