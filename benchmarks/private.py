@@ -130,9 +130,11 @@ def proven(without: np.ndarray, with_it: np.ndarray, delta: float = 1e-5) -> flo
 
 def canary() -> None:
     count = int(os.environ.get("MODELS", "200"))
+    usual = Secret.normal
     silent = mock.patch.object(Secret, "normal", lambda *where: np.zeros(where[-1]))
+    quiet = mock.patch.object(Secret, "normal", lambda *where: 0.03 * usual(*where))
     unclipped = mock.patch("azogue.training.private._factors", lambda squares, _: squares * 0 + 1)
-    for title, fault in {"as it is": None, "no noise": silent, "no clipping": unclipped}.items():
+    for title, fault in {"as it is": None, "3 % of it": quiet, "no noise": silent, "no clipping": unclipped}.items():
         if fault is not None:
             fault.start()
         found = proven(*planted(count, 2.0))

@@ -390,6 +390,17 @@ def test_a_public_schema():
         small(privacy=Privacy(4.0, schema="public")).fit(TABLE)
 
 
+@pytest.mark.parametrize(
+    "rows", [PICTURES, list(SERIES), ["ebro tajo", "duero"] * 8], ids=["image", "sequence", "text"]
+)
+def test_rows_that_are_made_when_drawn_may_be_none(rows):
+    model = small(network="auto", batch_size=1, epochs=1).fit(rows)
+    sizes = [batch.x.shape[1] for batch in Private(Secret.of(0)).batches([opened(small(), rows)[0].data], 1, [Rng(0)])]
+    assert 0 in sizes
+    assert model.privacy_.sampling_rate == 1 / 16
+    assert np.isfinite(model.errors(rows)).all()
+
+
 def test_a_known_seed_repeats_and_none_does_not():
     assert torch.equal(weights(small().fit(TABLE)), weights(small().fit(TABLE)))
     assert not torch.equal(weights(small().fit(TABLE)), weights(small(random_state=1).fit(TABLE)))

@@ -152,14 +152,13 @@ def open_session(
     )
     spec, network = _network(estimator.network, code, objective, axes, schema, count, seed)
     network.attach(objective, seed)
-    wished = "float32" if privacy is not None and estimator.precision == "auto" else estimator.precision
-    recipe = replace(recipe, precision=precision_for(wished, device, spec, schema.width))
+    precision = precision_for(estimator.precision, device, None if privacy else spec, schema.width)
+    recipe = replace(recipe, precision=precision)
     network.to(device, torch.float64 if recipe.precision == "float64" else torch.float32)
     train = place(data, network)
     train = train if index is None else train.only(index)
     held = None if held_out is None else place(held_out, network)
-    if held is None:
-        train, held = hold_out(train, recipe.validation_fraction, seed)
+    train, held = (train, held) if held is not None else hold_out(train, recipe.validation_fraction, seed)
     validation = held if held is None or isinstance(held.batch, Lazy) else held.all()
     secret = None if privacy is None else _secret(estimator, network, recipe, train)
     return Session(schema, recipe, spec, code, network, train, validation, axes.pretraining, secret)
