@@ -105,7 +105,7 @@ def planted(models: int, epsilon: float, seed: int = 0) -> tuple[np.ndarray, np.
     for table in (rows, np.concatenate([rows, canary])):
         maker = az.Autoencoder(
             az.Input() + az.Dense(2) + az.Output(),
-            scaling="none", epochs=15, batch_size=64, learning_rate=0.06, privacy=az.Privacy(epsilon, clip=1.0),
+            scaling="none", epochs=25, batch_size=64, learning_rate=0.06, privacy=az.Privacy(epsilon, clip=1.0),
         )  # fmt: skip
         losses = [float(maker.set_params(random_state=at).fit(table).errors(canary)[0]) for at in range(models)]
         found.append(np.array(losses))
