@@ -363,6 +363,15 @@ def test_fit_keeps_a_guarantee_and_nothing_else_of_the_rows(tmp_path):
     assert small(privacy=None).fit(TABLE).privacy_ is None
 
 
+def test_as_many_steps_are_made_as_are_accounted_for(monkeypatch):
+    made, usual = [], Private.step
+    monkeypatch.setattr(Private, "step", lambda *given: made.append(given[1][0].recipe.privacy) or usual(*given))
+    for size in (7, 50, 500):
+        made.clear()
+        model = small(batch_size=size).fit(TABLE)
+        assert made == [model.privacy_] * model.privacy_.steps
+
+
 def test_a_refit_without_privacy_and_back():
     model = small().fit(TABLE).set_params(privacy=None).fit(TABLE)
     assert hasattr(model, "error_profile_")
