@@ -13,7 +13,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 #: From the bottom up: a file may import from its own layer and from those below.
 LAYERS = [
     ("recipe", "disk"),
-    ("layers", "activations", "values", "files", "optimizers"),
+    ("layers", "activations", "values", "files", "optimizers", "private"),
     ("heads",),
     ("priors",),
     ("codes", "corruptions"),

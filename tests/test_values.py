@@ -47,6 +47,7 @@ REQUIRED = {
     "corruption": None,
     "objective": HeadLoss() + 0.1 * Sparsity(),
     "optimizer": azogue.optimizers.Adam(clip=1.0),
+    "epsilon": 2.0,
     "schedule": azogue.optimizers.Cosine(0.01),
 }
 PACKAGE = sorted(name for name, spec in Spec.registry.items() if spec.__module__.startswith("azogue."))

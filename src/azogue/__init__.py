@@ -43,6 +43,7 @@ _HOMES = {
     "simulate_missing": "azogue.missingness",
     "check_autoencoder": "azogue.contract",
     "ModelFileError": "azogue.files",
+    "Privacy": "azogue.private",
     "TrainingWarning": "azogue.training.loop",
     "Input": "azogue.layers",
     "Dense": "azogue.layers",
@@ -104,6 +105,7 @@ if TYPE_CHECKING:
     from azogue.objectives import L1, Sparsity, WeightDecay
     from azogue.pooling import pool
     from azogue.populations import fit_together
+    from azogue.private import Privacy
     from azogue.reduction import choose_code_size, continuity, trustworthiness
     from azogue.session import Axes
     from azogue.shortcuts import autoencode, load

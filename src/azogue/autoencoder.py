@@ -14,6 +14,8 @@ from azogue.metrics import as_metrics, measurer
 from azogue.optimizers import Constant
 from azogue.persistence import Persistent
 from azogue.planning import Plan, make_plan
+from azogue.private import Guarantee
+from azogue.recipe import Batch
 from azogue.reflecting import Reflecting
 from azogue.sampling import Sampling
 from azogue.session import Axes, Session, accompanied, as_seed, open_session, place
@@ -56,7 +58,8 @@ class Autoencoder(
     epochs : int
         Passes over the rows, at most.
     batch_size : int or "auto"
-        `"auto"` is the power of two nearest to √rows, between 16 and 256.
+        `"auto"` is the power of two nearest to √rows, between 16 and 256; with privacy a fifth of the rows, at most
+        4096, since noise counts less in a large sum.
     optimizer : {"adam", "sgd", "rmsprop"} or Optimizer
     learning_rate : float or Schedule
         A number is held over half of the run and then falls to 0 along a cosine.
@@ -81,6 +84,11 @@ class Autoencoder(
         Called after each epoch with its record; returning `True` stops training.
     verbose : int
         1 shows progress on a terminal, 2 leaves it there.
+    privacy : Privacy or None
+        A budget of differential privacy, such as `Privacy(2.0)`. Then all rows are trained on, nothing is told of
+        their losses, and neither profile nor quantiles of them are kept: those of public `validation_data` are. The
+        rows of a step and the noise come from a key of the operating system that nothing keeps; with `random_state`
+        they can be repeated, and subtracted, by whoever knows it, so that no file holds it.
 
     Attributes
     ----------
@@ -95,7 +103,7 @@ class Autoencoder(
     feature_names_in_ : ndarray of str
         Where the columns have names.
     seed_ : int
-        The seed that was used.
+        The seed that was used; 0 where training was private.
     stopped_ : str
         What ended training before its last epoch, empty if nothing did.
     recipe_, network_spec_, code_ : specs
@@ -104,6 +112,8 @@ class Autoencoder(
         Each column's usual error on the training rows, and quantiles of the rows' errors relative to it.
     code_quantiles_ : ndarray, shape (101, code size)
         Percentiles of each unit of the training rows' codes.
+    privacy_ : Guarantee or None
+        What a private training kept; `privacy_.statement()` says it in words.
 
     Examples
     --------
@@ -140,6 +150,7 @@ class Autoencoder(
     metrics: Any = ()
     callbacks: Any = ()
     verbose: int = 0
+    privacy: Any = None
 
     def axes(self) -> Axes:
         """What this variant chooses on each axis where the user chooses nothing."""
@@ -198,7 +209,10 @@ class Autoencoder(
             run.save = None if file is None else file.save
             train(run, session.backend)
         self._adopt(session, state)
-        self._calibrate(session.data)
+        if session.recipe.privacy is None:
+            self._calibrate(session.data)
+        else:
+            self._forget(session.validation)
 
     @contextmanager
     def _run(self, session: Session, state: State) -> Iterator[Run]:
@@ -227,6 +241,8 @@ class Autoencoder(
         -------
         self
         """
+        if self.privacy is not None or getattr(self, "privacy_", None) is not None:
+            raise ValueError("partial_fit: each epoch would spend more of the privacy budget; use fit, which plans all")
         if not hasattr(self, "network_"):
             remember_columns(self, X, reset=True)
             session = open_session(self, X, None, as_seed(self.random_state), y=y)
@@ -236,9 +252,9 @@ class Autoencoder(
         packed = accompanied(self._pack(X), self.schema_, recipe.objective, recipe.corruption, y)
         data = place(packed, self.network_)
         if getattr(self, "_state", None) is None:
-            self._state = start(self.network_, self.recipe_)
+            self._state: State | None = start(self.network_, self.recipe_)
             self._state.epoch, self._state.history = len(self.history_), self.history_
-        state: State = self._state
+        state: Any = self._state
         state.kept, state.stopped = None, ""
         rate = max(self.recipe_.schedule(part / 100) for part in range(101))
         state.recipe = replace(self.recipe_, epochs=state.epoch + 1, schedule=Constant(rate))
@@ -264,6 +280,21 @@ class Autoencoder(
         """Keep the distribution of the training rows' errors: what is usual, for whoever judges new rows."""
         codes = getattr(self, "code_quantiles_", None)
         self.error_profile_, self.code_quantiles_ = calibrate(self._reader, self.schema_, data, known, codes)
+
+    @property
+    def privacy_(self) -> Guarantee | None:
+        """What a private training kept; None where it was not private."""
+        kept: Guarantee | None = self.recipe_.privacy
+        return kept
+
+    def _forget(self, public: Batch | Rows | None) -> None:
+        """Keep nothing but weights of private rows, nor what noise could be drawn from again."""
+        self.recipe_, self.seed_, self._state = replace(self.recipe_, seed=0), 0, None
+        for name in ("error_profile_", "code_quantiles_"):
+            if hasattr(self, name):
+                delattr(self, name)
+        if public is not None:
+            self._calibrate(public if isinstance(public, Rows) else Rows(public))
 
     def plan(self, X: Any, y: Any = None) -> Plan:
         """What `fit(X)` would do, before it does it: heads, scaling, code, terms, back end, parameters, time, memory.

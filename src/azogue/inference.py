@@ -189,6 +189,21 @@ def calibrate(
     return found, code_quantiles(np.concatenate(units), codes, len(part) / float(found["rows"]))
 
 
+def kept(autoencoder: Any, name: str) -> Any:
+    """What an autoencoder keeps of its training rows: `error_profile_` or `code_quantiles_`.
+
+    Raises
+    ------
+    ValueError
+        If these were private and there were no public ones.
+    """
+    if not hasattr(autoencoder, name) and getattr(autoencoder, "privacy_", None) is not None:
+        raise ValueError(
+            f"a private model keeps no {name} of its training rows, but that of public ones: fit(X, validation_data=…)"
+        )
+    return getattr(autoencoder, name)
+
+
 def error_profile(parts: Sequence[np.ndarray], weights: np.ndarray) -> Profile:
     """What errors were usual in training, for whoever judges new rows without the training data.
 

@@ -109,7 +109,10 @@ def measurer(session: Session, metrics: dict[str, Metric]) -> Callable[[], dict[
 
     reader = Reader(session.network, session.recipe.objective)
     held = None if session.validation is None else session.validation.take(slice(None))
-    parts = {"": session.data.take(slice(0, 4096)), "val_": held}
+    private = session.recipe.privacy is not None
+    if private and held is None:
+        raise ValueError("metrics: private rows are not measured; give public ones, fit(X, validation_data=…)")
+    parts = {"": None if private else session.data.take(slice(0, 4096)), "val_": held}
 
     def measure() -> dict[str, float]:
         found: dict[str, float] = {}

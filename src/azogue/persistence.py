@@ -148,7 +148,11 @@ def _encode(value: Any, path: str, tensors: _Tensors) -> Any:
 
 def _encode_estimator(estimator: Any, path: str, tensors: _Tensors) -> Any:
     parameters = {}
+    private = getattr(estimator, "privacy", None) is not None
     for name, value in estimator.get_params(deep=False).items():
+        if private and name == "random_state" and value is not None:
+            parameters[name] = {"$code": "whoever knows the seed can subtract the noise"}
+            continue
         try:
             parameters[name] = _encode(value, f"{path}/{name}", tensors)
         except TypeError:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from azogue.inference import calibration_rows
 from azogue.layers import shapes
 from azogue.recipe import Batch, Rng
-from azogue.training.data import BLOCK, batches
+from azogue.training.data import BLOCK
 from azogue.training.state import start
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class Plan:
         For all epochs, pretraining included, from a few timed steps; early stopping can only shorten it.
     memory : int
         Bytes at the peak, on top of what the process holds now and the caller's own table.
+    privacy : str
+        What the training would keep; empty where it is not private.
     """
 
     rows: int
@@ -60,6 +62,7 @@ class Plan:
     epochs: int
     seconds: float
     memory: int
+    privacy: str = ""
 
     def __str__(self) -> str:
         lines = [
@@ -72,6 +75,7 @@ class Plan:
             f"{self.epochs} × {self.steps} steps of {self.batch_size} rows",
             f"expected    at most {self.seconds:.1f} s and {self.memory / 2**20:.0f} MiB",
         ]
+        lines += [f"privacy     {self.privacy}"] if self.privacy else []
         shown = self.columns[:20]
         lines += [
             f"  {c['name']!s:<20} {c['kind']:<12} {c['scaling'] or '':<10} {c['head'] or '':<12} {c['slots']} slots"
@@ -106,6 +110,7 @@ def make_plan(session: Session, budget: float = 0.3) -> Plan:
         epochs=recipe.epochs,
         seconds=epochs * _epoch_seconds(session, steps, budget),
         memory=_memory(session, parameters),
+        privacy="" if recipe.privacy is None else repr(recipe.privacy),
     )
 
 
@@ -114,7 +119,7 @@ def _epoch_seconds(session: Session, steps: int, budget: float) -> float:
     recipe = session.recipe
     state, backend = start(copy.deepcopy(session.network), recipe), session.backend
     begun = time.perf_counter()
-    rows = list(itertools.islice(batches([session.data], recipe.batch_size, [Rng(recipe.seed)]), 64))
+    rows = list(itertools.islice(backend.batches([session.data], recipe.batch_size, [Rng(recipe.seed)]), 64))
     gather = (time.perf_counter() - begun) / len(rows) if len(rows) < 64 else 0.0
     times: list[float] = []
     deadline = time.perf_counter() + budget

@@ -155,6 +155,8 @@ def _check(members: Sequence[Any], rows: Sequence[Any] | None) -> None:
     for member in members:
         if not isinstance(member, Autoencoder):
             raise TypeError(f"fit_together: expected autoencoders, got {member!r}")
+        if member.privacy is not None:
+            raise ValueError("fit_together: each member would spend a privacy budget; fit private ones one by one")
         if member.checkpoint is not None:
             raise ValueError("fit_together: checkpoint= is for single runs; leave it out")
     if len({id(member) for member in members}) < len(members):

@@ -305,6 +305,8 @@ class Recipe(Spec):
     precision : str
         `"float32"`, `"bfloat16"` (autocast, weights in float32) or `"float64"`.
     deterministic : bool
+    privacy : Guarantee or None
+        What the training is to keep; then steps draw their rows, clip and add noise.
     """
 
     corruption: Any
@@ -320,3 +322,4 @@ class Recipe(Spec):
     shards: int = 1
     precision: str = "float32"
     deterministic: bool = False
+    privacy: Any = None

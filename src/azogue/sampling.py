@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
+from azogue.inference import kept
 from azogue.priors import Prior
 from azogue.recipe import Rng
 from azogue.session import as_seed
@@ -130,4 +131,4 @@ class Sampling:
         prior = getattr(self.code_, "prior", None)
         if isinstance(prior, Prior) and prior.independent:
             return prior.quantile(p)
-        return np.asarray(np.interp(p, np.linspace(0, 1, 101), self.code_quantiles_[:, unit]))
+        return np.asarray(np.interp(p, np.linspace(0, 1, 101), kept(self, "code_quantiles_")[:, unit]))

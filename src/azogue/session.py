@@ -19,23 +19,22 @@ from torch import nn
 from azogue import build
 from azogue.codes import CodeSpec, Point
 from azogue.corruptions import as_corruption
-from azogue.layers import ACTIVATIONS, Conv, Dense, NetworkSpec, Output, Recurrent, as_network, shapes, weight_counts
+from azogue.layers import ACTIVATIONS, NetworkSpec, Output, as_network, weight_counts
 from azogue.layers.networks import HIDDEN
 from azogue.modalities import as_modality
 from azogue.modalities.base import Demand, Schema
 from azogue.objectives import HeadLoss, Objective, Term, as_objective
 from azogue.optimizers import as_optimizer, as_schedule
+from azogue.private import Privacy, as_privacy
 from azogue.recipe import Batch, Lazy, Recipe, Spec
 from azogue.training.backends import backend_for
 from azogue.training.data import Rows, hold_out
+from azogue.training.machine import device_for, precision_for
+from azogue.training.private import Secret, check
 
 if TYPE_CHECKING:
     from azogue.network import Network
     from azogue.training.loop import Backend
-
-
-#: Multiplications a row from which a convolution is faster in bfloat16.
-CONVOLVED = 500_000
 
 
 @dataclass(frozen=True)
@@ -82,11 +81,12 @@ class Session:
     data: Rows
     validation: Batch | Rows | None
     pretraining: Any = None
+    secret: Secret | None = None
 
     @property
     def backend(self) -> Backend:
         """What will run the steps."""
-        return backend_for(self.network, self.recipe)
+        return backend_for(self.network, self.recipe, self.secret)
 
 
 #: What the preparation of a table depends on → its schema, packed rows and packed validation rows.
@@ -123,9 +123,10 @@ def open_session(
         For parameters or data that make no sense, naming them.
     """
     _check_parameters(estimator)
-    axes = estimator.axes()
+    axes, privacy = estimator.axes(), as_privacy(estimator.privacy)
     objective = as_objective(estimator.objective, axes.reconstruction) + axes.penalties
     code = axes.code if estimator.code is None else _as_code(estimator.code)
+    _check_private(estimator, privacy, axes, validation_data)
     schema, data, held_out = _prepare(estimator, X, validation_data, objective, {} if prepared is None else prepared)
     objective.check(code, schema.heads)
     corruption = axes.corruption if estimator.corruption is None else as_corruption(estimator.corruption)
@@ -134,42 +135,50 @@ def open_session(
         raise TypeError("fit: y is needed for every row; hold rows out by validation_fraction instead")
     index = None if rows is None else _rows(rows, len(data))
     count = len(data) if index is None else len(index)
-    device = _device(estimator.device)
+    device, size = device_for(estimator.device), _batch_size(estimator.batch_size, count, privacy)
     recipe = Recipe(
         corruption=corruption,
         objective=objective,
         optimizer=as_optimizer(estimator.optimizer),
         schedule=as_schedule(estimator.learning_rate),
         epochs=int(estimator.epochs),
-        batch_size=_batch_size(estimator.batch_size, count),
-        validation_fraction=float(estimator.validation_fraction),
+        batch_size=size,
+        validation_fraction=float(estimator.validation_fraction) if privacy is None else 0.0,
         patience=estimator.patience,
         seed=seed,
         weight_decay=float(estimator.weight_decay),
         deterministic=bool(estimator.deterministic),
+        privacy=None if privacy is None else privacy.guarantee(count, size, int(estimator.epochs)),
     )
     spec, network = _network(estimator.network, code, objective, axes, schema, count, seed)
     network.attach(objective, seed)
-    recipe = replace(recipe, precision=_precision(estimator.precision, device, spec, schema.width))
+    precision = precision_for(estimator.precision, device, None if privacy else spec, schema.width)
+    recipe = replace(recipe, precision=precision)
     network.to(device, torch.float64 if recipe.precision == "float64" else torch.float32)
     train = place(data, network)
     train = train if index is None else train.only(index)
-    held: Rows | None
-    if held_out is not None:
-        held = place(held_out, network)
-    else:
-        train, held = hold_out(train, recipe.validation_fraction, seed)
+    held = None if held_out is None else place(held_out, network)
+    train, held = (train, held) if held is not None else hold_out(train, recipe.validation_fraction, seed)
     validation = held if held is None or isinstance(held.batch, Lazy) else held.all()
-    return Session(schema, recipe, spec, code, network, train, validation, axes.pretraining)
+    secret = None if privacy is None else _secret(estimator, network, recipe, train)
+    return Session(schema, recipe, spec, code, network, train, validation, axes.pretraining, secret)
+
+
+def _secret(estimator: Any, network: Network, recipe: Recipe, data: Rows) -> Secret:
+    """What a private training draws from, once it is known that rows do not mix."""
+    check(network, recipe, data)
+    return Secret() if estimator.random_state is None else Secret.of(recipe.seed)
 
 
 def _prepare(
     estimator: Any, X: Any, validation_data: Any, objective: Objective, prepared: Prepared
 ) -> tuple[Schema, Batch | Lazy, Batch | Lazy | None]:
     demand = _demand(estimator.network, objective)
-    key = (estimator.modality, estimator.scaling, demand)
+    public = estimator.privacy is not None and estimator.privacy.schema == "public"
+    key = (estimator.modality, estimator.scaling, demand, public)
     if key not in prepared:
-        schema = as_modality(estimator.modality, estimator.scaling, X).fit(X, demand)
+        known = validation_data if public else X
+        schema = as_modality(estimator.modality, estimator.scaling, known).fit(known, demand)
         store = getattr(schema, "store", schema.pack)
         prepared[key] = schema, store(X), None if validation_data is None else store(validation_data)
     return prepared[key]
@@ -286,6 +295,18 @@ def _check_parameters(estimator: Any) -> None:
         raise ValueError("resume=True needs checkpoint=, the file to go on from")
 
 
+def _check_private(estimator: Any, privacy: Privacy | None, axes: Axes, validation_data: Any) -> None:
+    """Refuse what no guarantee would hold for."""
+    if privacy is None:
+        return
+    if estimator.checkpoint is not None:
+        raise ValueError("privacy: a checkpoint holds what lies between steps, which is not private; no checkpoint=")
+    if axes.pretraining is not None:
+        raise ValueError("privacy: pretraining layer by layer looks at the rows without noise; leave it out")
+    if privacy.schema == "public" and validation_data is None:
+        raise ValueError("Privacy(schema='public') takes the schema from public rows: fit(X, validation_data=public)")
+
+
 def _as_code(code: Any) -> CodeSpec:
     if not isinstance(code, CodeSpec):
         raise TypeError(f"code: expected a value such as az.codes.TopK(8), got {code!r}")
@@ -348,49 +369,12 @@ def _check_memory(weights: int) -> None:
         )
 
 
-def _batch_size(batch_size: Any, rows: int) -> int:
-    """`"auto"`: the power of two nearest to √rows, between 16 and 256."""
+def _batch_size(batch_size: Any, rows: int, privacy: Privacy | None) -> int:
+    """`"auto"`: the power of two nearest to √rows, 16 to 256; with privacy a fifth of the rows, 16 to 4096."""
+    if batch_size == "auto" and privacy is not None:
+        return min(max(-(-rows // 5), 16), 4096)
     if batch_size == "auto":
         return int(min(max(2 ** round(np.log2(max(rows, 1)) / 2), 16), 256))
     if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
         raise ValueError(f"batch_size: expected 'auto' or a whole number of at least 1, got {batch_size!r}")
     return int(batch_size)
-
-
-def _device(device: Any) -> torch.device:
-    if device != "auto":
-        try:
-            return torch.empty(0, device=device).device
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
-            raise ValueError(f"device: {device!r} is not available ({reason}); use 'auto' or 'cpu'") from error
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
-def _precision(precision: str, device: torch.device, spec: NetworkSpec | None, width: int) -> str:
-    """`"auto"`: bfloat16 where it pays, on AMX processors and CUDA: wide hidden layers, convolutions; else float32.
-
-    Recurrent networks keep float32: rounded states would add up over the steps.
-    """
-    if precision != "auto":
-        if precision not in ("float32", "bfloat16", "float64"):
-            raise ValueError(f"precision: expected 'auto', 'float32', 'bfloat16' or 'float64', got {precision!r}")
-        return precision
-    if spec is None:
-        return "float32"
-    if any(isinstance(layer, Recurrent) for layer in (*spec.encoder, *spec.decoder)):
-        return "float32"
-    hidden = [layer.units for layer in spec.encoder[:-1] if isinstance(layer, Dense)]
-    wide = bool(hidden) and min(width, max(hidden)) >= 256
-    seen = zip(spec.encoder, shapes(spec.encoder, spec.shape), strict=False) if spec.shape else ()
-    filtered = any(isinstance(layer, Conv) and layer.work(shape) >= CONVOLVED for layer, shape in seen)
-    return "bfloat16" if (wide or filtered) and _fast_bfloat16(device) else "float32"
-
-
-def _fast_bfloat16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    probe = getattr(torch.cpu, "_is_amx_tile_supported", None)
-    return device.type == "cpu" and probe is not None and bool(probe())

@@ -17,7 +17,7 @@ from azogue.applications import ensembles, grouping, thresholds
 from azogue.applications.judging import Judging, center_and_spread, logs_of, median_of
 from azogue.applications.owner import Application, owned, unfitted
 from azogue.autoencoder import Autoencoder
-from azogue.inference import even_quantiles, joined_quantiles
+from azogue.inference import even_quantiles, joined_quantiles, kept
 from azogue.modalities import ImageSchema
 from azogue.populations import Packed, fit_together
 from azogue.session import as_seed
@@ -347,7 +347,7 @@ class AnomalyDetector(Judging, OutlierMixin, Application):  # type: ignore[misc]
         if hasattr(autoencoder, "feature_names_in_"):
             detector.feature_names_in_ = autoencoder.feature_names_in_
         detector.column_weights_ = ensembles.weights_of(autoencoder)
-        profile = autoencoder.error_profile_["quantiles"]
+        profile = kept(autoencoder, "error_profile_")["quantiles"]
         detector.center_, detector.spread_, detector.middle_ = np.zeros(1), np.ones(1), 0.0
         detector.quantiles_, detector.rows_seen_ = profile, int(autoencoder.error_profile_["rows"])
         detector.offset_ = -thresholds.threshold_of(detector.quantiles_, contamination)

@@ -158,7 +158,7 @@ class Denoiser(TransformerMixin, Application):  # type: ignore[misc]
         copy: Autoencoder = clone(model)
         if copy.modality == "auto":
             copy.set_params(modality=modality)
-        if copy.random_state is None:
+        if copy.random_state is None and copy.privacy is None:
             copy.set_params(random_state=seed)
         return copy
 

@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 from sklearn.base import clone
 
 from azogue.autoencoder import Autoencoder
-from azogue.inference import column_weights, observed_mean
+from azogue.inference import column_weights, kept, observed_mean
 from azogue.layers import Dense, Input, Output
 from azogue.populations import Packed, fit_together, seen
 from azogue.recipe import Batch
@@ -145,7 +145,7 @@ def distances(codes: np.ndarray, held: np.ndarray) -> np.ndarray:
 
 def usual(autoencoder: Autoencoder, by_column: bool) -> np.ndarray:
     """What each column's error is divided by: its own usual error, or the mean of all columns'."""
-    scale: np.ndarray = autoencoder.error_profile_["column_scale"]
+    scale: np.ndarray = kept(autoencoder, "error_profile_")["column_scale"]
     if by_column:
         return scale
     return np.full(len(scale), float(np.average(scale, weights=weights_of(autoencoder))))

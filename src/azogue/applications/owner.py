@@ -74,7 +74,7 @@ def owned(autoencoder: Any, default: Autoencoder, X: Any, random_state: Any = No
         Unfitted.
     X : table
     random_state : int, numpy generator or None
-        For an unfitted autoencoder that has none of its own.
+        For an unfitted autoencoder that has none of its own, unless it is private: its noise is not to be repeated.
     y : array of numbers, shape (n,), optional
         For an objective that asks for it.
 
@@ -92,6 +92,6 @@ def owned(autoencoder: Any, default: Autoencoder, X: Any, random_state: Any = No
         check_is_fitted(inner, "network_")
         return inner
     fresh: Autoencoder = clone(unfitted(autoencoder) or default)
-    if fresh.random_state is None:
+    if fresh.random_state is None and fresh.privacy is None:
         fresh.set_params(random_state=random_state)
     return cast("Autoencoder", fresh.fit(X, y))

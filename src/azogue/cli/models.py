@@ -116,7 +116,7 @@ def trained(ae: Any, given: Given) -> dict[str, Any]:
         "columns": ae.n_features_in_,
         "code_size": ae.code_size_,
         "epochs": len(ae.history_),
-        "loss": last["loss"],
+        "loss": last.get("loss"),
         "val_loss": last.get("val_loss"),
         "stopped": ae.stopped_,
     }
@@ -330,7 +330,7 @@ def facts(path: str) -> dict[str, Any]:
         **(columns if kind == "table" else {"a row": row_of(inner.schema_)}),
         "parameters": sum(p.numel() for p in inner.network_.parameters()),
         "epochs": len(inner.history_),
-        "loss": inner.history_[-1]["loss"] if inner.history_ else None,
+        "loss": inner.history_[-1].get("loss") if inner.history_ else None,
         "made with": ", ".join(f"{k} {v}" for k, v in manifest["libraries"].items()),
     }
 

@@ -50,6 +50,8 @@ class Corruption(Spec):
     blind: ClassVar[bool] = False
     #: whether corrupted rows come with the clean ones, as `fit(clean, corrupted)`
     given: ClassVar[bool] = False
+    #: whether what a row is shown depends on the other rows of its batch
+    mixes: ClassVar[bool] = False
 
     def __call__(self, x: Tensor, rng: Rng, columns: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Clean rows x (n, width) → (seen, touched), both (n, width)."""

@@ -78,6 +78,8 @@ class SaltPepper(_Replacement):
            [ 1., 10.]])
     """
 
+    mixes: ClassVar[bool] = True
+
     def replacement(self, x: Tensor, rng: Rng, columns: Tensor | None) -> Tensor:
         import torch
 
@@ -97,6 +99,8 @@ class Swap(_Replacement):
            [ 1., 20.],
            [ 1., 30.]])
     """
+
+    mixes: ClassVar[bool] = True
 
     def replacement(self, x: Tensor, rng: Rng, columns: Tensor | None) -> Tensor:
         donor = (uniform(x, rng, "corruption/donor", columns) * len(x)).long().clamp(max=len(x) - 1)

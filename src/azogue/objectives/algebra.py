@@ -73,6 +73,8 @@ class Term(Spec):
     judges: ClassVar[bool] = True
     #: whether it reads `step.target`, what `fit(X, y)` is told of each row
     supervised: ClassVar[bool] = False
+    #: whether a row's value depends on the other rows of its batch; see `mixes`
+    mixing: ClassVar[bool] = False
 
     def build(self, network: Network, rng: Rng) -> nn.Module | None:
         """What the term has to train itself, as a module that `step.model.part(self)` gives back; None: nothing."""
@@ -102,6 +104,11 @@ class Term(Spec):
         The step's tensors have a leading dimension of members, (members, n, …), and each member's mean is its own.
         """
         raise NotImplementedError
+
+    @property
+    def mixes(self) -> bool:
+        """Whether a row's value depends on the other rows of its batch, so that no gradient is a single row's."""
+        return self.mixing
 
     @property
     def analytic(self) -> bool:

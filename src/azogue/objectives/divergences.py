@@ -58,6 +58,10 @@ class KL(Term):
         if not self.free_bits >= 0.0:
             raise ValueError(f"KL: free_bits must be at least 0, got {self.free_bits!r}")
 
+    @property
+    def mixes(self) -> bool:
+        return self.free_bits > 0
+
     def __call__(self, step: Step) -> Tensor:
         units = step.model.code.spec.divergence(step.code.stats)
         if self.free_bits > 0:
@@ -111,6 +115,7 @@ class TotalCorrelation(Term):
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"mean", "log_var"})
+    mixing: ClassVar[bool] = True
 
     def __call__(self, step: Step) -> Tensor:
         mean, log_var = step.code.stats["mean"], step.code.stats["log_var"]
@@ -176,6 +181,7 @@ class MMD(Term):
     kernel: str = "imq"
 
     needs: ClassVar[frozenset[str]] = frozenset({"prior"})
+    mixing: ClassVar[bool] = True
     name = "mmd"
 
     def __post_init__(self) -> None:
@@ -226,6 +232,10 @@ class Commitment(Term):
 
     needs: ClassVar[frozenset[str]] = frozenset({"quantized", "distances", "codebook"})
     judges: ClassVar[bool] = False  # it grows while the code learns to say more
+
+    @property
+    def mixes(self) -> bool:
+        return self.revival > 0
 
     def __post_init__(self) -> None:
         if not (self.beta >= 0 and self.revival >= 0):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -148,6 +148,8 @@ class Neighbors(Term):
 
     perplexity: float = 5.0
     scale: float = 3.0
+
+    mixing: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not 1.0 <= self.perplexity < math.inf:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
@@ -57,6 +57,8 @@ class Sparsity(Term):
 
     rho: float = 0.05
     distance: str = "squared"
+
+    mixing: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not 0.0 < self.rho < 1.0:

@@ -49,6 +49,7 @@ class NeighborhoodComponents(Term):
     """
 
     supervised: ClassVar[bool] = True
+    mixing: ClassVar[bool] = True
 
     def __call__(self, step: Step) -> Tensor:
         near, y = _near(step.code.z), _target(step)
@@ -117,6 +118,7 @@ class FisherRatio(Term):
     """
 
     supervised: ClassVar[bool] = True
+    mixing: ClassVar[bool] = True
 
     def __call__(self, step: Step) -> Tensor:
         z, y = step.code.z, _classes(step, self)

@@ -107,7 +107,7 @@ def training_section(model: Any, X: Any) -> Section | None:
     }
     facts = {
         "epochs": len(history),
-        "seconds": round(sum(r["seconds"] for r in history), 2),
+        "seconds": round(sum(r.get("seconds", 0.0) for r in history), 2),
         "stopped by": inner.stopped_ or "the last epoch",
     }
     chart = {"kind": "line", "x": "epoch", "y": "loss", "series": {k: v for k, v in series.items() if v}}

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from azogue.objectives import evaluate
 from azogue.recipe import Batch, Recipe, Rng, Step
-from azogue.training.data import BLOCK
+from azogue.training.data import BLOCK, batches
 from azogue.training.state import held_back
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class Autograd:
     """One step of every player by backpropagation."""
 
     name = "autograd"
+    batches = staticmethod(batches)
 
     def step(self, states: Sequence[State], batch: Batch) -> dict[str, list[Tensor]]:
         """Move every player of every state once; see `loop.Backend`."""

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from azogue.modules import DenseModule
 from azogue.recipe import Batch, Rng, Rngs, Step
-from azogue.training.data import BLOCK, together
+from azogue.training.data import BLOCK, batches, together
 from azogue.training.flat import Flat, release
 from azogue.training.layerwise import Pass
 from azogue.training.state import held_back
@@ -61,6 +61,7 @@ class Dense:
     """Moves one or more networks of one shape, which share objective and batch size, by what their parts state."""
 
     name = "dense"
+    batches = staticmethod(batches)
 
     def __init__(self) -> None:
         self._states: list[State] = []

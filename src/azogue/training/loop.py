@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 
 from azogue.recipe import Batch, Recipe, Rng
-from azogue.training.data import Rows, batches
+from azogue.training.data import Rows
 from azogue.training.threads import threads_for
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ log = logging.getLogger("azogue")
 
 #: Steps between two looks at whether the losses are still finite.
 WATCHED = 32
+#: What a record calls the loss of some rows after an epoch's last step, which no history keeps.
+LAST = "loss after the last step"
 
 
 class TrainingWarning(UserWarning):
@@ -53,6 +55,9 @@ class Backend(Protocol):
 
     name: str
 
+    def batches(self, members: Sequence[Rows], size: int, rngs: Sequence[Rng]) -> Iterator[Batch]:
+        """The batches of one epoch; see `data.batches`."""
+
     def step(self, states: Sequence[State], batch: Batch) -> dict[str, list[Tensor]]:
         """Move every player of every state once.
 
@@ -66,7 +71,7 @@ class Backend(Protocol):
         Returns
         -------
         dict of lists of Tensor
-            For each player the means of its terms before the move, (members,) each.
+            For each player the means of its terms before the move, (members,) each; nothing where these are private.
         """
 
     def evaluate(self, states: Sequence[State], data: Sequence[Batch | Rows]) -> list[float]:
@@ -179,22 +184,28 @@ def _deterministic(wanted: bool) -> Iterator[None]:
 def _round(runs: list[Run], backend: Backend) -> None:
     """One epoch of each run, and what follows from it."""
     records = _epoch(runs, backend)
-    if runs[0].validation is not None:
-        held = [run.validation for run in runs if run.validation is not None]
-        name = "val_loss"
-    else:  # only asked whether the last step went astray
-        held = [run.data.take(slice(0, run.recipe.batch_size)) for run in runs]
-        name = "loss after the last step"
-    for run, record, value in zip(runs, records, backend.evaluate([run.state for run in runs], held), strict=True):
+    name, values = _judged(runs, backend)
+    for run, record, value in zip(runs, records, values, strict=True):
         record[name] = value
         _settle(run, record)
+
+
+def _judged(runs: list[Run], backend: Backend) -> tuple[str, list[float]]:
+    """Each run's loss on held-out rows; else a number of which it is only asked whether the last step went astray."""
+    states = [run.state for run in runs]
+    if runs[0].validation is not None:
+        return "val_loss", backend.evaluate(states, [run.validation for run in runs if run.validation is not None])
+    if runs[0].recipe.privacy is not None:  # weights are all that may be looked at
+        sums = [float(sum(value.cpu().double().sum() for value in state.weights().values())) for state in states]
+        return LAST, sums
+    return LAST, backend.evaluate(states, [run.data.take(slice(0, run.recipe.batch_size)) for run in runs])
 
 
 def _settle(run: Run, record: dict[str, float]) -> None:
     if bad := [name for name, value in record.items() if not math.isfinite(value)]:
         _give_up(run, bad[0])
         return
-    record.pop("loss after the last step", None)
+    record.pop(LAST, None)
     run.finite = run.state.weights()
     if run.measure is not None:
         record |= run.measure()
@@ -212,7 +223,7 @@ def _epoch(runs: list[Run], backend: Backend) -> list[dict[str, float]]:
     states, size, rows = [run.state for run in runs], runs[0].recipe.batch_size, len(runs[0].data)
     rngs = [Rng(run.recipe.seed, epoch=run.state.epoch) for run in runs]
     steps, means = -(-rows // size), _Means(rows)
-    for number, batch in enumerate(batches([run.data for run in runs], size, rngs)):
+    for number, batch in enumerate(backend.batches([run.data for run in runs], size, rngs)):
         for state in states:
             state.step = number
             state.progress = (state.epoch + number / steps) / state.recipe.epochs
@@ -247,9 +258,9 @@ class _Means:
         self.waiting, self.counts = [], []
 
     def finite(self) -> bool:
-        """Whether there is a member of whose terms all are finite so far, of whichever player."""
+        """Whether there is a member of whose terms all are finite so far, of whichever player, or nothing was told."""
         self._fold()
-        return any(bool(total.isfinite().all(1).any()) for total in self.sums.values())
+        return not self.sums or any(bool(total.isfinite().all(1).any()) for total in self.sums.values())
 
     def told(self) -> dict[str, list[list[float]]]:
         """The means for each player, member and term."""
@@ -259,13 +270,14 @@ class _Means:
 
 def _record(run: Run, means: dict[str, list[float]], seconds: float) -> dict[str, float]:
     record: dict[str, float] = {"epoch": run.state.epoch + 1}
-    for key, player in run.state.players.items():
+    for key, player in run.state.players.items() if means else ():
         prefix = "" if key == "autoencoder" else f"{key}_"
         objective = player.objective
         record |= {prefix + name: value for name, value in zip(objective.names(), means[key], strict=True)}
         record[f"{prefix}loss"] = sum(w * mean for (w, _), mean in zip(objective.terms, means[key], strict=True))
     record["learning_rate"] = run.recipe.schedule(run.state.progress)
-    record["seconds"] = seconds
+    if run.recipe.privacy is None:  # what the sizes of batches tell of the rows
+        record["seconds"] = seconds
     return record
 
 

@@ -9,7 +9,7 @@ import torch
 
 from azogue.autoencoder import Autoencoder
 from azogue.codes import TopK
-from azogue.inference import encoder_jacobian
+from azogue.inference import encoder_jacobian, kept
 from azogue.objectives import Contraction, Sparsity
 from azogue.recipe import Batch, Rng
 from azogue.session import Axes, as_seed
@@ -138,7 +138,7 @@ class ContractiveAutoencoder(Autoencoder):
         batch = self._pack(X)
         rng = Rng(self.recipe_.seed if random_state is None else as_seed(random_state))
         x = batch.x
-        low, high = self.code_quantiles_[[16, 84]]  # a standard deviation below and above the middle
+        low, high = kept(self, "code_quantiles_")[[16, 84]]  # a standard deviation below and above the middle
         scale = 0.5 * sd * float((high - low).mean())
         for number in range(int(steps)):
             h, jacobian = encoder_jacobian(self.network_, x)
