@@ -1,0 +1,283 @@
+"""Attribute inference: what released rows say of a label that is not in them; and, the same way, what is still told."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from azogue.privacy.intervals import CONFIDENCE, Interval, auc, balanced_accuracy, r2
+from azogue.privacy.learners import Told, learners, summaries
+from azogue.privacy.records import Attack, attack
+from azogue.privacy.rows import Target, targets
+from azogue.privacy.space import Numbers, View, view
+
+#: Draws of permuted labels.
+PERMUTED = 400
+
+
+class NothingToInferError(ValueError):
+    """One target cannot be inferred here; the others can."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What the attackers said of one target on the rows that were held out.
+
+    Parameters
+    ----------
+    truth : ndarray, shape (k,)
+        Of the rows that were held out.
+    told : dict of (labels, scores)
+        By attacker.
+    quantity : bool
+    groups : ndarray or None
+    center : float
+        The training rows' mean of a quantity.
+    """
+
+    truth: NDArray[Any]
+    told: dict[str, Told]
+    quantity: bool
+    groups: NDArray[Any] | None
+    center: float = 0.0
+
+    @property
+    def binary(self) -> bool:
+        """Whether there are scores of a second class."""
+        return all(scores is not None for _, scores in self.told.values())
+
+    def best(self, measure: str) -> tuple[str, Interval, dict[str, float]]:
+        """The strongest attacker, its interval for the best of so many, and the success of each."""
+        strict = 1.0 - (1.0 - CONFIDENCE) / len(self.told)
+        found = {name: self.measured(measure, told, confidence=strict) for name, told in self.told.items()}
+        name = max(found, key=lambda name: found[name].value)
+        return name, found[name], {name: one.value for name, one in found.items()}
+
+    def measured(self, measure: str, told: Told, **options: Any) -> Interval:
+        """One attacker's success."""
+        if measure == "AUC":
+            return auc(self.truth == self.truth.max(), told[1], groups=self.groups, **options)  # type: ignore[arg-type]
+        if measure == "R²":
+            return r2(self.truth, told[0], [self.center], groups=self.groups, **options)
+        return balanced_accuracy(self.truth, told[0], groups=self.groups, **options)
+
+    def chance(self, measure: str, name: str, seed: int) -> Interval:
+        """The same guesses against permuted labels: their mean, and where 95 % of them end."""
+        if measure == "R²":
+            return Interval(0.0, 0.0, 0.0)
+        rng = np.random.default_rng(seed)
+        draws = [_permuted(self.truth, self.groups, rng) for _ in range(PERMUTED)]
+        values = [self._against(measure, labels, self.told[name]) for labels in draws]
+        low, high = np.quantile(values, [0.025, 0.975])
+        return Interval(float(np.mean(values)), float(low), float(high))
+
+    def _against(self, measure: str, truth: NDArray[Any], told: Told) -> float:
+        if measure == "AUC":
+            return auc(truth == truth.max(), told[1], repeats=1).value  # type: ignore[arg-type]
+        return balanced_accuracy(truth, told[0], repeats=1).value
+
+
+def _permuted(truth: NDArray[Any], groups: NDArray[Any] | None, rng: np.random.Generator) -> NDArray[Any]:
+    """Labels in another order; of groups that have one label each, the groups' labels."""
+    if groups is None:
+        return rng.permutation(truth)
+    _, first, member = np.unique(groups, return_index=True, return_inverse=True)
+    member = member.ravel()
+    if np.array_equal(truth[first][member], truth):
+        return rng.permutation(truth[first])[member]  # type: ignore[no-any-return]
+    return rng.permutation(truth)
+
+
+def split(
+    values: NDArray[Any], quantity: bool, *, test: Any = None, test_size: float = 0.3, groups: Any = None, seed: int = 0
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows to learn from and rows held out: by `test`, else by whole groups, else at random, each class in both."""
+    there = ~np.isnan(values)
+    if test is not None:
+        held = np.asarray(test).astype(bool)
+        return np.flatnonzero(there & ~held), np.flatnonzero(there & held)
+    rows = np.flatnonzero(there)
+    rng = np.random.default_rng(seed)
+    if groups is None:
+        held = np.zeros(len(values), bool)
+        strata = [rows] if quantity else [rows[values[rows] == label] for label in np.unique(values[rows])]
+        for own in strata:
+            count = min(max(round(test_size * len(own)), 1), len(own) - 1)
+            held[rng.permutation(own)[:count]] = True
+        return rows[~held[rows]], rows[held[rows]]
+    return _by_groups(values, rows, np.asarray(groups), quantity, test_size, seed)
+
+
+def _by_groups(
+    values: NDArray[Any], rows: NDArray[np.intp], groups: NDArray[Any], quantity: bool, test_size: float, seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+
+    folds = min(max(2, round(1 / test_size)), len(np.unique(groups[rows])))
+    if folds < 2:
+        raise NothingToInferError("groups: expected at least two groups, got one; no rows can be held out")
+    kind = GroupKFold if quantity else StratifiedGroupKFold
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        splits = kind(folds, shuffle=True, random_state=seed).split(rows[:, None], values[rows], groups[rows])
+        train, held = next(iter(splits))
+    return rows[train], rows[held]
+
+
+def tried(
+    seen: View,
+    target: Target,
+    rows: tuple[NDArray[np.intp], NDArray[np.intp]],
+    *,
+    groups: Any = None,
+    seed: int = 0,
+    ways: tuple[str, ...] = ("fixed", "retrained"),
+) -> Trial:
+    """Let each attacker learn from some rows and speak of the others.
+
+    Ways: `"fixed"` learns from original rows, `"retrained"` from released ones, and both speak of released rows;
+    `"original"` learns from original rows and speaks of them.
+
+    Raises
+    ------
+    NothingToInferError
+        If the held-out rows have no two classes that the training rows have too.
+    """
+    train, held = rows
+    values, quantity = target.values.values, target.values.classes is None
+    if not quantity:
+        held = held[np.isin(values[held], values[train])]
+    if len(train) < 2 or len(held) < 2 or len(np.unique(values[held])) < 2 or len(np.unique(values[train])) < 2:
+        why = "expected two classes in the training rows that are in the held-out rows too"
+        raise NothingToInferError(f"{target.name!r} cannot be inferred: {why}; the groups may tell it by themselves")
+    inputs = _inputs(seen, target)
+    classes = None if quantity else len(np.unique(values[train]))
+    told: dict[str, Told] = {}
+    for way in ways:
+        if way == "fixed" and "common" not in inputs:
+            continue
+        source, asked = {
+            "fixed": ("common", "released"), "retrained": ("released", "released"), "original": ("original", "original")
+        }[way]  # fmt: skip
+        for name, learn in learners(seen.z_windows is not None, classes).items():
+            sort = name == "forest" and seen.x_windows is not None
+            told[f"{name}, {way}"] = learn(inputs[source](train, sort), values[train], seed)(inputs[asked](held, sort))
+    own = None if groups is None else np.asarray(groups)[held]
+    return Trial(values[held], told, quantity, own, float(values[train].mean()))
+
+
+def _inputs(seen: View, target: Target) -> dict[str, Any]:
+    """Functions of rows that give an attacker's inputs, without the column that it infers."""
+
+    def part(x: Numbers, columns: NDArray[Any], windows: NDArray[Any] | None) -> Any:
+        kept = np.ones(x.shape[1], bool) if target.column is None else np.array([at != target.column for at in columns])
+        if not kept.any():
+            raise NothingToInferError(f"{target.name!r} cannot be inferred: there is no other column")
+
+        def of(rows: NDArray[np.intp], summed: bool) -> Numbers:
+            own = x[rows][:, kept]
+            return own if windows is None or not summed else np.concatenate([own, summaries(windows[rows])], axis=1)
+
+        return of
+
+    found = {
+        "original": part(seen.x, seen.x_columns, seen.x_windows),
+        "released": part(seen.z, seen.z_columns, seen.z_windows),
+    }
+    if seen.common is not None:
+        found["common"] = part(seen.common, seen.z_columns, seen.x_windows)
+    return found
+
+
+def attribute_inference(
+    original: Any,
+    released: Any,
+    sensitive: Any,
+    *,
+    groups: Any = None,
+    test: Any = None,
+    test_size: float = 0.3,
+    random_state: int = 0,
+) -> tuple[Attack, ...]:
+    """Can a label be inferred from released rows?
+
+    Attackers learn from a part of the rows and speak of the released rows of the others: gradient boosting and a
+    linear classifier (ridge regression for a quantity), and of windows a random forest on their values beside means,
+    deviations, extremes and Fourier magnitudes. Each comes fixed, trained on original rows, and retrained, on released
+    ones. The strongest counts, with an interval for the best of so many (Bonferroni).
+
+    Parameters
+    ----------
+    original, released : table, windows, pictures or codes, n rows each
+    sensitive : label, list of labels, dict of name to labels, or array of labels, shape (n,)
+        Labels name columns, which are then no input of whoever infers them.
+    groups : array, shape (n,), optional
+        Rows of one group are held out together, and resampled together.
+    test : array of bool, shape (n,), optional
+        Rows to hold out, instead of a random part of `test_size`.
+    test_size : float
+    random_state : int
+
+    Returns
+    -------
+    tuple of Attack
+        For each label its balanced accuracy, and the AUC where it has two classes; for a quantity its R². Bootstrap
+        intervals; the control is the same guesses against permuted labels.
+
+    Raises
+    ------
+    ValueError
+        For labels that do not fit the rows, of one value, or that no other row could teach.
+
+    References
+    ----------
+    Yeom, Giacomelli, Fredrikson & Jha (2018), Privacy risk in machine learning, CSF.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> sex, X = rng.integers(0, 2, 300), rng.normal(size=(300, 4))
+    >>> X[:, 0] += 3 * sex
+    >>> found, area = attribute_inference(X, X + rng.normal(size=X.shape), {"sex": sex})
+    >>> found.name, found.value > 0.75, found.leaks, area.measure
+    ('attribute: sex', True, True, 'AUC')
+    """
+    seen = view(original, released)
+    if not seen.paired:
+        raise ValueError(
+            f"attribute_inference: expected a released row for each of {len(seen.x)} original ones, got {len(seen.z)}"
+        )
+    found: list[Attack] = []
+    for target in targets(sensitive, original, released, "sensitive"):
+        found += inferred(seen, target, groups=groups, test=test, test_size=test_size, seed=random_state)
+    return tuple(found)
+
+
+def inferred(
+    seen: View, target: Target, *, groups: Any = None, test: Any = None, test_size: float = 0.3, seed: int = 0
+) -> list[Attack]:
+    """The attacks on one target."""
+    quantity = target.values.classes is None
+    rows = split(target.values.values, quantity, test=test, test_size=test_size, groups=groups, seed=seed)
+    trial = tried(seen, target, rows, groups=groups, seed=seed)
+    found = []
+    for measure in ["R²"] if quantity else ["balanced accuracy", "AUC"][: 1 + trial.binary]:
+        name, success, each = trial.best(measure)
+        control = trial.chance(measure, name, seed)
+        found.append(
+            attack(
+                f"attribute: {target.name}",
+                f"what is the {target.name!r} of a released row?",
+                measure,
+                success,
+                control,
+                f"{target.name} is inferred from held-out released rows with a {measure} of {{value:.2f}} "
+                f"({'the mean' if quantity else 'permuted labels'}: {{control:.2f}}), by {name}",
+                **each,
+            )
+        )
+    return found
