@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,15 @@ class Trial:
         name = max(found, key=lambda name: found[name].value)
         return name, found[name], {name: one.value for name, one in found.items()}
 
+    def only(self, way: str) -> Trial:
+        """The attackers of one way."""
+        return replace(self, told={name: told for name, told in self.told.items() if name.endswith(way)})
+
+    @property
+    def measures(self) -> list[str]:
+        """What they can be measured by."""
+        return ["R²"] if self.quantity else ["balanced accuracy", "AUC"][: 1 + self.binary]
+
     def measured(self, measure: str, told: Told, **options: Any) -> Interval:
         """One attacker's success."""
         if measure == "AUC":
@@ -88,7 +97,7 @@ def _permuted(truth: NDArray[Any], groups: NDArray[Any] | None, rng: np.random.G
     _, first, member = np.unique(groups, return_index=True, return_inverse=True)
     member = member.ravel()
     if np.array_equal(truth[first][member], truth):
-        return rng.permutation(truth[first])[member]  # type: ignore[no-any-return]
+        return rng.permutation(truth[first])[member]
     return rng.permutation(truth)
 
 
@@ -97,6 +106,8 @@ def split(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Rows to learn from and rows held out: by `test`, else by whole groups, else at random, each class in both."""
     there = ~np.isnan(values)
+    if len(np.unique(values[there])) < 2:
+        raise NothingToInferError("it has one value in all rows; there is nothing to infer")
     if test is not None:
         held = np.asarray(test).astype(bool)
         return np.flatnonzero(there & ~held), np.flatnonzero(there & held)
@@ -140,7 +151,8 @@ def tried(
     """Let each attacker learn from some rows and speak of the others.
 
     Ways: `"fixed"` learns from original rows, `"retrained"` from released ones, and both speak of released rows;
-    `"original"` learns from original rows and speaks of them.
+    `"original"` learns from original rows and speaks of them, `"transfer"` from all released rows, and speaks of
+    original ones.
 
     Raises
     ------
@@ -152,22 +164,86 @@ def tried(
     if not quantity:
         held = held[np.isin(values[held], values[train])]
     if len(train) < 2 or len(held) < 2 or len(np.unique(values[held])) < 2 or len(np.unique(values[train])) < 2:
-        why = "expected two classes in the training rows that are in the held-out rows too"
-        raise NothingToInferError(f"{target.name!r} cannot be inferred: {why}; the groups may tell it by themselves")
+        raise NothingToInferError("training and held-out rows do not share two of its values: it may be one per group")
     inputs = _inputs(seen, target)
-    classes = None if quantity else len(np.unique(values[train]))
     told: dict[str, Told] = {}
     for way in ways:
-        if way == "fixed" and "common" not in inputs:
-            continue
-        source, asked = {
-            "fixed": ("common", "released"), "retrained": ("released", "released"), "original": ("original", "original")
-        }[way]  # fmt: skip
-        for name, learn in learners(seen.z_windows is not None, classes).items():
-            sort = name == "forest" and seen.x_windows is not None
-            told[f"{name}, {way}"] = learn(inputs[source](train, sort), values[train], seed)(inputs[asked](held, sort))
+        source, asked = _WAYS[way]
+        if source in inputs and asked in inputs:
+            known = _labelled(target, train) if way != "transfer" else _labelled(target)
+            told |= _taught(inputs[source], *known, {way: inputs[asked]}, held, seen, quantity, seed)
+    if not told:
+        raise NothingToInferError("released rows do not share the originals' columns")
     own = None if groups is None else np.asarray(groups)[held]
     return Trial(values[held], told, quantity, own, float(values[train].mean()))
+
+
+#: What attackers learn from, and what they are asked about.
+_WAYS = {
+    "fixed": ("common", "released"),
+    "retrained": ("released", "released"),
+    "original": ("original", "original"),
+    "transfer": ("released", "common"),
+}
+
+
+def _labelled(target: Target, rows: NDArray[np.intp] | None = None) -> tuple[NDArray[np.intp], NDArray[Any]]:
+    """Original rows and their labels; or the released rows that have one."""
+    if rows is not None:
+        return rows, target.values.values[rows]
+    if target.released is None:
+        raise NothingToInferError("the released table has no such column")
+    values = target.released.values
+    there = np.flatnonzero(~np.isnan(values))
+    if len(np.unique(values[there])) < 2:
+        raise NothingToInferError("it has one value in all released rows")
+    return there, values[there]
+
+
+def _taught(
+    source: Any, rows: Any, labels: Any, asked: dict[str, Any], held: Any, seen: View, quantity: bool, seed: int
+) -> dict[str, Told]:
+    """What each learner says, once taught, of the rows that it is asked about, by learner and who asks."""
+    told: dict[str, Told] = {}
+    windows = seen.x_windows is not None and seen.z_windows is not None
+    for name, learn in learners(windows, None if quantity else len(np.unique(labels))).items():
+        summed = name == "forest" and windows
+        learned = learn(source(rows, summed), labels, seed)
+        told |= {f"{name}, {way}": learned(of(held, summed)) for way, of in asked.items()}
+    return told
+
+
+def inferred_from_synthetic(seen: View, target: Target, *, seed: int = 0) -> list[Attack]:
+    """Attackers who learned from released rows speak of original rows, and of control rows: one beside the other."""
+    inputs = _inputs(seen, target)
+    if "common" not in inputs or "controls" not in inputs or target.controls is None:
+        raise NothingToInferError("expected control rows, and it as a column of all three tables")
+    rows, labels = _labelled(target)
+    quantity, center = target.values.classes is None, float(labels.mean())
+    trials = []
+    for name, values in (("common", target.values.values), ("controls", target.controls.values)):
+        held = np.flatnonzero(~np.isnan(values))
+        if len(np.unique(values[held])) < 2:
+            raise NothingToInferError("it has one value in all rows; there is nothing to infer")
+        told = _taught(inputs["released"], rows, labels, {"released rows": inputs[name]}, held, seen, quantity, seed)
+        trials.append(Trial(values[held], told, quantity, None, center))
+    found = []
+    for measure in trials[0].measures:
+        name, success, each = trials[0].best(measure)
+        control = trials[1].measured(measure, trials[1].told[name])
+        found.append(
+            attack(
+                f"attribute: {target.name}",
+                f"what is the {target.name!r} of an original row, to somebody who has its other columns?",
+                measure,
+                success,
+                control,
+                f"{target.name} of original rows is inferred with a {measure} of {{value:.2f}} from their other "
+                "columns (of control rows: {control:.2f}), by " + name,
+                **each,
+            )
+        )
+    return found
 
 
 def _inputs(seen: View, target: Target) -> dict[str, Any]:
@@ -176,7 +252,7 @@ def _inputs(seen: View, target: Target) -> dict[str, Any]:
     def part(x: Numbers, columns: NDArray[Any], windows: NDArray[Any] | None) -> Any:
         kept = np.ones(x.shape[1], bool) if target.column is None else np.array([at != target.column for at in columns])
         if not kept.any():
-            raise NothingToInferError(f"{target.name!r} cannot be inferred: there is no other column")
+            raise NothingToInferError("there is no other column to infer it from")
 
         def of(rows: NDArray[np.intp], summed: bool) -> Numbers:
             own = x[rows][:, kept]
@@ -190,6 +266,8 @@ def _inputs(seen: View, target: Target) -> dict[str, Any]:
     }
     if seen.common is not None:
         found["common"] = part(seen.common, seen.z_columns, seen.x_windows)
+    if seen.controls is not None:
+        found["controls"] = part(seen.controls, seen.z_columns, None)
     return found
 
 
@@ -265,7 +343,7 @@ def inferred(
     rows = split(target.values.values, quantity, test=test, test_size=test_size, groups=groups, seed=seed)
     trial = tried(seen, target, rows, groups=groups, seed=seed)
     found = []
-    for measure in ["R²"] if quantity else ["balanced accuracy", "AUC"][: 1 + trial.binary]:
+    for measure in trial.measures:
         name, success, each = trial.best(measure)
         control = trial.chance(measure, name, seed)
         found.append(

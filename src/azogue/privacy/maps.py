@@ -103,7 +103,7 @@ def perceptron(a: Numbers, b: Numbers, seed: int = 0) -> Learned:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit((a[rows] - center) / scale, b[rows] if b.shape[1] > 1 else b[rows, 0])
-        return lambda new: model.predict((new - center) / scale).reshape(len(new), -1)  # type: ignore[no-any-return]
+        return lambda new: model.predict((new - center) / scale).reshape(len(new), -1)
 
     fold = np.random.default_rng(seed).permutation(len(a)) % FOLDS
     left_out = np.empty_like(b)

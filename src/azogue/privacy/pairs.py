@@ -28,8 +28,8 @@ def reidentification(
     The attacker ranks the released rows by their distance to the original. Where both live in one space, distances
     are Euclidean between standardised rows. From `known` pairs it learns two ridge maps besides, from originals to
     released rows and back, and measures distances behind them, in units of the errors that each number had on
-    left-out pairs. Which of the three it uses, the known pairs decide. The rate counts the other rows, each sought among
-    all of them; between equals the draw decides.
+    left-out pairs. Which of the three it uses, the known pairs decide. The rate counts the other rows, each sought
+    among all of them; between equals the draw decides.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def reidentification(
     _check_pairs(seen, "reidentification")
     learn, rest = _split(len(seen.x), known, random_state)
     name, rank = _ranks(seen, learn, rest)
-    found = []
+    found: list[Attack] = []
     m = len(rest)
     for depth in (1, min(k, m)):
         hits = float(np.clip((depth - rank[0]) / rank[1], 0.0, 1.0).sum())
@@ -125,8 +125,13 @@ def _ranks(
         )
     best = next(iter(ways))
     if len(ways) > 1:
-        best = max(ways, key=lambda name: float((1.0 / (1.0 + sum(_places(*ways[name][0])))).mean()))
+        best = max(ways, key=lambda name: _middle_rank(*_places(*ways[name][0])))
     return best, _places(*ways[best][1])
+
+
+def _middle_rank(nearer: Numbers, equal: Numbers) -> float:
+    """The mean reciprocal rank."""
+    return float((1.0 / (1.0 + nearer + (equal - 1.0) / 2)).mean())
 
 
 def _behind(learned: maps.Learned, known: Numbers, new: Numbers, others: Numbers, back: bool) -> Any:
@@ -209,7 +214,9 @@ def reconstruction(
     best = maps.chosen(tries, x)
     own = None if groups is None else np.asarray(groups)[rest]
     center = x.mean(axis=0)
-    reached = {name: r2(seen.x[rest], one.predict(seen.z[rest]), center, repeats=1).value for name, one in tries.items()}
+    reached = {
+        name: r2(seen.x[rest], one.predict(seen.z[rest]), center, repeats=1).value for name, one in tries.items()
+    }
     success = r2(seen.x[rest], tries[best].predict(seen.z[rest]), center, groups=own)
     return attack(
         "reconstruction",

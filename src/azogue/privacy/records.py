@@ -51,7 +51,7 @@ class Attack:
     @property
     def leaks(self) -> bool:
         """Whether the interval lies above the control's."""
-        return self.low > self.control_high
+        return bool(self.low > self.control_high)
 
     def detail(self, name: str) -> float:
         """A further number.
@@ -89,4 +89,5 @@ def attack(
     """An `Attack` of two intervals; `finding` may name value and control in braces."""
     told = finding.format(value=success.value, control=control.value)
     numbers = tuple((key.replace("_", " "), float(value)) for key, value in details.items())
-    return Attack(name, question, measure, *success, *control, told, numbers)
+    own, other = (Interval(*map(float, part)) for part in (success, control))
+    return Attack(name, question, measure, *own, *other, told, numbers)

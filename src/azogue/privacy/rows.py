@@ -17,6 +17,7 @@ from azogue.modalities.reading import Source, read, torch_array
 
 #: Fewer rows than this show nothing.
 LEAST = 10
+_MISSING = "NAType", "NaTType"
 #: Whole numbers of a table's column with more values than this are a quantity, with fewer they are classes.
 MOST_CLASSES = 20
 
@@ -148,36 +149,40 @@ class Target:
         Of the original rows.
     column : label or None
         Its name or number where it is a column of the table: no input may be made of it.
-    released : Values or None
-        The column in the released table, where there is one.
+    released, controls : Values or None
+        The column in the released table and among control rows, where there is one; classes are numbered alike.
     """
 
     name: str
     values: Values
     column: Any = None
     released: Values | None = None
+    controls: Values | None = None
 
-    def take(self, rows: NDArray[Any], released: NDArray[Any]) -> Target:
-        """The target of some original and some released rows."""
-        own = Values(self.values.values[rows], self.values.classes)
-        other = self.released and Values(self.released.values[released], self.released.classes)
-        return Target(self.name, own, self.column, other)
+    def take(self, rows: NDArray[Any], released: NDArray[Any], controls: NDArray[Any] | None) -> Target:
+        """The target of some of the rows."""
+        parts = (self.values, rows), (self.released, released), (self.controls, controls)
+        own, theirs, others = (
+            None if one is None or at is None else Values(one.values[at], one.classes) for one, at in parts
+        )
+        assert own is not None
+        return Target(self.name, own, self.column, theirs, others)
 
 
-def targets(asked: Any, original: Any, released: Any, what: str) -> list[Target]:
+def targets(asked: Any, original: Any, released: Any, what: str, controls: Any = None) -> list[Target]:
     """Names of columns, a dictionary of labels, or labels → targets.
 
     Raises
     ------
     ValueError
-        For a column that is not there, as many labels as there are no rows, or a column without two values.
+        For a column that is not there, or another number of labels than rows.
     """
     if asked is None:
         return []
     found = []
     for name, given in _asked(asked, original, what):
         if given is None:
-            found.append(_column_target(name, original, released, what))
+            found.append(_column_target(name, (original, released, controls), what))
         else:
             values = np.asarray(given)
             if values.shape != (len(original),):
@@ -185,9 +190,6 @@ def targets(asked: Any, original: Any, released: Any, what: str) -> list[Target]
                     f"audit: {what} {name!r}: expected a label for each of {len(original)} rows, got {values.shape}"
                 )
             found.append(Target(str(name), _labels(values, values.dtype.kind == "f")))
-        kept = found[-1].values.values
-        if len(np.unique(kept[~np.isnan(kept)])) < 2:
-            raise ValueError(f"audit: {what} {name!r} has one value in all rows; there is nothing to infer")
     return found
 
 
@@ -222,21 +224,36 @@ def position(table: Any, name: Any, what: str) -> int:
     return names.index(name)
 
 
-def _column_target(name: Any, original: Any, released: Any, what: str) -> Target:
-    place = position(original, name, what)
-    tables, places = [original], [place]
-    names = names_of(released)
-    if is_table(released) and (name in names if names is not None else released.shape[1:] == original.shape[1:]):
-        tables, places = [original, released], [place, place if names is None else names.index(name)]
+def _column_target(name: Any, tables: tuple[Any, Any, Any], what: str) -> Target:
+    places = [position(tables[0], name, what), *(_place(table, name, tables[0]) for table in tables[1:])]
     try:
-        cells = [_cells(read(table), at) for table, at in zip(tables, places, strict=True)]
+        cells = [None if at is None else _cells(read(table), at) for table, at in zip(tables, places, strict=True)]
     except TypeError as error:
         raise ValueError(f"audit: {what} {name!r}: {error}") from error
-    quantity = all(part.dtype.kind == "f" for part in cells)
-    whole = np.concatenate(cells) if quantity else np.concatenate([_objects(part) for part in cells])
+    there = [part for part in cells if part is not None]
+    quantity = all(part.dtype.kind == "f" for part in there)
+    whole = np.concatenate(there if quantity else [_objects(part) for part in there])
     values = _labels(whole, quantity and len(np.unique(whole[~np.isnan(whole)])) > MOST_CLASSES)
-    parts = [Values(part, values.classes) for part in np.split(values.values, [len(original)])]
-    return Target(str(name), parts[0], name, parts[1] if len(tables) > 1 else None)
+    parts = iter(np.split(values.values, np.cumsum([len(part) for part in there])[:-1]))
+    found = [None if part is None else Values(next(parts), values.classes) for part in cells]
+    assert found[0] is not None
+    return Target(str(name), found[0], name, found[1], found[2])
+
+
+def _place(table: Any, name: Any, original: Any) -> int | None:
+    """Where another table has the column, if it has it."""
+    if table is None or not is_table(table):
+        return None
+    names = names_of(table)
+    if names is not None:
+        return names.index(name) if name in names else None
+    alike = names_of(original) is None and table.shape[1:] == original.shape[1:]
+    return int(name) if alike else None
+
+
+def _is_missing(value: Any) -> bool:
+    """None, NaN, and pandas' NA, which is equal to nothing."""
+    return value is None or (isinstance(value, float) and math.isnan(value)) or type(value).__name__ in _MISSING
 
 
 def _labels(values: NDArray[Any], quantity: bool) -> Values:
@@ -245,7 +262,7 @@ def _labels(values: NDArray[Any], quantity: bool) -> Values:
         there = values[~np.isnan(values)]
         if quantity and len(np.unique(there)) > MOST_CLASSES:
             return Values(values.astype(np.float64), None)
-    plain = [None if value is None or value != value else value for value in values.tolist()]
+    plain = [None if _is_missing(value) else value for value in values.tolist()]
     holder = np.empty(len(plain), dtype=object)
     holder[:] = plain
     return Values(*_numbered(holder))

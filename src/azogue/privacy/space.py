@@ -158,6 +158,8 @@ class View:
         Original rows in the space of the released ones; None where there is no such space.
     x_columns, z_columns : ndarray of object
         The column's label of each slot.
+    paired : bool
+        Whether the i-th released row belongs to the i-th original one.
     controls : ndarray, shape (c, p), or None
         Rows that nothing was learned from, in the space of the released ones.
     x_windows, z_windows : ndarray, shape (n, t, c), or None
@@ -168,14 +170,10 @@ class View:
     common: Numbers | None
     x_columns: NDArray[np.object_]
     z_columns: NDArray[np.object_]
+    paired: bool
     controls: Numbers | None = None
     x_windows: NDArray[Any] | None = None
     z_windows: NDArray[Any] | None = None
-
-    @property
-    def paired(self) -> bool:
-        """Whether there are as many released rows as original ones; the i-th is then taken for the i-th's."""
-        return len(self.x) == len(self.z)
 
     def take(self, rows: NDArray[Any], released: NDArray[Any] | None = None) -> View:
         """Some original rows, and the same or other released ones."""
@@ -190,8 +188,8 @@ class View:
         )
 
 
-def view(original: Any, released: Any, controls: Any = None) -> View:
-    """Pack original and released rows, and controls if there are any.
+def view(original: Any, released: Any, controls: Any = None, paired: bool | None = None) -> View:
+    """Pack original and released rows, and controls if there are any; as many of both are pairs, unless told.
 
     Released rows are in the space of the originals if they have their shape, or a part of their columns by name, and
     hold values of the same kinds.
@@ -205,16 +203,28 @@ def view(original: Any, released: Any, controls: Any = None) -> View:
     if controls is not None:
         controls = as_rows(controls, "controls")
         if common is not None:
-            packed = own.pack(select(controls, shared))
+            packed = _packed_controls(controls, own, shared)
     return View(
         full.pack(original),
         own.pack(select(released, shared)),
         common,
         full.columns,
         own.columns,
+        len(original) == len(released) if paired is None else paired,
         packed,
         *(rows if _is_windows(rows) else None for rows in (original, released)),
     )
+
+
+def _packed_controls(controls: Any, space: Space, shared: list[Any] | None) -> Numbers:
+    names = names_of(controls)
+    lacking = [name for name in shared or () if names is not None and name not in names]
+    if lacking:
+        raise ValueError(f"audit: controls lack the columns {', '.join(map(repr, lacking))} of the released rows")
+    try:
+        return space.pack(select(controls, shared))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"audit: controls do not fit the released rows: {error}") from error
 
 
 def _released_space(original: Any, released: Any, full: Space) -> tuple[Space, Numbers | None, list[Any] | None]:
