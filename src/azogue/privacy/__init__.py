@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from azogue.privacy.attributes import attribute_inference
 from azogue.privacy.auditing import audit
-from azogue.privacy.likeness import Fidelity, column_shapes, fidelity, pair_trends
 from azogue.privacy.intervals import Interval, auc, balanced_accuracy, bootstrap, r2, wilson
+from azogue.privacy.likeness import Fidelity, column_shapes, fidelity, pair_trends
 from azogue.privacy.members import membership
 from azogue.privacy.metrics import KAnonymity, LDiversity, Quasi, k_anonymity, l_diversity, t_closeness
 from azogue.privacy.pairs import reconstruction, reidentification

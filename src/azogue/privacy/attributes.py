@@ -17,6 +17,8 @@ from azogue.privacy.space import Numbers, View, view
 
 #: Draws of permuted labels.
 PERMUTED = 400
+#: Numbers that an attacker learns from, at most, where that leaves 1,000 rows.
+MOST_NUMBERS = 1_500_000
 
 
 class NothingToInferError(ValueError):
@@ -171,6 +173,7 @@ def tried(
         source, asked = _WAYS[way]
         if source in inputs and asked in inputs:
             known = _labelled(target, train) if way != "transfer" else _labelled(target)
+            known = _fewer(*known, seen.x.shape[1], seed)
             told |= _taught(inputs[source], *known, {way: inputs[asked]}, held, seen, quantity, seed)
     if not told:
         raise NothingToInferError("released rows do not share the originals' columns")
@@ -178,6 +181,7 @@ def tried(
     return Trial(values[held], told, quantity, own, float(values[train].mean()))
 
 
+_A = {"balanced accuracy": "a", "AUC": "an", "R²": "an"}
 #: What attackers learn from, and what they are asked about.
 _WAYS = {
     "fixed": ("common", "released"),
@@ -200,6 +204,17 @@ def _labelled(target: Target, rows: NDArray[np.intp] | None = None) -> tuple[NDA
     return there, values[there]
 
 
+def _fewer(
+    rows: NDArray[np.intp], labels: NDArray[Any], width: int, seed: int
+) -> tuple[NDArray[np.intp], NDArray[Any]]:
+    """Of wide rows, as many as can be learned from in seconds."""
+    most = max(MOST_NUMBERS // width, 1000)
+    if len(rows) <= most:
+        return rows, labels
+    kept = np.sort(np.random.default_rng(seed).permutation(len(rows))[:most])
+    return rows[kept], labels[kept]
+
+
 def _taught(
     source: Any, rows: Any, labels: Any, asked: dict[str, Any], held: Any, seen: View, quantity: bool, seed: int
 ) -> dict[str, Told]:
@@ -218,7 +233,7 @@ def inferred_from_synthetic(seen: View, target: Target, *, seed: int = 0) -> lis
     inputs = _inputs(seen, target)
     if "common" not in inputs or "controls" not in inputs or target.controls is None:
         raise NothingToInferError("expected control rows, and it as a column of all three tables")
-    rows, labels = _labelled(target)
+    rows, labels = _fewer(*_labelled(target), seen.z.shape[1], seed)
     quantity, center = target.values.classes is None, float(labels.mean())
     trials = []
     for name, values in (("common", target.values.values), ("controls", target.controls.values)):
@@ -238,8 +253,8 @@ def inferred_from_synthetic(seen: View, target: Target, *, seed: int = 0) -> lis
                 measure,
                 success,
                 control,
-                f"{target.name} of original rows is inferred with a {measure} of {{value:.2f}} from their other "
-                "columns (of control rows: {control:.2f}), by " + name,
+                f"{target.name} of original rows is inferred from their other columns with {_A[measure]} {measure} of "
+                f"{{value:.2f}} (of control rows: {{control:.2f}}), by {name}",
                 **each,
             )
         )
@@ -353,7 +368,7 @@ def inferred(
                 measure,
                 success,
                 control,
-                f"{target.name} is inferred from held-out released rows with a {measure} of {{value:.2f}} "
+                f"{target.name} is inferred from held-out released rows with {_A[measure]} {measure} of {{value:.2f}} "
                 f"({'the mean' if quantity else 'permuted labels'}: {{control:.2f}}), by {name}",
                 **each,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -49,7 +50,7 @@ class Case:
         try:
             return measure()
         except ValueError as error:
-            self.notes.append(f"left out: {what}: {error}")
+            self.notes.append(f"left out: {what}: {re.sub(r'^[a-z_]+: ', '', str(error))}")
             return []
 
 

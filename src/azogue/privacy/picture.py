@@ -62,10 +62,11 @@ def plot_report(report: Any, ax: Axes | None = None) -> Axes:
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(axis="x", color="#eceff2", zorder=0)
     keys = [("attack that beats its control", COLORS[5]), ("attack that does not", COLORS[0]), ("control", GREY)]
-    keys += [("use, released rows (grey: original rows)", COLORS[2])] * bool(uses)
+    keys += [("use (grey: of original rows)", COLORS[2])] * bool(uses)
     for label, color in keys:
         ax.plot([], [], "o", color=color, label=label)
-    ax.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, labelcolor=FAINT)
+    place: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.3, 1.0), "ncols": 2}
+    ax.legend(frameon=False, fontsize=8, labelcolor=FAINT, columnspacing=1.0, **place)
     return ax
 
 

@@ -230,14 +230,17 @@ def _column_target(name: Any, tables: tuple[Any, Any, Any], what: str) -> Target
         cells = [None if at is None else _cells(read(table), at) for table, at in zip(tables, places, strict=True)]
     except TypeError as error:
         raise ValueError(f"audit: {what} {name!r}: {error}") from error
-    there = [part for part in cells if part is not None]
-    quantity = all(part.dtype.kind == "f" for part in there)
-    whole = np.concatenate(there if quantity else [_objects(part) for part in there])
-    values = _labels(whole, quantity and len(np.unique(whole[~np.isnan(whole)])) > MOST_CLASSES)
-    parts = iter(np.split(values.values, np.cumsum([len(part) for part in there])[:-1]))
-    found = [None if part is None else Values(next(parts), values.classes) for part in cells]
-    assert found[0] is not None
-    return Target(str(name), found[0], name, found[1], found[2])
+    assert cells[0] is not None
+    own = _labels(cells[0], cells[0].dtype.kind == "f")
+    return Target(str(name), own, name, *(None if part is None else _read_as(part, own) for part in cells[1:]))
+
+
+def _read_as(cells: NDArray[Any], like: Values) -> Values:
+    """Another table's column as the original's values are: a class that these do not have is missing."""
+    if like.classes is None:
+        return Values(cells if cells.dtype.kind == "f" else np.full(len(cells), math.nan), None)
+    numbers = {value: float(at) for at, value in enumerate(like.classes)}
+    return Values(np.array([numbers.get(value, math.nan) for value in _objects(cells)]), like.classes)
 
 
 def _place(table: Any, name: Any, original: Any) -> int | None:

@@ -39,7 +39,7 @@ def singling_out(
 
     Predicates over one column are made of released values that occur once, and of the least and the greatest; over
     several, of a random released row and two to four random columns: its classes, and its numbers as bounds (≥ above
-    the column's median, ≤ below). Only those that match one released row are kept. The same predicates, asked of as
+    the column's median, ≤ below). Only those that match one released row are kept, equal rows counting once. The same predicates, asked of as
     many control rows, tell what singles out people at large.
 
     Parameters
@@ -77,6 +77,7 @@ def singling_out(
     """
     own, theirs, others = _tables(original, released, controls, "singling_out")
     rng = np.random.default_rng(random_state)
+    theirs = _distinct(theirs)
     size = min(len(own[0].values), len(others[0].values))
     own, others = (_some(table, size, rng) for table in (own, others))
     found = []
@@ -116,6 +117,12 @@ def _tables(original: Any, released: Any, controls: Any, name: str) -> list[list
     shared = [select(X, names if names_of(X) is not None else None) for X in rows]
     columns = columns_of(*shared)
     return [[parts[at] for _, parts in columns] for at in range(3)]
+
+
+def _distinct(table: list[Values]) -> list[Values]:
+    cells = np.stack([column.values for column in table], axis=1)
+    rows = np.sort(np.unique(cells, axis=0, return_index=True)[1])
+    return [Values(column.values[rows], column.classes) for column in table]
 
 
 def _some(table: list[Values], size: int, rng: np.random.Generator) -> list[Values]:
