@@ -196,7 +196,7 @@ def _labelled(target: Target, rows: NDArray[np.intp] | None = None) -> tuple[NDA
     if rows is not None:
         return rows, target.values.values[rows]
     if target.released is None:
-        raise NothingToInferError("the released table has no such column")
+        raise NothingToInferError("of rows that are not paired it must be a column of the released table")
     values = target.released.values
     there = np.flatnonzero(~np.isnan(values))
     if len(np.unique(values[there])) < 2:
@@ -232,7 +232,9 @@ def inferred_from_synthetic(seen: View, target: Target, *, seed: int = 0) -> lis
     """Attackers who learned from released rows speak of original rows, and of control rows: one beside the other."""
     inputs = _inputs(seen, target)
     if "common" not in inputs or "controls" not in inputs or target.controls is None:
-        raise NothingToInferError("expected control rows, and it as a column of all three tables")
+        raise NothingToInferError(
+            "of rows that are not paired it must be a column of original and released rows and of controls="
+        )
     rows, labels = _fewer(*_labelled(target), seen.z.shape[1], seed)
     quantity, center = target.values.classes is None, float(labels.mean())
     trials = []

@@ -28,12 +28,15 @@ class Interval(NamedTuple):
     high: float
 
 
-def wilson(hits: float, n: int, *, confidence: float = CONFIDENCE) -> Interval:
+def wilson(hits: float, n: int, *, confidence: float = CONFIDENCE, corrected: bool = False) -> Interval:
     """Wilson's score interval of a rate.
 
     With p = hits/n and the normal quantile z,
 
         (p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n)
+
+    Of rates near 1/n, such as that of hits by chance, it holds the true one in only about 92 % of cases; corrected for
+    continuity (p ∓ 1/2n instead of p in the lower and upper end) in 95 % or more. Attacks use the corrected one.
 
     Parameters
     ----------
@@ -42,6 +45,8 @@ def wilson(hits: float, n: int, *, confidence: float = CONFIDENCE) -> Interval:
     n : int
     confidence : float
         In (0, 1).
+    corrected : bool
+        For continuity.
 
     Returns
     -------
@@ -55,7 +60,7 @@ def wilson(hits: float, n: int, *, confidence: float = CONFIDENCE) -> Interval:
 
     References
     ----------
-    Wilson (1927), Journal of the American Statistical Association 22.
+    Wilson (1927), Journal of the American Statistical Association 22. Newcombe (1998), Statistics in Medicine 17.
 
     Examples
     --------
@@ -65,10 +70,12 @@ def wilson(hits: float, n: int, *, confidence: float = CONFIDENCE) -> Interval:
     if n < 1 or not 0.0 <= hits <= n:
         raise ValueError(f"wilson: expected 0 to n hits in n ≥ 1 trials, got {hits} in {n}")
     z = quantile(confidence)
-    p = hits / n
-    middle, half = p + z**2 / (2 * n), z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    low, high = ((middle + sign * half) / (1 + z**2 / n) for sign in (-1, 1))
-    return Interval(p, 0.0 if hits == 0 else low, 1.0 if hits == n else high)
+    ends = []
+    for sign in (-1, 1):
+        p = min(max(hits / n + sign * corrected / (2 * n), 0.0), 1.0)
+        half = z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+        ends.append((p + z**2 / (2 * n) + sign * half) / (1 + z**2 / n))
+    return Interval(hits / n, 0.0 if hits == 0 else max(ends[0], 0.0), 1.0 if hits == n else min(ends[1], 1.0))
 
 
 def quantile(confidence: float) -> float:

@@ -95,9 +95,10 @@ def _forest(x: Numbers, y: NDArray[Any], seed: int) -> Learner:
     from sklearn.ensemble import RandomForestClassifier
 
     trees = 100 if x.size < 1e6 else 50
-    model = RandomForestClassifier(
-        trees, min_samples_leaf=2, max_samples=0.7, class_weight="balanced", random_state=seed
-    ).fit(x, y)
+    options = {"min_samples_leaf": 2, "max_samples": 0.7, "class_weight": "balanced", "random_state": seed}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # many classes are meant
+        model = RandomForestClassifier(trees, **options).fit(x, y)
     return lambda new: _told(model, model.predict_proba(new))
 
 

@@ -80,7 +80,7 @@ def reidentification(
                 "re-identification" if not found else f"re-identification, rank {depth}",
                 "which released row belongs to a known original row?",
                 f"rank-{depth} rate",
-                wilson(hits, m),
+                wilson(hits, m, corrected=True),
                 Interval(chance, float(low), float(high)),
                 f"of {m} original rows {{value:.1%}} find their released row "
                 f"{'first' if depth == 1 else f'among the first {depth}'} (a shuffled pairing: {{control:.1%}}), "

@@ -39,8 +39,8 @@ def singling_out(
 
     Predicates over one column are made of released values that occur once, and of the least and the greatest; over
     several, of a random released row and two to four random columns: its classes, and its numbers as bounds (≥ above
-    the column's median, ≤ below). Only those that match one released row are kept, equal rows counting once. The same predicates, asked of as
-    many control rows, tell what singles out people at large.
+    the column's median, ≤ below). Only those that match one released row are kept, equal rows counting once. The same
+    predicates, asked of as many control rows, tell what singles out people at large.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def singling_out(
         if not kept:
             raise ValueError(f"singling_out: no predicate of {name} matches exactly one released row")
         hits, alike = (sum(_matches(table, one) == 1 for one in kept) for table in (own, others))
-        success, control = wilson(hits, len(kept)), wilson(alike, len(kept))
+        success, control = (wilson(count, len(kept), corrected=True) for count in (hits, alike))
         found.append(
             attack(
                 f"singling out, {name}",
@@ -219,7 +219,8 @@ def linkability(original: Any, released: Any, controls: Any, *, k: int = 1, rand
     >>> linkability(X, X, others).value, linkability(X, fresh, others).leaks
     (1.0, False)
     """
-    if not all(is_table(as_rows(X, "rows")) for X in (original, released, controls)):
+    named = (original, "original"), (released, "released"), (controls, "controls")
+    if not all(is_table(as_rows(X, what)) for X, what in named):
         raise ValueError("linkability: expected tables; windows, pictures and texts have no columns")
     seen = view(original, released, controls)
     labels = sorted(set(seen.z_columns), key=str)
@@ -230,7 +231,8 @@ def linkability(original: Any, released: Any, controls: Any, *, k: int = 1, rand
     first = np.array([label in half for label in seen.z_columns])
     rows = np.unique(seen.z, axis=0)
     success, control = (
-        wilson(int(_linked(asked, rows, first, k).sum()), len(asked)) for asked in (seen.common, seen.controls)
+        wilson(int(_linked(asked, rows, first, k).sum()), len(asked), corrected=True)
+        for asked in (seen.common, seen.controls)
     )
     return attack(
         "linkability",

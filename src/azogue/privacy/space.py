@@ -198,6 +198,9 @@ def view(original: Any, released: Any, controls: Any = None, paired: bool | None
         return original
     original, released = as_rows(original, "original"), as_rows(released, "released")
     full = Space.fit(original)
+    x = full.pack(original)
+    if not (x != x[0]).any():
+        raise ValueError("audit: original: all rows are equal; there is nothing to find out about one of them")
     own, common, shared = _released_space(original, released, full)
     packed = None
     if controls is not None:
@@ -205,7 +208,7 @@ def view(original: Any, released: Any, controls: Any = None, paired: bool | None
         if common is not None:
             packed = _packed_controls(controls, own, shared)
     return View(
-        full.pack(original),
+        x,
         own.pack(select(released, shared)),
         common,
         full.columns,
