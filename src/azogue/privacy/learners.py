@@ -73,9 +73,9 @@ def _boosted(x: Numbers, y: NDArray[Any], seed: int) -> Learner:
             kept = np.sort(np.argsort(-np.nan_to_num(f_classif(x, y)[0]))[:WIDE])
     classes = len(np.unique(y))
     trees = 1 if classes == 2 else classes
-    rounds = int(np.clip(WORK / (len(x) * len(kept) * trees), 20, 100))
+    rounds = int(np.clip(WORK / (len(x) * len(kept) * trees), 20, 60))
     model = HistGradientBoostingClassifier(
-        max_iter=rounds, learning_rate=0.1, max_leaf_nodes=15, max_bins=64, early_stopping=False, random_state=seed
+        max_iter=rounds, learning_rate=0.15, max_leaf_nodes=15, max_bins=64, early_stopping=False, random_state=seed
     ).fit(x[:, kept], y)
     return lambda new: _told(model, model.predict_proba(new[:, kept]))
 
@@ -112,7 +112,7 @@ def _boosted_quantity(x: Numbers, y: NDArray[Any], seed: int) -> Learner:
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     model = HistGradientBoostingRegressor(
-        max_leaf_nodes=15, max_bins=64, early_stopping=False, random_state=seed, max_iter=60, learning_rate=0.07
+        max_leaf_nodes=15, max_bins=64, early_stopping=False, random_state=seed, max_iter=50, learning_rate=0.1
     ).fit(x, y)
     return lambda new: (model.predict(new), None)
 
