@@ -10,6 +10,7 @@ from sklearn.decomposition import PCA
 
 from azogue.privacy import (
     attribute_inference,
+    auc,
     linkability,
     maps,
     membership,
@@ -18,7 +19,7 @@ from azogue.privacy import (
     singling_out,
     space,
 )
-from azogue.privacy.attributes import split
+from azogue.privacy.attributes import Trial, split
 from azogue.privacy.learners import summaries
 
 DIGITS, DIGIT = load_digits(return_X_y=True)
@@ -91,6 +92,16 @@ def test_200_pairs_recover_digits_from_codes():
     assert found.leaks
 
 
+def test_who_learned_nothing_says_the_mean():
+    errors = []
+    for seed in range(6):
+        a, b = np.random.default_rng(seed).normal(size=(2, 60, 3))
+        tries = {"mean": maps.mean(a, b), "ridge": maps.ridge(a, b), "neighbours": maps.neighbors(a, b)}
+        errors.append(maps.chosen(tries, b))
+        assert maps.chosen({**tries, "ridge": maps.ridge(a, a + b)}, a + b) == "ridge"
+    assert errors == ["mean"] * 6
+
+
 def test_a_curved_code_is_recovered_by_more_than_ridge():
     rng = np.random.default_rng(0)
     angle = rng.uniform(-3, 3, 600)
@@ -107,6 +118,8 @@ def test_membership_of_an_overfitted_generator():
     found = membership(train, others, copies + 0.1 * train.std(axis=0) * rng.normal(size=copies.shape))
     assert found.value >= 0.65
     assert found.leaks
+    for name in ("the nearest released row", "that relative to a reference", "density"):
+        assert found.detail(name) > 0.65
     assert found.detail("TPR at FPR 0.1") > 0.4
     assert found.detail("TPR at FPR 0.01") > 0.3
 
@@ -116,6 +129,12 @@ def test_membership_by_losses():
     known, new = rng.normal(size=200), 1.0 + rng.normal(size=300)
     assert membership(None, None, scores=(known, new)).value == pytest.approx(0.76, abs=0.05)
     assert membership(None, None, scores=(new, known)).value == pytest.approx(0.24, abs=0.05)
+    alone = membership(train := CANCER[:100], others := CANCER[100:200], scores=(known[:100], known[100:]))
+    beside = membership(train, others, CANCER[200:], scores=(known[:100] - 0.3, known[100:]))
+    best = auc(np.repeat([True, False], 100), -np.r_[known[:100] - 0.3, known[100:]])
+    assert beside.value == best.value
+    assert beside.low < best.low  # the best of four
+    assert alone.low == auc(np.repeat([True, False], 100), -known).low
     with pytest.raises(ValueError, match="finite losses"):
         membership(None, None, scores=([np.nan], [1.0]))
     with pytest.raises(ValueError, match="give released rows"):
@@ -154,6 +173,25 @@ def test_attributes_are_inferred():
     assert noisy.detail("boosting, retrained") > noisy.detail("boosting, fixed")  # a shift fools the fixed one alone
 
 
+def test_the_interval_is_for_the_best_of_several():
+    truth = np.arange(100) % 2.0
+    told = (np.where(np.arange(100) < 70, truth, 1 - truth), None)
+    one, six = (Trial(truth, {f"{at}": told for at in range(count)}, False, None) for count in (1, 6))
+    narrow, wide = one.best("balanced accuracy")[1], six.best("balanced accuracy")[1]
+    assert narrow.value == wide.value == pytest.approx(0.7)
+    assert wide.low < narrow.low < narrow.high < wide.high
+
+
+def test_chance_is_wider_where_groups_have_one_label_each():
+    groups = np.repeat(np.arange(10), 10)
+    truth = (groups % 2).astype(float)
+    told = {"one": (truth, None)}
+    rows, whole = (Trial(truth, told, False, own).chance("balanced accuracy", "one", 0) for own in (None, groups))
+    assert rows.high == pytest.approx(0.6, abs=0.03)  # ½ + 1.96 · √(¼ / 100)
+    assert whole.high > 0.75
+    assert rows.value == pytest.approx(0.5, abs=0.02)
+
+
 def test_the_column_itself_is_no_input():
     rng = np.random.default_rng(0)
     table = pd.DataFrame(rng.normal(size=(300, 3)), columns=list("abc"))
@@ -168,15 +206,15 @@ def test_the_column_itself_is_no_input():
 
 def test_forests_read_the_spectrum_of_windows():
     rng = np.random.default_rng(0)
-    label = rng.integers(0, 2, 240)
-    time = np.arange(64) / 64
-    phase = rng.uniform(0, 2 * np.pi, 240)
-    waves = np.sin(2 * np.pi * (5 + 2 * label)[:, None] * time + phase[:, None])[:, :, None]
-    waves = waves + 0.8 * rng.normal(size=waves.shape)
+    label = rng.integers(0, 2, 160)
+    time = np.arange(128) / 128
+    phase = rng.uniform(0, 2 * np.pi, 160)
+    waves = np.sin(2 * np.pi * (11 + 3 * label)[:, None] * time + phase[:, None])[:, :, None]
+    waves = waves + 1.5 * rng.normal(size=waves.shape)
     found, _ = attribute_inference(waves, waves, label)
-    assert found.detail("forest, fixed") > 0.9
+    assert found.detail("forest, fixed") > 0.9  # of the values alone: 0.53
     assert found.detail("forest, fixed") > found.detail("linear, fixed") + 0.2
-    assert summaries(waves).shape == (240, 24)
+    assert summaries(waves).shape == (160, 24)
 
 
 def test_rows_are_held_out_by_groups_and_masks():
@@ -212,6 +250,8 @@ def test_singling_out_and_linking_raw_rows():
         assert found.value > 0.9
         assert found.leaks
         assert found.detail("risk") == pytest.approx((found.value - found.control) / (1 - found.control))
+    twice = pd.concat([own, own])  # a copy hides nobody
+    assert singling_out(own, twice, others)[0].value > 0.9
     with pytest.raises(ValueError, match="lack columns"):
         singling_out(own, own.assign(e=1), others)
     with pytest.raises(ValueError, match="expected tables"):

@@ -131,6 +131,16 @@ def test_synthetic_rows_that_happen_to_be_as_many():
     assert report.fidelity.correlation is None
 
 
+def test_members_are_some_of_the_originals():
+    rng = np.random.default_rng(0)
+    rows, controls = rng.normal(size=(2, 200, 3))
+    made = rows[:40] + 0.01 * rng.normal(size=(40, 3))
+    every = audit(rows, made, controls=controls).attack("membership")
+    some = audit(rows, made, controls=controls, members=rows[:40]).attack("membership")
+    assert some.value > 0.99
+    assert every.value < 0.75
+
+
 @pytest.mark.parametrize("frame", [lambda table: table, pl.from_pandas, pa.Table.from_pandas])
 def test_mixed_tables_with_missing_cells(frame):
     table = frame(people())
