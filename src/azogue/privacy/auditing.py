@@ -137,11 +137,9 @@ def audit(
     )
     pairs = _checked(len(original), len(released), paired, test_size, max_rows, known)
     seed = as_seed(random_state)
-    asked = [
-        targets(names, original, released, what, controls)
-        for names, what in ((sensitive, "sensitive"), (utility, "utility"))
-    ]
-    quasi = None if quasi_identifiers is None else _quasi(released, quasi_identifiers, asked[0])
+    hidden = targets(sensitive, original, released, "sensitive", controls)
+    used = targets(utility, original, released, "utility", controls)
+    quasi = None if quasi_identifiers is None else _quasi(released, quasi_identifiers, hidden)
     groups, test = _of_rows(groups, len(original), "groups"), _of_rows(test, len(original), "test")
     rng, counts = np.random.default_rng(seed), [len(original), len(released)]
     rows = _sample(len(original), max_rows, rng)
@@ -163,7 +161,7 @@ def audit(
         view(original, released, controls, pairs),
     )
     _say(case, counts, paired)
-    hidden, used = ([one.take(rows, theirs, beside) for one in found] for found in asked)
+    hidden, used = ([one.take(rows, theirs, beside) for one in found] for found in (hidden, used))
     return _report(case, hidden, used, quasi)
 
 
