@@ -18,7 +18,7 @@ from azogue.privacy.space import Numbers, View, view
 #: Draws of permuted labels.
 PERMUTED = 400
 #: Numbers that an attacker learns from, at most, where that leaves 1,000 rows.
-MOST_NUMBERS = 1_500_000
+MOST_NUMBERS = 2_500_000
 
 
 class NothingToInferError(ValueError):
@@ -222,7 +222,7 @@ def _taught(
     told: dict[str, Told] = {}
     windows = seen.x_windows is not None and seen.z_windows is not None
     for name, learn in learners(windows, None if quantity else len(np.unique(labels))).items():
-        summed = name == "forest" and windows
+        summed = name != "linear" and windows
         learned = learn(source(rows, summed), labels, seed)
         told |= {f"{name}, {way}": learned(of(held, summed)) for way, of in asked.items()}
     return told
@@ -301,9 +301,10 @@ def attribute_inference(
     """Can a label be inferred from released rows?
 
     Attackers learn from a part of the rows and speak of the released rows of the others: gradient boosting and a
-    linear classifier (ridge regression for a quantity), and of windows a random forest on their values beside means,
-    deviations, extremes and Fourier magnitudes. Each comes fixed, trained on original rows, and retrained, on released
-    ones. The strongest counts, with an interval for the best of so many (Bonferroni).
+    linear classifier (ridge regression for a quantity), and of windows a random forest. Of windows, boosting and the
+    forest read means, deviations, extremes and Fourier magnitudes beside the values. Each comes fixed, trained on
+    original rows, and retrained, on released ones. The strongest counts, with an interval for the best of so many
+    (Bonferroni).
 
     Parameters
     ----------

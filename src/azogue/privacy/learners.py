@@ -17,6 +17,8 @@ Learner: TypeAlias = Callable[[Numbers], Told]
 
 #: Fourier magnitudes of each channel of a window.
 MAGNITUDES = 20
+#: Of the forest.
+TREES = 60
 #: Columns that boosting reads at most, those that differ most between the classes.
 WIDE = 128
 #: Products of rows, columns, classes and rounds that boosting may cost.
@@ -94,11 +96,10 @@ def _linear(x: Numbers, y: NDArray[Any], seed: int) -> Learner:
 def _forest(x: Numbers, y: NDArray[Any], seed: int) -> Learner:
     from sklearn.ensemble import RandomForestClassifier
 
-    trees = 100 if x.size < 1e6 else 50
-    options = {"min_samples_leaf": 2, "max_samples": 0.7, "class_weight": "balanced", "random_state": seed}
+    options = {"class_weight": "balanced", "random_state": seed}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # many classes are meant
-        model = RandomForestClassifier(trees, **options).fit(x, y)
+        model = RandomForestClassifier(TREES, **options).fit(x, y)
     return lambda new: _told(model, model.predict_proba(new))
 
 
