@@ -27,6 +27,7 @@ LAYERS = [
     ("missingness", "pooling"),
     ("persistence", "validation", "stages", "sampling", "keras", "reflecting"),
     ("drawing", "shades", "diagnostics", "maps", "webmaps", "reconstructions", "plots"),
+    ("privacy",),
     ("autoencoder",),
     ("populations",),
     ("reduction",),

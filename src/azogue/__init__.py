@@ -73,13 +73,14 @@ _MODULES = (
     "optimizers",
     "plots",
     "priors",
+    "privacy",
     "report",
 )
 
 __all__ = sorted([*_HOMES, *_MODULES, "__version__"])
 
 if TYPE_CHECKING:
-    from azogue import codes, corruptions, layers, modalities, objectives, optimizers, plots, priors, report
+    from azogue import codes, corruptions, layers, modalities, objectives, optimizers, plots, priors, privacy, report
     from azogue.applications import AEkNNClassifier, AEkNNRegressor, AnomalyDetector, Denoiser, Imputer
     from azogue.autoencoder import Autoencoder
     from azogue.contract import check_autoencoder
