@@ -31,6 +31,7 @@ _HOMES = {
     "AEkNNRegressor": "azogue.applications",
     "AnomalyDetector": "azogue.applications",
     "Imputer": "azogue.applications",
+    "Anonymizer": "azogue.applications",
     "Denoiser": "azogue.applications",
     "Axes": "azogue.session",
     "autoencode": "azogue.shortcuts",
@@ -81,7 +82,7 @@ __all__ = sorted([*_HOMES, *_MODULES, "__version__"])
 
 if TYPE_CHECKING:
     from azogue import codes, corruptions, layers, modalities, objectives, optimizers, plots, priors, privacy, report
-    from azogue.applications import AEkNNClassifier, AEkNNRegressor, AnomalyDetector, Denoiser, Imputer
+    from azogue.applications import AEkNNClassifier, AEkNNRegressor, AnomalyDetector, Anonymizer, Denoiser, Imputer
     from azogue.autoencoder import Autoencoder
     from azogue.contract import check_autoencoder
     from azogue.files import ModelFileError
