@@ -14,17 +14,18 @@ from sklearn.utils.validation import check_is_fitted
 from azogue.applications.censoring import averaged, censored, neutral, reconstructing
 from azogue.applications.labelling import Label, dropped, labels, named
 from azogue.applications.owner import Application, unfitted
-from azogue.applications.releasing import assembled, drawn, mapped, usual
+from azogue.applications.releasing import assembled, drawn, mapped, seen, usual
 from azogue.applications.replacing import Replacement
-from azogue.modalities import as_modality
+from azogue.modalities import as_modality, schema_from_dict
 from azogue.populations import reflected
 from azogue.privacy import PrivacyReport, audit
 from azogue.session import as_seed
 from azogue.validation import remember_columns
 
 METHODS = "auto", "adversarial", "average", "replace", "reconstruct"
-#: Noise on released numbers in scaled units: of tables, where it hides last digits, and of everything else.
-FINE, COARSE = 0.05, 0.25
+#: Noise on released numbers in scaled units: of tables, where it hides last digits; of rows that are replaced, where it
+#: hides which; and of everything else.
+FINE, SLIGHT, COARSE = 0.05, 0.1, 0.25
 #: Training rows whose sensitive cells are kept to draw from.
 POOL = 2000
 
@@ -37,8 +38,8 @@ class Anonymizer(TransformerMixin, Application):  # type: ignore[misc]
 
     - `"adversarial"` (tables with sensitive labels): an autoencoder minimises the error of reconstruction, a weight
       times the surprise of a judge that helps (for each utility label), and `strength` times 16 times what a judge
-      against it still tells of each sensitive label. Sensitive columns are no input; they come back drawn from their
-      own distribution, independent of the row.
+      against it still tells of each sensitive label. Sensitive columns are no input, and come back drawn from other
+      rows; utility columns are no input, and stay as they are.
     - `"average"` (windows, pictures, and rows without labels): a network learns to turn a row x into the mean of its
       twins, the row that is nearest to it in each group (of 16 at most; without labels of the 10 nearest rows), and
       noise is added,
@@ -62,7 +63,8 @@ class Anonymizer(TransformerMixin, Application):  # type: ignore[misc]
     strength : float
         How much is given up for it, at least 0; see `tradeoff`.
     noise : float or "auto"
-        Standard deviation of noise on released numbers, in scaled units; auto: 0.05 in tables, else 0.25 · strength.
+        Standard deviation of noise on released numbers, in scaled units; auto: 0.05 in tables, 0.1 where
+        rows are replaced, else 0.25 · strength.
     replace : value or list of values, optional
         Values of the sensitive label whose rows are replaced.
     epsilon, delta : float, optional
@@ -135,10 +137,11 @@ class Anonymizer(TransformerMixin, Application):  # type: ignore[misc]
         self._check(rows)
         self.method_ = self._method(table, hidden)
         self.sensitive_, self.utility_ = [str(one.name) for one in hidden], [str(one.name) for one in kept]
-        self.columns_ = sorted(one.column for one in hidden if one.column is not None)
-        if self.columns_ and len(self.columns_) == self.n_features_in_:
-            raise ValueError("sensitive: all columns are; there is nothing left to release")
-        self._learn(dropped(X, self.columns_), hidden, kept, seed)
+        self.redrawn_ = sorted(one.column for one in hidden if one.column is not None)
+        self.intact_ = sorted(one.column for one in kept if one.column is not None and one.column not in self.redrawn_)
+        if table and len(self._apart) == self.n_features_in_:
+            raise ValueError("sensitive, utility: these are all columns; there is nothing left to release")
+        self._learn(dropped(X, self._apart), hidden, kept, seed)
         self.seed_ = seed
         if table:
             self._remember(X)
@@ -204,6 +207,11 @@ class Anonymizer(TransformerMixin, Application):  # type: ignore[misc]
         """The guarantee of differential privacy that training kept; None without `epsilon`."""
         return getattr(self.autoencoder_, "privacy_", None) if self.epsilon is not None else None
 
+    @property
+    def _apart(self) -> list[int]:
+        """The columns that the network has nothing to do with."""
+        return sorted([*self.redrawn_, *self.intact_])
+
     # -- fitting ------------------------------------------------------------------------------------------------------
 
     def _check(self, rows: int) -> None:
@@ -252,19 +260,16 @@ class Anonymizer(TransformerMixin, Application):  # type: ignore[misc]
     def _remember(self, X: Any) -> None:
         """What a table's release needs besides the network."""
         rng = np.random.default_rng([self.seed_ % 2**63, 0])
-        part = dropped(X, self.columns_)
         schema = self.autoencoder_.schema_
-        batch = schema.pack(part)
+        batch = schema.pack(dropped(X, self._apart))
         made = drawn(reflected([self.autoencoder_], batch), schema, self._level(), rng)
         self.usual_ = usual(made, batch, schema)
         self.whole_: Any = None
-        if self.columns_:
+        if self._apart:
             whole: Any = as_modality(self.modality, self.scaling, X).fit(X)
-            packed = whole.pack(X)
-            own = np.isin(whole.slot_columns, self.columns_)
-            rows = rng.permutation(len(batch))[:POOL]
-            seen = np.ones(packed.x.shape, dtype=bool) if packed.mask is None else packed.mask.numpy()
-            self.pool_ = {"x": packed.x.numpy()[rows][:, own], "mask": seen[rows][:, own]}
+            packed = whole.pack(X).take(torch.from_numpy(rng.permutation(len(batch))[:POOL]))
+            own = np.isin(whole.slot_columns, self.redrawn_)
+            self.pool_ = {"x": packed.x.numpy()[:, own], "mask": seen(packed)[:, own]}
             self.whole_ = whole.to_dict()
 
     # -- releasing ----------------------------------------------------------------------------------------------------
@@ -277,18 +282,20 @@ class Anonymizer(TransformerMixin, Application):  # type: ignore[misc]
         return Replacement(self.autoencoder_, **(self.replacement_ or {}))
 
     def _table(self, X: Any, rng: np.random.Generator) -> Any:
-        schema = self.autoencoder_.schema_
-        batch = schema.pack(dropped(X, self.columns_))
+        schema: Any = self.autoencoder_.schema_
+        batch = schema.pack(dropped(X, self._apart))
         out = drawn(reflected([self.autoencoder_], batch), schema, self._level(), rng)
         out = mapped(out, self.usual_)
+        made = replace(batch, x=torch.from_numpy(out))
         if self.whole_ is None:
-            return schema.unpack(replace(batch, x=torch.from_numpy(out)))
-        whole, packed = assembled(out, batch, schema, self.whole_, self.columns_, self.pool_, rng)
-        return whole.unpack(packed)
+            return schema.unpack(made)
+        whole: Any = schema_from_dict(self.whole_)
+        return whole.unpack(assembled(made, whole.pack(X), whole, self._apart, self.redrawn_, self.pool_, rng))
 
     def _noisy(self, made: Any, rng: np.random.Generator) -> Any:
         """Windows or pictures with noise, in their dtype."""
-        level = COARSE * self.strength if self.noise == "auto" else float(self.noise)
+        usual_one = SLIGHT if self.method_ == "replace" else COARSE * self.strength
+        level = usual_one if self.noise == "auto" else float(self.noise)
         if isinstance(made, list):
             return [self._noisy(one[None], rng)[0] for one in made]
         array = np.asarray(made)

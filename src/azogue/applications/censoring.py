@@ -14,7 +14,6 @@ from azogue.applications.owner import owned, unfitted
 from azogue.applications.twins import of_groups, of_rows
 from azogue.autoencoder import Autoencoder
 from azogue.corruptions import Paired
-from azogue.modalities import as_modality
 from azogue.objectives import Censored, HeadLoss, Informative, NeighborhoodComponents
 from azogue.optimizers import Cosine
 from azogue.private import Privacy
@@ -24,7 +23,7 @@ CENSOR, KEEP = 16.0, 12.0
 #: Steps of training, and the epochs that they are at least and at most.
 STEPS, EPOCHS = 4000, (20, 200)
 #: Units of the code where rows are averaged, and where sensitive ones are replaced.
-SMALL, USUAL = 12, 24
+SMALL, USUAL = 12, 48
 
 
 def epochs_for(rows: int, batch: int) -> int:
@@ -53,26 +52,15 @@ def censored(
     """An autoencoder against a judge for each sensitive label, with one for each that is to be kept."""
     every, batch = [*hidden, *kept], 256
     objective: Any = 1.0 * HeadLoss()
-    before = sorted(label.column for label in hidden if label.column is not None)
     for label, base in zip(every, bases(every), strict=True):
         if label not in hidden:
-            apart = _slots(label, before, X, shared)
-            objective = objective + KEEP * Informative(label.shares, base, noise=noise, apart=apart)
+            objective = objective + KEEP * Informative(label.shares, base, noise=noise)
         elif strength > 0:
             objective = objective + CENSOR * strength * Censored(label.shares, base, noise=noise)
     default = Autoencoder((256, 48), batch_size=batch, learning_rate=Cosine(3e-3), **shared)
     default.set_params(epochs=epochs_for(len(X), batch), validation_fraction=0.0)
     model = started(autoencoder, default, shared, objective=objective, validation_fraction=0.0)
     return cast("Autoencoder", model.fit(X, together(every)))
-
-
-def _slots(label: Label, before: list[int], X: Any, shared: dict[str, Any]) -> tuple[int, ...]:
-    """The slots of a column that tells the label itself, in the table without sensitive columns."""
-    if label.column is None or label.column in before:
-        return ()
-    schema: Any = as_modality(shared["modality"], shared["scaling"], X).fit(X)
-    place = label.column - sum(column < label.column for column in before)
-    return tuple(np.flatnonzero(schema.slot_columns == place).tolist())
 
 
 def averaged(
@@ -109,7 +97,7 @@ def _rows(goal: np.ndarray, batch: Any, schema: Any) -> Any:
 def neutral(autoencoder: Any, X: Any, hidden: list[Label], values: Any, shared: dict[str, Any]) -> Autoencoder:
     """An autoencoder whose code tells rows that are to be replaced from the others."""
     shown = (flagged(hidden[0], values)).astype(np.int64)
-    objective = HeadLoss() + 0.02 * NeighborhoodComponents()
+    objective = HeadLoss() + 0.1 * NeighborhoodComponents()
     default = Autoencoder(USUAL, learning_rate=Cosine(2e-3), validation_fraction=0.0, **shared)
     default.set_params(epochs=epochs_for(len(X), 64) // 2)
     model = started(autoencoder, default, shared, objective=objective, validation_fraction=0.0)

@@ -130,19 +130,22 @@ def _label(name: Any, values: NDArray[Any], rows: int, what: str) -> Label:
         texts[~holes] = np.array(spans, dtype=object)[np.searchsorted(cuts, numbers, side="right")]
     else:
         texts[~holes] = [str(value) for value in seen.tolist()]
-    classes, codes, counts = np.unique(texts.astype(str), return_inverse=True, return_counts=True)
+    names, codes, counts = np.unique(texts.astype(str), return_inverse=True, return_counts=True)
+    classes = [str(one) for one in names]
     if len(classes) < 2:
         raise ValueError(f"{what}: {name!r} has the one value {classes[0]!r} in all rows: nothing to tell apart")
     return _gathered(name, codes.ravel().astype(np.int64), classes, counts)
 
 
-def _gathered(name: Any, codes: NDArray[np.int64], classes: NDArray[Any], counts: NDArray[Any]) -> Label:
+def _gathered(name: Any, codes: NDArray[np.int64], classes: list[str], counts: NDArray[Any]) -> Label:
     """Classes that hardly any row has as one."""
     rare = counts < max(2, RARE * counts.sum())
     if rare.sum() < 2 or (~rare).sum() < 1:
-        return Label(name, codes, tuple(classes.tolist()))
+        return Label(name, codes, tuple(classes))
     place = np.where(rare, 0, np.cumsum(~rare))
-    return Label(name, place[codes].astype(np.int64), ("rare", *classes[~rare].tolist()))
+    return Label(
+        name, place[codes].astype(np.int64), ("rare", *(one for one, few in zip(classes, rare, strict=True) if not few))
+    )
 
 
 def together(found: list[Label]) -> NDArray[np.int64]:

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from azogue.modalities import schema_from_dict
 from azogue.modalities.base import Schema
 from azogue.recipe import Batch
 
@@ -58,14 +57,13 @@ def usual(made: Floats, batch: Batch, schema: Schema) -> dict[str, NDArray[Any]]
         The training rows.
     """
     slots, levels = numeric_slots(schema), np.linspace(0, 1, LEVELS)
-    x = batch.x.numpy()
-    seen = np.ones(x.shape, dtype=bool) if batch.mask is None else batch.mask.numpy()
-    there = [slot for slot in slots.tolist() if seen[:, slot].sum() > 1]
-    atoms = [np.unique(x[seen[:, s], s], return_counts=True)[1].max() >= ATOM * seen[:, s].sum() for s in there]
+    x, known = batch.x.numpy(), seen(batch)
+    there = [slot for slot in slots.tolist() if known[:, slot].sum() > 1]
+    atoms = [np.unique(x[known[:, s], s], return_counts=True)[1].max() >= ATOM * known[:, s].sum() for s in there]
     return {
         "slots": np.array(there, dtype=np.int64),
-        "made": np.array([np.quantile(made[seen[:, s], s], levels) for s in there]).reshape(-1, LEVELS),
-        "real": np.array([np.quantile(x[seen[:, s], s], levels) for s in there]).reshape(-1, LEVELS),
+        "made": np.array([np.quantile(made[known[:, s], s], levels) for s in there]).reshape(-1, LEVELS),
+        "real": np.array([np.quantile(x[known[:, s], s], levels) for s in there]).reshape(-1, LEVELS),
         "atoms": np.array(atoms, dtype=bool),
     }
 
@@ -82,31 +80,38 @@ def mapped(out: Floats, kept: dict[str, NDArray[Any]]) -> Floats:
     return out
 
 
+def seen(batch: Batch) -> NDArray[np.bool_]:
+    """Where cells were observed, (n, width)."""
+    return np.ones(tuple(batch.x.shape), dtype=bool) if batch.mask is None else batch.mask.numpy()
+
+
 def assembled(
-    out: Floats, batch: Batch, part: Schema, whole: dict[str, Any], columns: list[int], pool: dict[str, NDArray[Any]],
+    made: Batch,
+    batch: Batch,
+    schema: Any,
+    apart: list[int],
+    redrawn: list[int],
+    pool: dict[str, NDArray[Any]],
     rng: np.random.Generator,
-) -> tuple[Schema, Batch]:  # fmt: skip
-    """Packed rows of the whole table: columns of `part` as they were made, the others drawn from the pool.
+) -> Batch:
+    """Packed rows of a whole table: most columns as they were made, some drawn from other rows, the rest as they came.
 
     Parameters
     ----------
-    out : ndarray, shape (n, width of part)
+    made : Batch
+        The columns but those of `apart`.
     batch : Batch
-        The rows as they came, packed by `part`.
-    whole : dict
-        The whole table's schema.
-    columns : list of int
-        The columns that `part` does not have.
+        The rows as they came.
+    schema : TableSchema
+        Of the whole table.
+    apart, redrawn : list of int
+        Columns that were not made, and those of them that are drawn.
     pool : dict of ndarray
-        `x` and `mask` of these columns' slots in training rows.
+        `x` and `mask` of the latter's slots in training rows.
     """
-    schema: Any = schema_from_dict(whole)
-    own = ~np.isin(schema.slot_columns, columns)
-    rows = rng.integers(len(pool["x"]), size=len(out))
-    x = np.zeros((len(out), schema.width), dtype=np.float32)
-    mask = np.ones(x.shape, dtype=bool)
-    x[:, own], x[:, ~own] = out, pool["x"][rows]
-    if batch.mask is not None:
-        mask[:, own] = batch.mask.numpy()
-    mask[:, ~own] = pool["mask"][rows]
-    return schema, Batch(torch.from_numpy(x), torch.from_numpy(mask), batch.rows)
+    x, mask = batch.x.numpy().copy(), seen(batch).copy()
+    own, other = ~np.isin(schema.slot_columns, apart), np.isin(schema.slot_columns, redrawn)
+    rows = rng.integers(len(pool["x"]), size=len(x))
+    x[:, own], mask[:, own] = made.x.numpy(), seen(made)
+    x[:, other], mask[:, other] = pool["x"][rows], pool["mask"][rows]
+    return Batch(torch.from_numpy(x), torch.from_numpy(mask), batch.rows)

@@ -62,11 +62,20 @@ class Replacement:
         found: NDArray[np.bool_] = odds > 0
         return found
 
+    def _between(self, count: int, rng: np.random.Generator) -> Floats:
+        """Codes on the way from one that stays to its nearest: copies of one would be known again."""
+        start = self.codes[rng.integers(len(self.codes), size=count)] / self.scale
+        kept = self.codes / self.scale
+        squares = (kept**2).sum(1) - 2 * start @ kept.T
+        second = np.argsort(squares, axis=1)[:, min(1, len(kept) - 1)]
+        mixed: Floats = (start + rng.random((count, 1)) * (kept[second] - start)) * self.scale
+        return mixed
+
     def released(self, X: Any, rng: np.random.Generator) -> Any:
         """Every row decoded, from its own code or from one near a row's that stays."""
         codes = np.asarray(self.autoencoder.encode(X), dtype=np.float64)
         away = np.flatnonzero(self.shown(codes))
-        codes[away] = self.codes[rng.integers(len(self.codes), size=len(away))]
+        codes[away] = self._between(len(away), rng)
         codes += SPREAD * self.scale * rng.normal(size=codes.shape)
         return self.autoencoder.decode(codes.astype(np.float32))
 

@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 
 #: Slope of a judge's units below 0.
 SLOPE = 0.1
+#: What a row of a rare class counts at most, before all are divided by their mean.
+HEAVIEST = 5.0
 
 
 class Judge(nn.Module):
     """A network that tells labels from reconstructions: (n, width) → logits (n, classes)."""
 
     noisy: Tensor
-    shown: Tensor
 
     def __init__(self, network: Network, term: Labelled, rng: Rng) -> None:
         super().__init__()
@@ -40,10 +41,7 @@ class Judge(nn.Module):
         noisy = torch.zeros(width)
         for slot, kind in slots:
             noisy[slot] = float(kind == "gaussian")
-        shown = torch.ones(width)
-        shown[list(term.apart)] = 0.0
         self.register_buffer("noisy", noisy, False)
-        self.register_buffer("shown", shown, False)
         widths = (width, *term.units, len(term.shares))
         self.depth, self.noise = len(widths) - 1, term.noise
         for at, (inputs, units) in enumerate(itertools.pairwise(widths)):
@@ -53,7 +51,6 @@ class Judge(nn.Module):
 
     def forward(self, out: Tensor, rng: Rng | None) -> Tensor:
         x = out if rng is None else out + self.noise * self.noisy * rng.normal("judge", out.shape, out)
-        x = x * self.shown
         for at in range(self.depth):
             x = linear(x, getattr(self, f"weight_{at}"), getattr(self, f"bias_{at}"))
             x = leaky_relu(x, SLOPE) if at < self.depth - 1 else x
@@ -70,22 +67,20 @@ class Labelled(Term):
     Parameters
     ----------
     shares : tuple of float
-        How frequent each class is; as many as there are classes. Classes count alike, however rare.
+        How frequent each class is; as many as there are classes. Classes count alike, but for very rare ones: see
+        `weights`.
     base : int
         Where the label stands in the target.
     units : tuple of int
         Widths of the judge's hidden layers.
     noise : float
         Standard deviation of what is added to numbers before a judge sees them, in scaled units.
-    apart : tuple of int
-        Slots of the reconstruction that the judge does not see.
     """
 
     shares: tuple[float, ...] = (0.5, 0.5)
     base: int = 1
     units: tuple[int, ...] = (128, 128)
     noise: float = 0.05
-    apart: tuple[int, ...] = ()
 
     supervised: ClassVar[bool] = True
     reads_out: ClassVar[bool] = True
@@ -97,18 +92,31 @@ class Labelled(Term):
             raise ValueError(f"{type(self).__name__}: units must be widths of at least 1, got {self.units!r}")
         if self.base < 1 or not self.noise >= 0:
             raise ValueError(f"{type(self).__name__}: base is at least 1 and noise at least 0, got {self!r}")
-        for name in ("shares", "units", "apart"):
+        for name in ("shares", "units"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
 
     def build(self, network: Network, rng: Rng) -> nn.Module | None:
         return Judge(network, self, rng)
 
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """What a row of each class counts: inversely to its share, but not too much; 1 on the mean over rows."""
+        raw = [min(HEAVIEST, 1.0 / (len(self.shares) * share)) for share in self.shares]
+        total = sum(weight * share for weight, share in zip(raw, self.shares, strict=True))
+        return tuple(weight / total for weight in raw)
+
+    @property
+    def guess(self) -> float:
+        """The surprise of whoever knows the weights and shares alone, in nats; log classes where all count alike."""
+        parts = [weight * share for weight, share in zip(self.weights, self.shares, strict=True)]
+        return -sum(part * math.log(part) for part in parts)
+
     def surprise(self, step: Step, judge: nn.Module, out: Tensor) -> Tensor:
-        """The judge's balanced cross-entropy `−log p(class) / (classes · share)` of each row, (n,)."""
+        """The judge's weighted cross-entropy `−weight · log p(class)` of each row, (n,)."""
         if step.target is None or step.target.is_floating_point():
             raise TypeError(f"{self!r} needs the classes of each row, numbered from 0: fit(X, y)")
         label = step.target // self.base % len(self.shares)
-        weights = 1.0 / (len(self.shares) * torch.tensor(self.shares, dtype=step.out.dtype, device=step.out.device))
+        weights = torch.tensor(self.weights, dtype=step.out.dtype, device=step.out.device)
         values: Tensor = cross_entropy(judge(out, step.rng), label, reduction="none") * weights[label]
         return values
 
@@ -117,7 +125,7 @@ class Labelled(Term):
 class Informative(Labelled):
     """How little the reconstruction tells of a label that it should tell: the surprise of a judge that helps, (n,).
 
-    `−log p(class | out) / (classes · share)`, in nats. The judge is trained along, by the same loss. Parameters as in
+    `−weight · log p(class | out)`, in nats. The judge is trained along, by the same loss. Parameters as in
     `Labelled`.
 
     Examples
@@ -140,12 +148,12 @@ class Informative(Labelled):
 class Censored(Labelled):
     """How much the reconstruction gives away of a label that it should not, in nats; a property of the batch, ().
 
-    `max(0, log classes − mean surprise)` of a judge that is a second player of the same loop: it minimises
+    `max(0, guess − mean surprise)` of a judge that is a second player of the same loop: it minimises
     `CensoredLoss`. At 0 it is no better than guessing; beyond, nothing is gained by misleading it.
 
     Parameters
     ----------
-    shares, base, units, noise, apart :
+    shares, base, units, noise :
         As in `Labelled`.
     rise : int
         Epochs over which the term comes to its full weight, so that there is something to censor.
@@ -180,12 +188,12 @@ class Censored(Labelled):
     def __call__(self, step: Step) -> Tensor:
         found = self.surprise(step, step.model.part(self), step.out).mean()
         weight = 1.0 if step.rng is None else min(1.0, step.rng.epoch / max(self.rise, 1))
-        return weight * (math.log(len(self.shares)) - found).clamp(min=0.0)
+        return weight * (self.guess - found).clamp(min=0.0)
 
 
 @dataclass(frozen=True, repr=False)
 class CensoredLoss(Term):
-    """What the judge of `Censored` minimises: its balanced cross-entropy, (n,).
+    """What the judge of `Censored` minimises: its weighted cross-entropy, (n,).
 
     Examples
     --------
