@@ -30,7 +30,7 @@ def people(n, seed):
 def place(tmp_path_factory):
     """Good and broken files, and a model that was made of one, with a page on what it released."""
     place = tmp_path_factory.mktemp("anonymize")
-    table = people(240, 0)
+    table = people(300, 0)
     table.to_csv(place / "people.csv", index=False)
     table.to_parquet(place / "people.parquet", index=False)
     people(60, 1).to_csv(place / "new.csv", index=False)
@@ -69,7 +69,7 @@ def test_rows_are_released_in_their_schema(place):
 def test_what_is_said_of_an_attacked_result(place):
     said = (place / "said.txt").read_text()
     first, second = said.splitlines()[:2]
-    assert first == "out.csv: 240 rows from people.csv"
+    assert first == "out.csv: 300 rows from people.csv"
     assert second.startswith("pseudonymised; ")
     assert "attacks beat their controls" in said
     assert "attribute: sex" in said
@@ -147,7 +147,7 @@ def test_arrays_name_columns_by_their_number(place):
     told = json.loads(azogue("anonymize", "people.npy", *asked, "-o", "n.npz", "--json", cwd=place).stdout)
     assert (told["sensitive"], told["method"]) == (["0"], "adversarial")
     made = np.load(place / "n.npz")["X"]
-    assert made.shape == (240, 6)
+    assert made.shape == (300, 6)
     assert abs(np.corrcoef(made[:, 0], np.load(place / "people.npy")[:, 1])[0, 1]) < 0.15, "column 1 is drawn"
 
 
@@ -178,7 +178,7 @@ def test_two_rows_a_quantity_and_differential_privacy(place):
     azogue("anonymize", "two.csv", "--sensitive", "sex", "-o", "t.csv", cwd=place)
     assert len(pd.read_csv(place / "t.csv")) == 2
     told = azogue("anonymize", "people.csv", "--sensitive", "size", "-o", "q.csv", "--seed", "0", cwd=place)
-    assert told.stdout.startswith("q.csv: 240 rows")
+    assert told.stdout.startswith("q.csv: 300 rows")
     before, after = (pd.read_csv(place / name)["size"] for name in ("people.csv", "q.csv"))
     assert set(after) <= set(before)
     assert abs(before.corr(after)) < 0.2
