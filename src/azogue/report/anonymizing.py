@@ -60,8 +60,8 @@ def utility_section(found: PrivacyReport) -> Section | None:
     return {
         "title": "What is still told",
         "text": "Learned from original rows and asked of other original ones; learned from released rows and asked of "
-        "other released ones. Of rows that the anonymizer was fitted on, the second may flatter; rows that it has not "
-        "seen say more.",
+        "other released ones. Where the second is clearly higher, the network has written the label into other "
+        "columns, and associations with it are exaggerated.",
         "table": {
             "columns": ["use", "measure", "original", "interval", "released", "its interval", "chance"],
             "rows": [
