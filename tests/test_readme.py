@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.datasets import load_wine
+from sklearn.datasets import load_diabetes, load_wine
 
 from azogue.modalities.waves import write_wave
 from test_cli import azogue
@@ -35,6 +35,7 @@ def test_shell_blocks_run(tmp_path):
         for at, picture in enumerate(frames):
             Image.fromarray(picture).save(tmp_path / "traps" / site / f"{at}.png")
     frame.mask(np.random.default_rng(1).random(frame.shape) < 0.2).to_csv(tmp_path / "holed.csv", index=False)
+    load_diabetes(as_frame=True, scaled=False).frame.to_csv(tmp_path / "people.csv", index=False)
     tone = 8000 * np.sin(np.arange(4000) / 9) + np.random.default_rng(2).normal(0, 1500, 4000)
     write_wave(tmp_path / "noisy.wav", tone.astype(np.int16), 8000)
     commands = [shlex.split(line, comments=True)[1:] for line in SHELL if line.startswith("azogue")]
@@ -51,6 +52,8 @@ def test_shell_blocks_run(tmp_path):
         "before-after.png",
         "whole.csv",
         "filled.html",
+        "released.csv",
+        "found.html",
     ):
         assert (tmp_path / made).stat().st_size > 100
 

@@ -12,6 +12,7 @@ from azogue.cli.options import (
     Data,
     Detecting,
     Filling,
+    Hiding,
     Json,
     Mapping,
     New,
@@ -289,6 +290,27 @@ def denoise(
             (print if output not in (None, "-") else say)(text)
     else:
         emit(facts, json_, f"{output}: {facts['rows']:,} {facts['noun']}" + (f"\n{text}" if text else ""))
+
+
+@app.command()
+@guarded
+@taking(asked=Hiding, reading=Cells)
+def anonymize(
+    data: Annotated[str, typer.Argument(metavar="MODEL|DATA", help="Rows to learn from, or a saved anonymizer.")],
+    new: Annotated[str | None, typer.Argument(metavar="NEW", help="The rows to release; DATA itself if none.")] = None,
+    output: Place = None,
+    json_: Json = False,
+    *,
+    asked: Hiding,
+    reading: Cells,
+) -> None:
+    """Release rows of which a column, or whose they are, is harder to tell: pseudonymised, not anonymous."""
+    from azogue.cli import anonymizing
+
+    facts, made, text = anonymizing.anonymize(data, new, output, asked, reading, say)
+    _write(made, output, json_, facts)
+    if not json_:
+        (print if output not in (None, "-") else say)(text)
 
 
 @app.command()

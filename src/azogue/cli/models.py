@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from azogue import files
+from azogue.applications import Anonymizer
 from azogue.cli import data, results, tables
 from azogue.cli.data import Given
 from azogue.cli.results import Made, Say
@@ -51,7 +52,7 @@ def _warnings_as_lines() -> Iterator[None]:
 _SPELLED = (
     (re.compile(r"\bImage\(size=\((\d+), (\d+)\)\)"), r"--size \1x\2"),
     (re.compile(r"\bImage: size=\((\d+), (\d+)\)"), r"--size \1x\2"),
-    (re.compile(r"\bwindow="), "--window"),
+    (re.compile(r"\b(window|sensitive|utility|replace)="), r"--\1"),
     (re.compile(r"^noise: (the \w+ show none that could be told); .*"), r"\1; say what it is by --noise"),
     (re.compile(r"\b(use )?unit='character'"), r"\1--modality characters"),
 )
@@ -134,8 +135,11 @@ def parse_network(text: str) -> Any:
 
 
 def opened(path: str, new: str | None, training: Training, reading: Reading, say: Say) -> tuple[Any, Given]:
-    """The model and the rows of `MODEL DATA`, or of `DATA` alone."""
-    return ready(*found(path, new, training, reading), training, say)
+    """The model and the rows of `MODEL DATA`, or of `DATA` alone; an anonymizer's with what its network never sees."""
+    model, given = found(path, new, training, reading)
+    if isinstance(model, Anonymizer):
+        return model, given.having(matched(given.X, list(getattr(model, "feature_names_in_", [])), say))
+    return ready(model, given, training, say)
 
 
 def named(model: Any) -> str:

@@ -209,6 +209,49 @@ class Restoring:
     save: Annotated[str | None, typer.Option(help="Model file to write the fitted denoiser to.")] = None
 
 
+@dataclass(frozen=True)
+class Hiding:
+    """What must not be told of rows that are released, what must, and how it is measured."""
+
+    sensitive: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sensitive",
+            help="A column that must not be told from the others; may be repeated. Of a .npy or .npz table its number "
+            "from 1; of windows and pictures a file with a label for each.",
+        ),
+    ] = None
+    utility: Annotated[
+        list[str] | None,
+        typer.Option("--utility", help="A column that must still be told, named in the same way; may be repeated."),
+    ] = None
+    method: Annotated[
+        Literal["auto", "adversarial", "average", "replace", "reconstruct"],
+        typer.Option(help="How rows are changed; auto: adversarial in tables with --sensitive, else average."),
+    ] = "auto"
+    strength: Annotated[float, typer.Option(min=0.0, help="How much is given up for it.")] = 1.0
+    replace: Annotated[
+        list[str] | None,
+        typer.Option("--replace", help="A value of the sensitive label whose windows or pictures are replaced."),
+    ] = None
+    epsilon: Annotated[
+        float | None,
+        typer.Option(help="Trains with differential privacy: what is protected are the weights, not released rows."),
+    ] = None
+    audit: Annotated[
+        str | None, typer.Option(metavar="FILE", help="HTML or JSON file to write: what attackers find in the result.")
+    ] = None
+    save: Annotated[
+        str | None, typer.Option(help="Model file to write the fitted anonymizer to; to be kept as safe as the data.")
+    ] = None
+    seed: Annotated[int | None, typer.Option(help="Same seed, same result.")] = None
+
+    def given(self) -> list[str]:
+        """The options of fitting that say something."""
+        fitting = [item for item in fields(self) if item.name != "audit"]
+        return [f"--{item.name}" for item in fitting if getattr(self, item.name) not in (item.default, [])]
+
+
 def taking(**groups: type) -> Callable[[Verb], Verb]:
     """Give a verb the options of dataclasses: it declares `training: Training`, the user sees `--epochs` and so on."""
 
