@@ -1,7 +1,7 @@
 """Labels that a reconstruction is to give away, and labels that it is to keep to itself.
 
-Both are read by judges: networks that look at the reconstruction as it will be released, with categories drawn and a
-little noise on numbers, so that nothing hides in probabilities and last digits.
+Both are read by judges: networks that look at the reconstruction as it will be released, probabilities of categories
+and numbers with a little noise, so that nothing hides in their last digits.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, leaky_relu, linear, one_hot
+from torch.nn.functional import cross_entropy, leaky_relu, linear
 
 from azogue.modules import initial_weights
 from azogue.objectives.algebra import Term
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 #: Slope of a judge's units below 0.
 SLOPE = 0.1
-#: The least information in nats, where the root's slope ends.
-TINY = 1e-4
 #: What a row of a rare class counts at most, before all are divided by their mean.
 HEAVIEST = 5.0
 
@@ -38,13 +36,12 @@ class Judge(nn.Module):
 
     def __init__(self, network: Network, term: Labelled, rng: Rng) -> None:
         super().__init__()
-        width = max(head.slots.stop for head in network.heads)
+        slots = [(head.slots, head.kind) for head in network.heads]
+        width = max(slot.stop for slot, _ in slots)
         noisy = torch.zeros(width)
-        for head in network.heads:
-            noisy[head.slots] = float(head.kind == "gaussian")
+        for slot, kind in slots:
+            noisy[slot] = float(kind == "gaussian")
         self.register_buffer("noisy", noisy, False)
-        self.kinds = [head.slots for head in network.heads if head.kind == "categorical"]
-        self.coins = [head.slots for head in network.heads if head.kind == "bernoulli"]
         widths = (width, *term.units, len(term.shares))
         self.depth, self.noise = len(widths) - 1, term.noise
         for at, (inputs, units) in enumerate(itertools.pairwise(widths)):
@@ -52,22 +49,8 @@ class Judge(nn.Module):
             self.register_parameter(f"weight_{at}", nn.Parameter(weight))
             self.register_parameter(f"bias_{at}", nn.Parameter(torch.zeros(units)))
 
-    def released(self, out: Tensor, rng: Rng) -> Tensor:
-        """The reconstruction (n, width) as a draw of what is released; derivatives are those of the probabilities."""
-        drawn = out.detach() + self.noise * self.noisy * rng.normal("judge", out.shape, out)
-        for at, slots in enumerate(self.kinds):
-            below = out.detach()[:, slots].cumsum(1)
-            level = rng.uniform(f"judge/{at}", (len(out), 1), out) * below[:, -1:]
-            chosen = (below < level).sum(1).clamp(max=below.shape[1] - 1)
-            drawn[:, slots] = one_hot(chosen, below.shape[1]).to(out.dtype)
-        for at, slots in enumerate(self.coins):
-            drawn[:, slots] = (rng.uniform(f"judge/coin/{at}", drawn[:, slots].shape, out) < drawn[:, slots]).to(
-                out.dtype
-            )
-        return out + (drawn - out).detach()
-
     def forward(self, out: Tensor, rng: Rng | None) -> Tensor:
-        x = out if rng is None else self.released(out, rng)
+        x = out if rng is None else out + self.noise * self.noisy * rng.normal("judge", out.shape, out)
         for at in range(self.depth):
             x = linear(x, getattr(self, f"weight_{at}"), getattr(self, f"bias_{at}"))
             x = leaky_relu(x, SLOPE) if at < self.depth - 1 else x
@@ -163,11 +146,10 @@ class Informative(Labelled):
 
 @dataclass(frozen=True, repr=False)
 class Censored(Labelled):
-    """How much the reconstruction gives away of a label that it should not; a property of the batch, ().
+    """How much the reconstruction gives away of a label that it should not, in nats; a property of the batch, ().
 
-    `√(2 · max(0.0001, guess − mean surprise))`, in √nats, of a judge that is a second player of the same loop: it
-    minimises `CensoredLoss`. At guessing, nothing more is gained by misleading it. The root bounds how much better than
-    guessing a judge's choices can be (Pinsker), and keeps its slope where little is left.
+    `max(0, guess − mean surprise)` of a judge that is a second player of the same loop: it minimises
+    `CensoredLoss`. At 0 it is no better than guessing; beyond, nothing is gained by misleading it.
 
     Parameters
     ----------
@@ -206,7 +188,7 @@ class Censored(Labelled):
     def __call__(self, step: Step) -> Tensor:
         found = self.surprise(step, step.model.part(self), step.out).mean()
         weight = 1.0 if step.rng is None else min(1.0, step.rng.epoch / max(self.rise, 1))
-        return weight * (2 * (self.guess - found).clamp(min=TINY)).sqrt()
+        return weight * (self.guess - found).clamp(min=0.0)
 
 
 @dataclass(frozen=True, repr=False)
