@@ -32,6 +32,8 @@ _HOMES = {
     "AnomalyDetector": "azogue.applications",
     "Imputer": "azogue.applications",
     "Denoiser": "azogue.applications",
+    "Cipher": "azogue.applications",
+    "NeuralCipher": "azogue.applications",
     "Axes": "azogue.session",
     "autoencode": "azogue.shortcuts",
     "fit_together": "azogue.populations",
@@ -43,6 +45,7 @@ _HOMES = {
     "simulate_missing": "azogue.missingness",
     "check_autoencoder": "azogue.contract",
     "ModelFileError": "azogue.files",
+    "CipherError": "azogue.cryptography",
     "Privacy": "azogue.private",
     "TrainingWarning": "azogue.training.loop",
     "Input": "azogue.layers",
@@ -81,9 +84,18 @@ __all__ = sorted([*_HOMES, *_MODULES, "__version__"])
 
 if TYPE_CHECKING:
     from azogue import codes, corruptions, layers, modalities, objectives, optimizers, plots, priors, privacy, report
-    from azogue.applications import AEkNNClassifier, AEkNNRegressor, AnomalyDetector, Denoiser, Imputer
+    from azogue.applications import (
+        AEkNNClassifier,
+        AEkNNRegressor,
+        AnomalyDetector,
+        Cipher,
+        Denoiser,
+        Imputer,
+        NeuralCipher,
+    )
     from azogue.autoencoder import Autoencoder
     from azogue.contract import check_autoencoder
+    from azogue.cryptography import CipherError
     from azogue.files import ModelFileError
     from azogue.layers import (
         BatchNorm,

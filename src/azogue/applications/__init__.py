@@ -1,8 +1,9 @@
 """Applications: thin estimators that own an autoencoder and use its public methods only."""
 
 from azogue.applications.anomaly import AnomalyDetector
+from azogue.applications.cryptography import Cipher
 from azogue.applications.denoising import Denoiser
 from azogue.applications.imputation import Imputer
 from azogue.applications.neighbors import AEkNNClassifier, AEkNNRegressor
 
-__all__ = ["AEkNNClassifier", "AEkNNRegressor", "AnomalyDetector", "Denoiser", "Imputer"]
+__all__ = ["AEkNNClassifier", "AEkNNRegressor", "AnomalyDetector", "Cipher", "Denoiser", "Imputer"]

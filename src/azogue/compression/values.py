@@ -12,7 +12,7 @@ import numpy as np
 
 from azogue.compression import arrow_frames, pandas_frames
 from azogue.compression.ans import DamagedError
-from azogue.compression.leaves import Leaves
+from azogue.compression.leaves import Leaves, dtype_of
 
 
 def take_apart(value: Any, leaves: Leaves) -> dict[str, Any]:
@@ -72,8 +72,26 @@ def put_together(told: Any, leaves: Leaves) -> Any:
             if not all(type(size) is int and size >= 0 for size in shape) or int(np.prod(shape)) != len(cells):
                 raise DamagedError("an array has the wrong shape")
             return cells.reshape(shape)
+        case {"kind": "lossy", "leaf": leaf, "dtype": str(name), "low": list(low), "high": list(high)}:
+            return _scaled(leaves.array(leaf, "u", ndim=None), dtype_of(name), low, high)
         case {"kind": "pandas" | "series"}:
             return pandas_frames.put_together(told, leaves)
         case {"kind": "polars" | "arrow"}:
             return arrow_frames.put_together(told, leaves)
     raise DamagedError("the value is of an unknown kind")
+
+
+def _scaled(levels: Any, dtype: np.dtype, low: list[Any], high: list[Any]) -> Any:
+    """Levels 0 … 255 of each column → values between its bounds."""
+    flat = levels.reshape(len(levels), -1)
+    try:
+        bounds = [np.array([float.fromhex(one) for one in side]) for side in (low, high)]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DamagedError("a column's bounds are damaged") from error
+    if dtype.kind not in "biuf" or any(len(side) != flat.shape[1] or not np.isfinite(side).all() for side in bounds):
+        raise DamagedError("a column's bounds are damaged")
+    values = bounds[0] + flat / 255 * (bounds[1] - bounds[0])
+    if dtype.kind in "biu":
+        info = np.iinfo(np.uint8 if dtype.kind == "b" else dtype)
+        values = np.clip(np.rint(values), float(info.min), float(info.max))
+    return values.astype(dtype).reshape(levels.shape)
