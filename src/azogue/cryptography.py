@@ -380,9 +380,7 @@ def _several(recipients: Any) -> list[Any]:
     return [recipients] if isinstance(recipients, (str, Key)) else list(recipients)
 
 
-def open(  # noqa: A001
-    data: bytes, *, key: str | Key | None = None, passphrase: str | Passphrase | None = None
-) -> bytes:
+def open(data: bytes, *, key: str | Key | None = None, passphrase: str | Passphrase | None = None) -> bytes:
     """Take bytes out of an age container.
 
     Parameters

@@ -5,5 +5,6 @@ from azogue.applications.cryptography import Cipher
 from azogue.applications.denoising import Denoiser
 from azogue.applications.imputation import Imputer
 from azogue.applications.neighbors import AEkNNClassifier, AEkNNRegressor
+from azogue.applications.neural_cipher import NeuralCipher
 
-__all__ = ["AEkNNClassifier", "AEkNNRegressor", "AnomalyDetector", "Cipher", "Denoiser", "Imputer"]
+__all__ = ["AEkNNClassifier", "AEkNNRegressor", "AnomalyDetector", "Cipher", "Denoiser", "Imputer", "NeuralCipher"]

@@ -137,11 +137,8 @@ class Cipher:
         self._rows_flat = rows is not X
         self.autoencoder_ = owned(self.autoencoder, _default(rows, self.verbose), rows, seed)
         flat = _flat(X)
-        self._low, self._high = (
-            (np.zeros(flat.shape[1]), np.full(flat.shape[1], 255.0))
-            if X.dtype == np.uint8
-            else (flat.min(axis=0), flat.max(axis=0))
-        )
+        self._low: NDArray[np.float64] = flat.min(axis=0) * (X.dtype != np.uint8)
+        self._high: NDArray[np.float64] = np.full(flat.shape[1], 255.0) if X.dtype == np.uint8 else flat.max(axis=0)
         if not np.isfinite(self._low + self._high).all():
             return self
         code = self._codes(X, fresh=True)
@@ -156,12 +153,14 @@ class Cipher:
         z = np.asarray(self.autoencoder_.encode(_flat(X) if self._rows_flat else X), np.float64).reshape(len(X), -1)
         if fresh:
             self._scale = np.maximum(z.std(axis=0) / _LEVELS, 1e-6)
-        return np.clip(np.rint(z / self._scale), -CODE, CODE - 1).astype(np.int8)
+        code: NDArray[np.int8] = np.clip(np.rint(z / self._scale), -CODE, CODE - 1).astype(np.int8)
+        return code
 
     def _bytes(self, flat: NDArray[Any]) -> NDArray[np.uint8]:
         """Columns brought to 0 … 255."""
         span = np.where(self._high > self._low, self._high - self._low, 1.0)
-        return np.clip(np.rint((flat - self._low) / span * 255), 0, 255).astype(np.uint8)
+        levels: NDArray[np.uint8] = np.clip(np.rint((flat - self._low) / span * 255), 0, 255).astype(np.uint8)
+        return levels
 
     # -- use ---------------------------------------------------------------------------------------------------------
 
@@ -307,9 +306,7 @@ def _default(rows: Any, verbose: int) -> Autoencoder:
     width = _flat(rows).shape[1]
     size = int(np.clip(width // 8, 1, 8))
     network = Input() + Dense(int(np.clip(width // 2, 8, 256)), "relu") + Dense(size)
-    return Autoencoder(
-        network + Dense(int(np.clip(width // 2, 8, 256)), "relu") + Output(), epochs=20, verbose=verbose
-    )
+    return Autoencoder(network + Dense(int(np.clip(width // 2, 8, 256)), "relu") + Output(), epochs=20, verbose=verbose)
 
 
 def _are_numbers(X: Any) -> bool:

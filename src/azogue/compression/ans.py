@@ -2,7 +2,8 @@
 
 Each lane holds a state x in [2³¹, 2⁶³). A symbol that owns `[low, low + freq)` of 2²⁰ slots takes it to
 `(x // freq) 2²⁰ + x mod freq + low`, which costs log₂(2²⁰/freq) bits; 32-bit words leave when the state grows full.
-What is written last is read first, so that encoding runs backwards (Duda 2013; Giesen 2014, interleaved entropy coders).
+What is written last is read first, so that encoding runs backwards (Duda 2013; Giesen 2014, Interleaved entropy
+coders).
 """
 
 from __future__ import annotations

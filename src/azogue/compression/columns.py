@@ -110,7 +110,8 @@ class _Walk:
         self.rows, self.first = np.zeros(0, np.int64), True
 
     def take(self) -> Ints:
-        return self.table[self.rows, self.column].astype(np.int64)
+        symbols: Ints = self.table[self.rows, self.column].astype(np.int64)
+        return symbols
 
     def put(self, symbols: Ints) -> None:
         self.table[self.rows, self.column] = symbols

@@ -1,6 +1,6 @@
-"""A value as one run of bytes, and back: the payload of an encrypted container. Nothing in it is ever executed.
+r"""A value as one run of bytes, and back: the payload of an encrypted container. Nothing in it is ever executed.
 
-    8 bytes     "azogue\\0" and the format's number
+    8 bytes     "azogue\0" and the format's number
     4 + 4 bytes length of the header, packed and as it is, little-endian
     header      JSON packed by zlib: what the value is, its leaves, the parts that code them, the model
     parts       the bytes of each, one after the other; the model's, if it travels along
@@ -68,6 +68,9 @@ class Report:
             text += f", model of {self.model_bytes:,} bytes" + (" inside" if self.model_bytes else ", kept outside")
         if self.parts and all(part["way"] in library.WAYS for part in self.parts):
             text += "; learned compression did not pay, the standard library's was shorter"
+        for part in self.parts:
+            if part["way"] != "network" and "network" in part["others"]:
+                text += f"; with the autoencoder's codes it would take about {part['others']['network']:,}"
         if self.lossy:
             text += f"; LOSSY: mean squared error {self.lossy['mse']:.4g}, largest {self.lossy['largest']:.4g}"
         return text

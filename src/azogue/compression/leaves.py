@@ -95,7 +95,7 @@ class Leaves:
         if len(places) and int(places.max()) > len(sizes):
             raise DamagedError("a text is missing")
         try:
-            known = [
+            known: list[Any] = [
                 raw[stop - size : stop].decode("utf-8", "surrogatepass")
                 for stop, size in zip(stops.tolist(), sizes.tolist(), strict=True)
             ]

@@ -21,7 +21,7 @@ _SAMPLE = 150_000
 def activity(near: list[Ints], channel: int) -> Ints:
     """How much neighbouring pixels differ."""
     w, n, nw, ne, ww, nn = near[:6]
-    found = abs(w - nw) + abs(n - nw) + abs(n - ne) + abs(w - ww) + abs(n - nn)
+    found: Ints = abs(w - nw) + abs(n - nw) + abs(n - ne) + abs(w - ww) + abs(n - nn)
     if channel:
         here, left, above = near[len(OWN) : len(OWN) + 3]
         found = found + 2 * abs(here - left) + 2 * abs(here - above)
@@ -43,7 +43,8 @@ class Predictor:
 
     def level(self, near: list[Ints], channel: int) -> Ints:
         """The class of activity, 0 … 15."""
-        return np.searchsorted(self.levels, activity(near, channel), side="right").astype(np.int64)
+        level: Ints = np.searchsorted(self.levels, activity(near, channel), side="right").astype(np.int64)
+        return level
 
     def predict(self, near: list[Ints], level: Ints) -> tuple[Ints, Ints]:
         """What is expected here, by the weights of all and by those of the class."""

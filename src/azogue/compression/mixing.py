@@ -2,8 +2,9 @@
 
 Expert k looks at context `c_k` and expects `F_k(x)`, the part of its histogram below x. They are mixed linearly,
 `F(x) = Σ w_k F_k(x)`, which needs no table of F, only its values at the ends of a symbol; a decoder finds the symbol by
-bisection. `w_k` is proportional to a number for each expert and size of histogram, moved so that `E[w_k p_k/p] = E[w_k]`
-(the fixed point of expectation-maximisation). An expert may be shifted: then its histogram is that of x − shift.
+bisection. `w_k` is proportional to a number for each expert and size of histogram, moved so that
+`E[w_k p_k/p] = E[w_k]` (the fixed point of expectation-maximisation). An expert may be shifted: then its histogram is
+that of x − shift.
 
 All is done in whole numbers, so that every machine, whatever its threads, gets the same probabilities.
 """

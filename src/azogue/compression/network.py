@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,8 @@ class IntegerDecoder:
     def __call__(self, code: NDArray[np.int8]) -> NDArray[np.uint8]:
         """Codes (n, code) → records (n, out) of bytes."""
         h = np.clip((_product(code, self.w1) + self.b1) >> self.s1, 0, (1 << _HIDDEN) - 1)
-        return np.clip((_product(h, self.w2) + self.b2) >> self.s2, 0, 255).astype(np.uint8)
+        out: NDArray[np.uint8] = np.clip((_product(h, self.w2) + self.b2) >> self.s2, 0, 255).astype(np.uint8)
+        return out
 
     @property
     def sha256(self) -> str:
@@ -78,7 +80,7 @@ class IntegerDecoder:
         if sum(sizes) != len(data) - at or s1 > 40 or s2 > 40:
             raise DamagedError("a decoder's bytes have the wrong size")
         stops = np.cumsum([at, *sizes])
-        w1, b1, w2, b2 = (data[a:b] for a, b in zip(stops[:-1], stops[1:], strict=True))
+        w1, b1, w2, b2 = (data[a:b] for a, b in pairwise(stops))
         biases = np.frombuffer(b1, "<i8").astype(np.int64), np.frombuffer(b2, "<i8").astype(np.int64)
         if any((abs(bias) > 1 << 40).any() for bias in biases):
             raise DamagedError("a decoder's biases are out of range")
@@ -123,9 +125,10 @@ def distilled(
             rows = order[at : at + size]
             loss = torch.square(second(torch.relu(first(x[rows]))) - y[rows]).mean()
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-    return _rounded(*(weight.detach().double().numpy() for weight in weights), code)
+    w1, b1, w2, b2 = (weight.detach().double().numpy() for weight in weights)
+    return _rounded(w1, b1, w2, b2, code)
 
 
 def _rounded(w1: Any, b1: Any, w2: Any, b2: Any, code: NDArray[np.int8]) -> IntegerDecoder:

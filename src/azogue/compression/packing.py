@@ -89,8 +89,7 @@ def pack(leaves: Leaves, learned: Learned | None = None, model_bytes: int = 0) -
             groups.setdefault(len(item), []).append(number)
         else:
             rest.append(number)
-    for numbered in groups.values():
-        parts.append(_column_part(leaves, numbered))
+    parts += [_column_part(leaves, numbered) for numbered in groups.values()]
     if rest:
         parts.append(_library_part(leaves, rest))
     return parts
@@ -232,10 +231,16 @@ def _picture_part(item: Array, number: int, learned: Learned | None, model_bytes
     tiles = _cut(pixels, _tiled(shape))
     lanes = pictures.lanes_of(len(tiles))
     groups = len(list(coding.growing(len(tiles), lanes)))
-    if tiles.size > SYMBOLS or groups * tiles[0].size > _STEPS:
+    steps = groups * tiles[0].size
+    if tiles.size > SYMBOLS or steps > max(_STEPS, tiles.size // 500):
         return plain
-    if learned is not None and len(learned.code) == len(pixels) and _pays(pixels, learned, model_bytes):
+    if learned is None or len(learned.code) != len(pixels) or math.prod(shape[1:3]) > 64 * 64:
+        return _better(Part("pictures", [number], {}, _coded(tiles, None), len(raw)), plain)
+    alone, joined = _compared(pixels, learned)
+    if joined + model_bytes < alone:
+        plain.beaten = {"pictures": alone}
         return _better(_with_network(pixels, number, learned), plain)
+    plain.beaten = {"network": joined + model_bytes}
     return _better(Part("pictures", [number], {}, _coded(tiles, None), len(raw)), plain)
 
 
@@ -245,15 +250,13 @@ def _coded(pixels: NDArray[np.uint8], expected: NDArray[np.uint8] | None) -> lis
     return [side, coding.encode(pictures.Pictures(pixels, settings, expected))]
 
 
-def _pays(pixels: NDArray[np.uint8], learned: Learned, model_bytes: int) -> bool:
-    """Whether a code shortens the rest by more than it costs, on a sample of up to 1,024 pictures."""
-    if math.prod(pixels.shape[1:3]) > 64 * 64:
-        return False
+def _compared(pixels: NDArray[np.uint8], learned: Learned) -> tuple[int, int]:
+    """Bytes without and with codes, but for the model, as a sample of up to 1,024 pictures tells them."""
     some = slice(0, 1024)
     part, code = pixels[some], learned.code[some]
     alone = sum(map(len, _coded(part, None)))
-    with_code = sum(map(len, _coded(part, learned.decoder(code).reshape(part.shape)))) + len(_code_bytes(code)[1])
-    return with_code * len(pixels) / len(part) + model_bytes < alone * len(pixels) / len(part)
+    joined = sum(map(len, _coded(part, learned.decoder(code).reshape(part.shape)))) + len(_code_bytes(code)[1])
+    return alone * len(pixels) // len(part), joined * len(pixels) // len(part)
 
 
 def _code_bytes(code: NDArray[np.int8]) -> tuple[bytes, bytes]:
@@ -308,7 +311,7 @@ def _unpack_pictures(part: dict[str, Any], spec: Any, data: list[bytes], model: 
             raise DamagedError("the model is for pictures of another size")
         expected = _unpack_code(part["facts"], count, data[:2], model).reshape(tiles.shape)
     coding.decode(pictures.Pictures(tiles, settings, expected), data[-1])
-    if dtype == bool and tiles.max(initial=0) > 1:
+    if dtype.kind == "b" and tiles.max(initial=0) > 1:
         raise DamagedError("a boolean is neither true nor false")
     return _joined(tiles, four).reshape(shape).view(dtype)
 
@@ -395,7 +398,8 @@ def _unpack_library(way: str, specs: list[Any], data: list[bytes]) -> list[Any]:
     sizes = [spec if isinstance(spec, int) else math.prod(spec[1]) * spec[0].itemsize for spec in specs]
     if len(data) != 1:
         raise DamagedError("compressed data are described in an unknown way")
-    raw, at, found = library.decompress(way, data[0], sum(sizes)), 0, []
+    raw, at = library.decompress(way, data[0], sum(sizes)), 0
+    found: list[Any] = []
     for spec, size in zip(specs, sizes, strict=True):
         one = raw[at : at + size]
         at += size
@@ -403,7 +407,7 @@ def _unpack_library(way: str, specs: list[Any], data: list[bytes]) -> list[Any]:
             found.append(one)
             continue
         dtype, shape = spec
-        if dtype == bool and size and max(one) > 1:
+        if dtype.kind == "b" and size and max(one) > 1:
             raise DamagedError("a boolean is neither true nor false")
         found.append(np.frombuffer(one, dtype).reshape(shape) if size else np.zeros(shape, dtype))
     return found

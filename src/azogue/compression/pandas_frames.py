@@ -181,7 +181,7 @@ def objects_to_leaves(cells: Any, leaves: Leaves) -> dict[str, Any]:
 
 def objects_from_leaves(told: Any, leaves: Leaves, n: int | None = None) -> Any:
     """The inverse of `objects_to_leaves`."""
-    texts = leaves.texts(told["json"] if "json" in told else told, n)
+    texts = leaves.texts(told.get("json", told), n)
     if "json" in told:
         known: dict[Any, Any] = {}
         for text in texts:

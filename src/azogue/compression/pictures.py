@@ -1,7 +1,7 @@
 """Pictures of bytes, pixel by pixel: each is expected by what is left of it and above, and in channels already known.
 
-All pictures go side by side: a step is one channel of one pixel of up to 1,024 pictures. The contexts are those of lossless
-picture coders (activity around, errors made nearby, the sign of the error in the channel before: Wu & Memon 1997,
+All pictures go side by side: a step is one channel of one pixel of up to 1,024 pictures. The contexts are those of
+lossless picture coders (activity around, errors made nearby, the sign of the error in the channel before: Wu & Memon 1997,
 CALIC), besides neighbours' values in coarse levels for pictures of few values, and what a network expects, if there is
 one.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +63,7 @@ class Settings:
     def fitted(cls, pixels: Pixels, expected: Pixels | None) -> Settings:
         """Chosen for pictures (n, h, w, c), and for what a network expects of them."""
         n = pixels.shape[0]
-        sample = slice(None, None, max(1, n * pixels[0].size // 4_000_000))
+        sample = slice(None, None, max(1, n * pixels[0].size // 600_000))
         here = _framed(pixels[sample])
         told = None if expected is None else _framed(expected[sample])
         few = bool(np.bincount(pixels[sample].reshape(-1), minlength=256).max() > 0.2 * pixels[sample].size)
@@ -90,15 +91,15 @@ def _framed(pixels: Pixels) -> Ints:
     return frame
 
 
+def _moved(place: Any, by: int) -> Any:
+    return slice(place.start + by, place.stop + by) if isinstance(place, slice) else place + by
+
+
 def _near(here: Ints, told: Ints | None, channel: int, place: tuple[slice, slice] | tuple[int, int]) -> list[Ints]:
     """The values that a prediction is made of, at one place or at a block of places."""
 
     def at(frame: Ints, k: int, dy: int, dx: int) -> Ints:
-        moved = [
-            slice(p.start + d, p.stop + d) if isinstance(p, slice) else p + d
-            for p, d in zip(place, (dy, dx), strict=True)
-        ]
-        part: Ints = frame[moved[0], moved[1], k]
+        part: Ints = frame[_moved(place[0], dy), _moved(place[1], dx), k]
         return part
 
     near = [at(here, channel, dy, dx) for dy, dx in OWN]

@@ -38,8 +38,8 @@ def take_apart(value: Any, leaves: Leaves) -> dict[str, Any]:
         if told is not None:
             return told
     raise TypeError(
-        f"Cipher: {type(value).__name__} is not encrypted; give an array, a frame of pandas, polars or pyarrow, a list of "
-        "texts, bytes or str"
+        f"Cipher: {type(value).__name__} is not encrypted; give an array, a frame of pandas, polars or pyarrow, a list "
+        "of texts, bytes or str"
     )
 
 
