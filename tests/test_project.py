@@ -12,7 +12,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 #: From the bottom up: a file may import from its own layer and from those below.
 LAYERS = [
-    ("recipe", "disk", "cryptography"),
+    ("recipe", "disk", "keys", "cryptography"),
     ("layers", "activations", "values", "files", "optimizers", "private"),
     ("heads",),
     ("priors",),

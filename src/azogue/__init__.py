@@ -45,7 +45,7 @@ _HOMES = {
     "simulate_missing": "azogue.missingness",
     "check_autoencoder": "azogue.contract",
     "ModelFileError": "azogue.files",
-    "CipherError": "azogue.cryptography",
+    "CipherError": "azogue.keys",
     "Privacy": "azogue.private",
     "TrainingWarning": "azogue.training.loop",
     "Input": "azogue.layers",
@@ -95,8 +95,8 @@ if TYPE_CHECKING:
     )
     from azogue.autoencoder import Autoencoder
     from azogue.contract import check_autoencoder
-    from azogue.cryptography import CipherError
     from azogue.files import ModelFileError
+    from azogue.keys import CipherError
     from azogue.layers import (
         BatchNorm,
         Bottleneck,

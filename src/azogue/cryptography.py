@@ -4,23 +4,21 @@
 header is checked here before any work is done for it, since a passphrase's container says itself how much work opening
 it is (scrypt with N = 2^factor takes 2^(factor + 10) bytes of memory): pyrage has no limit of its own.
 
-Secrets are held by `Key` and `Passphrase`, whose `repr` shows none, and which are neither copied nor pickled.
+Secrets are held by `Key` and `Passphrase` (azogue.keys), whose `repr` shows none, and which are not pickled.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
+
+from azogue.keys import CipherError, Key, Passphrase, as_key, as_passphrase, identity, read_passphrase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    AnyPath = str | os.PathLike[str]
 
 __all__ = ["CipherError", "Key", "Passphrase", "Stanza", "open", "read_header", "read_passphrase", "seal"]
 
@@ -30,193 +28,13 @@ _HEADER_BYTES = 1 << 20
 _STANZAS = 2048
 _INTRO = b"age-encryption.org/v1"
 _ARMOR = b"-----BEGIN AGE ENCRYPTED FILE-----"
-_KEY_FILE = 1 << 16
-_SECRET = re.compile(r"AGE-SECRET-KEY-1[A-Z0-9]{58}")
-
-
-class CipherError(ValueError):
-    """A container cannot be opened, or something cannot be encrypted. The message says why, in one line.
-
-    Examples
-    --------
-    >>> import azogue as az
-    >>> az.Cipher(key=az.Cipher.generate_key()).decrypt(b"nothing")
-    Traceback (most recent call last):
-        ...
-    azogue.cryptography.CipherError: decrypt: it is no age container (it begins with other bytes)
-    """
-
-
-class _Hidden:
-    """A secret text that shows itself nowhere."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}, hidden>"
-
-    def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        raise TypeError(f"{type(self).__name__}: secrets are not pickled; save a key with key.save(path)")
-
-    def __deepcopy__(self, memo: Any) -> _Hidden:
-        return self
-
-    def __copy__(self) -> _Hidden:
-        return self
-
-    def __dir__(self) -> list[str]:
-        return [name for name in super().__dir__() if name != "_text"]
-
-
-class Passphrase(_Hidden):
-    """A passphrase.
-
-    Examples
-    --------
-    >>> Passphrase("correct horse battery staple")
-    <Passphrase, hidden>
-    """
-
-    __slots__ = ()
-
-
-class Key(_Hidden):
-    """A secret key (X25519), with the public one that belongs to it.
-
-    Made by `Key.generate()`, `Key.load(path)` or from a text `AGE-SECRET-KEY-1…`.
-
-    Examples
-    --------
-    >>> key = Key.generate()
-    >>> key
-    <Key of age1...>
-    >>> len(key.recipient)
-    62
-    """
-
-    __slots__ = ("recipient",)
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.recipient = str(_identity(self).to_public())
-
-    def __repr__(self) -> str:
-        return f"<Key of {self.recipient}>"
-
-    @classmethod
-    def generate(cls) -> Key:
-        """A new key, from the operating system's generator."""
-        from pyrage import x25519
-
-        return cls(str(x25519.Identity.generate()))
-
-    def save(self, path: AnyPath) -> None:
-        """Write a key file that only its owner can read; it is never written over another file.
-
-        Raises
-        ------
-        CipherError
-            If the file exists or cannot be written.
-        """
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            raise CipherError(f"{os.fspath(path)}: exists already; keys are not written over files") from None
-        except OSError as error:
-            raise CipherError(f"{os.fspath(path)}: cannot be written ({error.strerror})") from None
-        with os.fdopen(handle, "w", encoding="ascii") as stream:
-            stream.write(f"# public key: {self.recipient}\n{self._text}\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-
-    @classmethod
-    def load(cls, path: AnyPath) -> Key:
-        """Read a key file, as `save` and the program `age-keygen` write them.
-
-        Raises
-        ------
-        CipherError
-            If there is not exactly one key in it.
-        """
-        lines = [line.strip() for line in _small_text(path).splitlines()]
-        found = [cls(line) for line in lines if _SECRET.fullmatch(line)]
-        if len(found) != 1:
-            raise CipherError(f"{os.fspath(path)}: holds {len(found) or 'no'} keys; give a file with one secret key")
-        return found[0]
-
-    def reveal(self) -> str:
-        """The secret text, for whoever has to store it elsewhere."""
-        return self._text
-
-
-def _small_text(path: AnyPath) -> str:
-    try:
-        with Path(path).open("rb") as stream:
-            raw = stream.read(_KEY_FILE + 1)
-        if len(raw) > _KEY_FILE:
-            raise CipherError(f"{os.fspath(path)}: is too large for a file with a secret")
-        return raw.decode("utf-8")
-    except OSError as error:
-        raise CipherError(f"{os.fspath(path)}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise CipherError(f"{os.fspath(path)}: is no text") from None
-
-
-def read_passphrase(path: AnyPath) -> Passphrase:
-    """The first line of a file, as a passphrase.
-
-    Raises
-    ------
-    CipherError
-        If it is empty or the file cannot be read.
-    """
-    found = Passphrase(_small_text(path).split("\n", 1)[0].removesuffix("\r"))
-    if not found._text:
-        raise CipherError(f"{os.fspath(path)}: its first line is empty; write the passphrase there")
-    return found
-
-
-def as_key(value: Any) -> Key | None:
-    """A key from what a user gives: a `Key`, a text, or None.
-
-    Raises
-    ------
-    CipherError, TypeError
-        Neither shows what was given.
-    """
-    if value is None or isinstance(value, Key):
-        return value
-    if isinstance(value, str):
-        return Key(value.strip())
-    raise TypeError(f"key: expected a Key, the text of one or None, got a {type(value).__name__}")
-
-
-def as_passphrase(value: Any) -> Passphrase | None:
-    """A passphrase from what a user gives: a `Passphrase`, a text, or None."""
-    if value is None or isinstance(value, Passphrase):
-        return value
-    if isinstance(value, str) and value:
-        return Passphrase(value)
-    raise TypeError(f"passphrase: expected a text that is not empty, got a {type(value).__name__}")
-
-
-def _identity(key: Key) -> Any:
-    from pyrage import IdentityError, x25519
-
-    try:
-        return x25519.Identity.from_str(key._text)
-    except IdentityError:
-        raise CipherError("key: is no secret key of age (AGE-SECRET-KEY-1… with 58 letters and digits)") from None
 
 
 def _recipient(text: Any) -> Any:
     from pyrage import RecipientError, x25519
 
     if isinstance(text, Key):
-        return _identity(text).to_public()
+        return identity(text).to_public()
     if not isinstance(text, str):
         raise TypeError(f"recipients: expected texts age1…, got a {type(text).__name__}")
     if text.upper().startswith("AGE-SECRET-KEY"):
@@ -410,7 +228,7 @@ def open(data: bytes, *, key: str | Key | None = None, passphrase: str | Passphr
     try:
         if locked and word is not None:
             return bytes(pyrage.passphrase.decrypt(data, word._text))
-        return bytes(pyrage.decrypt(data, [_identity(secret)] if secret is not None else []))
+        return bytes(pyrage.decrypt(data, [identity(secret)] if secret is not None else []))
     except pyrage.DecryptError as error:
         text = str(error)
     if "matching keys" in text:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.frozen import FrozenEstimator
 
-from azogue import cryptography, files
+from azogue import cryptography, files, keys
 from azogue.applications.owner import owned, unfitted
 from azogue.autoencoder import Autoencoder
 from azogue.compression import frame
@@ -96,8 +96,8 @@ class Cipher:
         verbose: int = 0,
     ) -> None:
         self.autoencoder = autoencoder
-        self._key = cryptography.as_key(key)
-        self._passphrase = cryptography.as_passphrase(passphrase)
+        self._key = keys.as_key(key)
+        self._passphrase = keys.as_passphrase(passphrase)
         self.recipients = (recipients,) if isinstance(recipients, (str, Key)) else tuple(recipients)
         self.lossy, self.random_state, self.verbose = lossy, random_state, verbose
 

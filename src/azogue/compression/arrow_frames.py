@@ -46,7 +46,7 @@ def put_together(told: dict[str, Any], leaves: Leaves) -> Any:
     """
     try:
         return _arrow_table(told, leaves) if told["kind"] == "arrow" else _polars_frame(told, leaves)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         if isinstance(error, DamagedError):
             raise
         raise DamagedError(f"a frame is damaged ({str(error)[:80]})") from error

@@ -72,6 +72,15 @@ def parents_from_bytes(data: bytes, width: int) -> NDArray[np.int64]:
     return found
 
 
+def _lanes(n: int) -> int:
+    return int(np.clip(n // 64, 1, LANES))
+
+
+def stretch(n: int) -> int:
+    """Rows of each of the stretches that n rows are cut into."""
+    return -(-n // _lanes(n))
+
+
 class Columns:
     """A model of a table of symbols (rows, columns); encoding reads it, decoding writes it."""
 
@@ -86,12 +95,11 @@ class Columns:
     @property
     def lanes(self) -> int:
         """Stretches of rows side by side."""
-        return int(np.clip(len(self.table) // 64, 1, LANES))
+        return _lanes(len(self.table))
 
     def steps(self) -> Iterator[Step]:
         """Column by column; in each, the first row of all stretches, then the second one, and so on."""
-        n, lanes = len(self.table), self.lanes
-        length = -(-n // lanes)
+        n, length = len(self.table), stretch(len(self.table))
         for column in range(self.table.shape[1]):
             mixture = Mixture([1, 256, 1, 256, _PAIRS, 256])
             walk = _Walk(self, column, mixture)

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from azogue.compression import library, packing
+from azogue.compression import library, packing, unpacking
 from azogue.compression.ans import DamagedError
 from azogue.compression.leaves import Leaves
 from azogue.compression.network import LIMIT, IntegerDecoder
@@ -170,7 +170,7 @@ def read(data: bytes, model: IntegerDecoder | None = None, max_bytes: int = pack
         For bytes that `write` did not make.
     """
     header, at = _header(data)
-    specs = packing.check_specs(header["leaves"], max_bytes)
+    specs = unpacking.check_specs(header["leaves"], max_bytes)
     parts = [{"way": way, "leaves": leaves, "facts": facts} for way, leaves, facts, _ in header["parts"]]
     body: list[list[bytes]] = []
     for *_, sizes in header["parts"]:
@@ -184,7 +184,7 @@ def read(data: bytes, model: IntegerDecoder | None = None, max_bytes: int = pack
     if len(data) != at + 32:
         raise DamagedError("the data have another length than was said")
     try:
-        leaves = packing.unpack(parts, specs, body, model)
+        leaves = unpacking.unpack(parts, specs, body, model)
     except DamagedError:
         raise
     except (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError) as error:

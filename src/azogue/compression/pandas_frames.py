@@ -52,7 +52,7 @@ def put_together(told: dict[str, Any], leaves: Leaves) -> Any:
         frame = pd.DataFrame(dict(enumerate(parts)), index=index)
         frame.columns = head
         return frame
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         if isinstance(error, DamagedError):
             raise
         raise DamagedError(f"a frame of pandas is damaged ({str(error)[:80]})") from error

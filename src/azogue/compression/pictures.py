@@ -1,9 +1,9 @@
 """Pictures of bytes, pixel by pixel: each is expected by what is left of it and above, and in channels already known.
 
 All pictures go side by side: a step is one channel of one pixel of up to 1,024 pictures. The contexts are those of
-lossless picture coders (activity around, errors made nearby, the sign of the error in the channel before: Wu & Memon 1997,
-CALIC), besides neighbours' values in coarse levels for pictures of few values, and what a network expects, if there is
-one.
+lossless picture coders (activity around, errors made nearby, the sign of the error in the channel before: Wu & Memon
+1997, CALIC), besides neighbours' values in coarse levels for pictures of few values, and what a network expects, if
+there is one.
 """
 
 from __future__ import annotations
