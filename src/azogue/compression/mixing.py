@@ -22,7 +22,8 @@ SYMBOLS = 256
 TOTAL = (1 << BITS) - SYMBOLS
 _WIDTH = 2 * SYMBOLS + 1
 _SIZES = 18
-_COUNT = 32  # a symbol seen once weighs as much as 32 never seen
+_TERM = 8 << 16  # an expert's weight moves once it has told eight symbols
+_COUNT = 96  # a symbol seen once weighs as much as 96 never seen
 
 
 class Mixture:
@@ -50,7 +51,6 @@ class Mixture:
         shape = (groups, len(contexts), _SIZES)
         self._liking = np.broadcast_to((2 + np.arange(_SIZES, dtype=np.int64)) << 11, shape).copy()
         self._got, self._due = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-        self._term = np.full(shape, 256 << 16, np.int64)
 
     def look(self, context: Ints, shift: Ints, group: int) -> None:
         """Set the contexts of the next symbols."""
@@ -97,12 +97,11 @@ class Mixture:
         got = np.bincount(place, (self._weight * ratio).reshape(-1), n).astype(np.int64) >> 10
         self._got += got.reshape(self._got.shape)
         self._due += np.bincount(place, self._weight.reshape(-1), n).astype(np.int64).reshape(self._due.shape)
-        full = self._due >= self._term
+        full = self._due >= _TERM
         if full.any():
             moved = self._liking[full] * ((self._got[full] << 10) // self._due[full]) >> 10
             self._liking[full] = np.clip(moved, 1 << 6, 1 << 22)
             self._got[full] = self._due[full] = 0
-            self._term[full] = np.minimum(self._term[full] * 2, 8192 << 16)
 
     def _refresh(self, rows: NDArray[np.int64]) -> None:
         sums: Ints = np.cumsum(self._counts[rows].astype(np.int64) * _COUNT + 1, axis=1)

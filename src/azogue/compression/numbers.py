@@ -25,7 +25,7 @@ def to_symbols(column: NDArray[np.generic]) -> tuple[int, bytes, NDArray[np.uint
     """A column of numbers of 1, 2, 4 or 8 bytes → the way it went, what that needs besides, and symbols (n, k).
 
     Ways: 1 or 2, ranks of one or two bytes, with the values; 16 + k, k bytes above the minimum; 32 + k, k bytes as they
-    are; 48 + k, decimal fractions: 0 for NaN, else k bytes above the minimum less 1.
+    are; 48 + k, decimal fractions: 0 for NaN, 1 for −0.0, else k bytes above the minimum less 2.
     """
     bits = bits_of(column)
     values, ranks = np.unique(bits, return_inverse=True)
@@ -54,14 +54,12 @@ def _decimal(column: NDArray[np.generic]) -> tuple[int, bytes, NDArray[np.uint8]
         scaled = np.rint(plain * float(10**places))
         if abs(scaled).max() > 1 << 52:
             return None
-        back = np.where(absent, np.nan, scaled / float(10**places)).astype(kind)
-        if np.array_equal(bits_of(back), bits_of(column)):
-            low = scaled[~absent].min()
-            bits = np.where(absent, 0, scaled - low + 1).astype(np.uint64)
+        low = scaled[~absent].min()
+        bits = np.where(absent, 0, np.where((plain == 0) & np.signbit(plain), 1, scaled - low + 2)).astype(np.uint64)
+        extra = bytes([places]) + int(low).to_bytes(8, "little", signed=True)
+        if np.array_equal(bits_of(_from_decimal(extra, bits, kind)), bits_of(column.astype(kind))):
             width = max(1, -(-int(bits.max()).bit_length() // 8))
-            if width >= column.dtype.itemsize:
-                return None
-            return 48 + width, bytes([places]) + int(low).to_bytes(8, "little", signed=True), _split(bits, width)
+            return (48 + width, extra, _split(bits, width)) if width < column.dtype.itemsize else None
     return None
 
 
@@ -69,8 +67,8 @@ def _from_decimal(extra: bytes, bits: Bits, dtype: np.dtype) -> NDArray[np.gener
     if len(extra) != 9 or extra[0] > 9 or dtype.kind != "f" or dtype.itemsize < 4:
         raise DamagedError("a column of decimal fractions is described in an unknown way")
     low = int.from_bytes(extra[1:], "little", signed=True)
-    scaled = bits.astype(np.float64) + float(low - 1)
-    plain = np.where(bits == 0, np.nan, scaled / float(10 ** extra[0]))
+    scaled = bits.astype(np.float64) + float(low - 2)
+    plain = np.where(bits == 0, np.nan, np.where(bits == 1, -0.0, scaled / float(10 ** extra[0])))
     with np.errstate(over="ignore"):
         return plain.astype(dtype)
 

@@ -49,7 +49,8 @@ def put_together(told: dict[str, Any], leaves: Leaves) -> Any:
         parts = [_put_column(one, leaves, len(index)) for one in told["columns"]]
         if len(parts) != len(head):
             raise DamagedError("a frame has the wrong number of columns")
-        frame = pd.DataFrame(dict(enumerate(parts)), index=index)
+        columns = {at: pd.Series(part, index=index, dtype=part.dtype) for at, part in enumerate(parts)}
+        frame = pd.DataFrame(columns, index=index)
         frame.columns = head
         return frame
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
