@@ -1,6 +1,7 @@
 """The objective of training: reconstruction + Σ weighted penalties."""
 
 from azogue.objectives.algebra import Objective, Term, evaluate
+from azogue.objectives.censoring import Censored, CensoredLoss, Informative
 from azogue.objectives.distances import MAE, MSE, RMSE, Correntropy, Huber
 from azogue.objectives.divergences import (
     KL,
@@ -35,6 +36,8 @@ __all__ = [
     "RMSE",
     "Adversary",
     "AdversaryLoss",
+    "Censored",
+    "CensoredLoss",
     "Commitment",
     "Contraction",
     "ContrastiveDivergence",
@@ -43,6 +46,7 @@ __all__ = [
     "FisherRatio",
     "HeadLoss",
     "Huber",
+    "Informative",
     "LeastSquaresSVM",
     "Likelihood",
     "LogError",

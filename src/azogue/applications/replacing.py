@@ -1,0 +1,76 @@
+"""Rows that show what is sensitive, decoded from the code of a row that does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from azogue.applications.censoring import flagged
+from azogue.applications.labelling import Label
+from azogue.autoencoder import Autoencoder
+
+#: Codes that are kept, and how far a drawn one is from its origin, in standard deviations of the codes.
+KEPT, SPREAD = 500, 0.1
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Replacement:
+    """A classifier of codes, and codes to take instead.
+
+    Parameters
+    ----------
+    autoencoder : Autoencoder
+    weight, bias : ndarray, shapes (features,) and (1,)
+        Log odds that a code's row is to be replaced, linear in its standardised units and their squares.
+    centre, scale : ndarray, shape (size,)
+    codes : ndarray, shape (at most 500, size)
+        Of rows that stay.
+    """
+
+    autoencoder: Autoencoder
+    weight: Floats
+    bias: Floats
+    centre: Floats
+    scale: Floats
+    codes: Floats
+
+    @classmethod
+    def learned(cls, autoencoder: Autoencoder, X: Any, hidden: list[Label], values: Any, seed: int) -> Self:
+        """From the training rows."""
+        shown = flagged(hidden[0], values)
+        codes = np.asarray(autoencoder.encode(X), dtype=np.float64)
+        centre, scale = codes.mean(0), codes.std(0) + 1e-9
+        features = _features(codes, centre, scale)
+        line = LogisticRegression(class_weight="balanced", max_iter=2000, C=0.1).fit(features, shown)
+        stay = np.flatnonzero(~shown)
+        stay = np.random.default_rng([seed % 2**63, 3]).permutation(stay)[:KEPT]
+        return cls(autoencoder, line.coef_[0], line.intercept_, centre, scale, codes[stay])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The arrays, for a file."""
+        return {name: getattr(self, name) for name in ("weight", "bias", "centre", "scale", "codes")}
+
+    def shown(self, codes: Floats) -> NDArray[np.bool_]:
+        """Which rows are to be replaced, by their codes."""
+        odds = _features(codes, self.centre, self.scale) @ self.weight + self.bias
+        found: NDArray[np.bool_] = odds > 0
+        return found
+
+    def released(self, X: Any, rng: np.random.Generator) -> Any:
+        """Every row decoded, from its own code or from one near a row's that stays."""
+        codes = np.asarray(self.autoencoder.encode(X), dtype=np.float64)
+        away = np.flatnonzero(self.shown(codes))
+        codes[away] = self.codes[rng.integers(len(self.codes), size=len(away))]
+        codes += SPREAD * self.scale * rng.normal(size=codes.shape)
+        return self.autoencoder.decode(codes.astype(np.float32))
+
+
+def _features(codes: Floats, centre: Floats, scale: Floats) -> Floats:
+    units = (codes - centre) / scale
+    return np.concatenate([units, units**2], axis=1)
