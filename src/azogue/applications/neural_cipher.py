@@ -123,7 +123,7 @@ class NeuralCipher:
             hidden = max(8, 2 * width)
             network = Input() + Dense(hidden, "relu") + Dense(size) + Dense(hidden, "relu") + Output()
         kind = WassersteinAutoencoder if self.scheme == "uniform" else Autoencoder
-        return kind(network, epochs=60, verbose=self.verbose)
+        return kind(network, epochs=60, scaling="minmax", verbose=self.verbose)
 
     def encrypt(self, X: Any) -> Any:
         """Records → cryptograms, which keep nothing secret.

@@ -73,7 +73,7 @@ def parents_from_bytes(data: bytes, width: int) -> NDArray[np.int64]:
 
 
 def _lanes(n: int) -> int:
-    return int(np.clip(n // 64, 1, LANES))
+    return int(np.clip(n // 128, 1, LANES))
 
 
 def stretch(n: int) -> int:

@@ -140,7 +140,7 @@ def _index(index: Any, leaves: Leaves) -> dict[str, Any]:
         return {"as": "several", "levels": levels, "codes": codes, "names": names, "sizes": [*map(len, index.levels)]}
     told = {"as": "one", "labels": _column(index, leaves), "n": len(index), "names": names}
     frequency = getattr(index, "freqstr", None)
-    return told | {"freq": frequency} if frequency and len(index) else told
+    return told | {"freq": frequency} if frequency else told
 
 
 def _put_index(told: Any, leaves: Leaves) -> Any:
