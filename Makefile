@@ -33,6 +33,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/anomaly.py
 	$(BIN)/python benchmarks/denoising.py
 	$(BIN)/python benchmarks/imputation.py
+	$(BIN)/python benchmarks/encryption.py
 
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -W -b html docs docs/_build

@@ -264,7 +264,7 @@ def test_key_files(tmp_path):
 
 
 def test_every_flipped_bit_and_every_cut_is_refused(small):
-    """All bits of the header, one of every further byte (all of them in benchmarks/cryptography.py)."""
+    """All bits of the header, one of every further byte (all of them in benchmarks/encryption.py)."""
     cipher = az.Cipher(key=KEY)
     assert 4000 < len(small) < 4200
     _, start = read_header(small)

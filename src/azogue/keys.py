@@ -5,6 +5,7 @@ No `repr`, error or pickle has the secret, and none is ever logged or handed to 
 
 from __future__ import annotations
 
+import hmac
 import os
 import re
 from pathlib import Path
@@ -39,6 +40,10 @@ class Hidden:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}, hidden>"
+
+    def matches(self, text: str) -> bool:
+        """Whether the secret is this text."""
+        return hmac.compare_digest(self._text.encode(), text.encode())
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise TypeError(f"{type(self).__name__}: secrets are not pickled; save a key with key.save(path)")

@@ -205,7 +205,7 @@ def _picture_part(item: Array, number: int, learned: Learned | None, model_bytes
         return plain
     if learned is None or len(learned.code) != len(pixels) or math.prod(shape[1:3]) > 64 * 64:
         return _better(Part("pictures", [number], {}, _coded(tiles, None), len(raw)), plain)
-    alone, joined = _compared(pixels, learned)
+    alone, joined = compared(pixels, learned)
     if joined + model_bytes < alone:
         plain.beaten = {"pictures": alone}
         return _better(_with_network(pixels, number, learned), plain)
@@ -219,7 +219,7 @@ def _coded(pixels: NDArray[np.uint8], expected: NDArray[np.uint8] | None) -> lis
     return [side, coding.encode(pictures.Pictures(pixels, settings, expected))]
 
 
-def _compared(pixels: NDArray[np.uint8], learned: Learned) -> tuple[int, int]:
+def compared(pixels: NDArray[np.uint8], learned: Learned) -> tuple[int, int]:
     """Bytes without and with codes, but for the model, as a sample of up to 1,024 pictures tells them."""
     some = slice(0, 1024)
     part, code = pixels[some], learned.code[some]
