@@ -59,8 +59,8 @@ def encode(model: Model) -> bytes:
     for step in model.steps():
         step.look()
         symbol = step.take()
-        low = step.mixture.below(symbol)
-        found.append((low.astype(np.int32), (step.mixture.below(symbol + 1) - low).astype(np.int32)))
+        low, freq = step.mixture.span(symbol)
+        found.append((low.astype(np.int32), freq.astype(np.int32)))
         step.mixture.learn(symbol)
     return ans.encode(found, model.lanes)
 
@@ -79,8 +79,7 @@ def decode(model: Model, data: bytes) -> None:
     for step in model.steps():
         slot = source.slots(step.look())
         symbol = step.mixture.find(slot)
-        low = step.mixture.below(symbol)
-        source.advance(low, step.mixture.below(symbol + 1) - low)
+        source.advance(*step.mixture.span(symbol))
         step.put(symbol)
         step.mixture.learn(symbol)
     source.close()

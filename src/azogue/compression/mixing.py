@@ -70,6 +70,15 @@ class Mixture:
         mixed: Ints = ((self._weight * parts).sum(axis=0) >> 16) + symbol
         return mixed
 
+    def span(self, symbol: Ints) -> tuple[Ints, Ints]:
+        """The first slot of symbols and how many slots they own; asked before `learn`."""
+        at = self._base + symbol
+        start, stop = self._flat[at], self._flat[at + 1]
+        low = ((self._weight * (start - self._zero)).sum(axis=0) >> 16) + symbol
+        high = ((self._weight * (stop - self._zero)).sum(axis=0) >> 16) + symbol + 1
+        self._own, self._mixed = (stop - start).astype(np.int64), high - low
+        return low, self._mixed
+
     def find(self, slot: Ints) -> Ints:
         """The symbols that own slots."""
         symbol = np.zeros(len(slot), np.int64)
@@ -79,14 +88,11 @@ class Mixture:
         return symbol
 
     def learn(self, symbol: Ints) -> None:
-        """Take note of the symbols that came."""
-        at = self._base + symbol
-        own = (self._flat[at + 1] - self._flat[at]).astype(np.int64)
-        mixed = ((self._weight * own).sum(axis=0) >> 16) + 1
-        self._weigh(np.minimum((own << 10) // mixed, 1 << 16))
+        """Take note of the symbols that came, whose `span` was asked."""
+        self._weigh(np.minimum((self._own << 10) // self._mixed, 1 << 16))
         rows = self._rows.reshape(-1)
         np.add.at(self._counts.reshape(-1), (self._rows * SYMBOLS + ((symbol - self._shift) & 255)).reshape(-1), 1)
-        np.add.at(self._seen, rows, 1)
+        self._seen += np.bincount(rows, minlength=len(self._seen))
         stale = rows[self._seen[rows] > self._stale[rows]]
         if len(stale):
             self._refresh(np.unique(stale))

@@ -98,8 +98,6 @@ def _unpack_library(way: str, specs: list[Any], data: list[bytes]) -> list[Any]:
             found.append(one)
             continue
         dtype, shape = spec
-        if dtype.kind == "b" and size and max(one) > 1:
-            raise DamagedError("a boolean is neither true nor false")
         found.append(np.frombuffer(one, dtype).reshape(shape) if size else np.zeros(shape, dtype))
     return found
 
@@ -177,6 +175,4 @@ def _unpack_pictures(part: dict[str, Any], spec: Any, data: list[bytes], model: 
             raise DamagedError("the model is for pictures of another size")
         expected = _unpack_code(part["facts"], count, data[:2], model).reshape(tiles.shape)
     coding.decode(pictures.Pictures(tiles, settings, expected), data[-1])
-    if dtype.kind == "b" and tiles.max(initial=0) > 1:
-        raise DamagedError("a boolean is neither true nor false")
     return _joined(tiles, four).reshape(shape).view(dtype)
