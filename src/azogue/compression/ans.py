@@ -38,8 +38,8 @@ def encode(steps: list[tuple[Ints, Ints]], lanes: int) -> bytes:
     Examples
     --------
     >>> data = encode([(np.array([0]), np.array([1 << 19]))] * 64, 1)
-    >>> len(data)  # 64 bits, and 31 that the state holds anyway
-    12
+    >>> len(data)  # 64 bits in two words, and the lane's state
+    16
     """
     state = np.full(lanes, _LOWEST, np.uint64)
     words: list[NDArray[np.uint32]] = []
