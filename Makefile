@@ -35,6 +35,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/imputation.py
 	$(BIN)/python benchmarks/private.py
 	$(BIN)/python benchmarks/anonymization.py
+	$(BIN)/python benchmarks/encryption.py
 
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -W -b html docs docs/_build

@@ -12,7 +12,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 #: From the bottom up: a file may import from its own layer and from those below.
 LAYERS = [
-    ("recipe", "disk"),
+    ("recipe", "disk", "keys", "cryptography"),
     ("layers", "activations", "values", "files", "optimizers", "private"),
     ("heads",),
     ("priors",),
@@ -23,6 +23,7 @@ LAYERS = [
     ("keras_module",),
     ("build",),
     ("objectives", "modalities"),
+    ("compression",),
     ("session", "metrics", "quality", "inference", "planning", "training", "pretraining"),
     ("missingness", "pooling"),
     ("persistence", "validation", "stages", "sampling", "keras", "reflecting"),

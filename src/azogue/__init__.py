@@ -33,6 +33,8 @@ _HOMES = {
     "Imputer": "azogue.applications",
     "Anonymizer": "azogue.applications",
     "Denoiser": "azogue.applications",
+    "Cipher": "azogue.applications",
+    "NeuralCipher": "azogue.applications",
     "Axes": "azogue.session",
     "autoencode": "azogue.shortcuts",
     "fit_together": "azogue.populations",
@@ -44,6 +46,7 @@ _HOMES = {
     "simulate_missing": "azogue.missingness",
     "check_autoencoder": "azogue.contract",
     "ModelFileError": "azogue.files",
+    "CipherError": "azogue.keys",
     "Privacy": "azogue.private",
     "TrainingWarning": "azogue.training.loop",
     "Input": "azogue.layers",
@@ -82,10 +85,20 @@ __all__ = sorted([*_HOMES, *_MODULES, "__version__"])
 
 if TYPE_CHECKING:
     from azogue import codes, corruptions, layers, modalities, objectives, optimizers, plots, priors, privacy, report
-    from azogue.applications import AEkNNClassifier, AEkNNRegressor, AnomalyDetector, Anonymizer, Denoiser, Imputer
+    from azogue.applications import (
+        AEkNNClassifier,
+        AEkNNRegressor,
+        AnomalyDetector,
+        Anonymizer,
+        Cipher,
+        Denoiser,
+        Imputer,
+        NeuralCipher,
+    )
     from azogue.autoencoder import Autoencoder
     from azogue.contract import check_autoencoder
     from azogue.files import ModelFileError
+    from azogue.keys import CipherError
     from azogue.layers import (
         BatchNorm,
         Bottleneck,

@@ -2,8 +2,19 @@
 
 from azogue.applications.anomaly import AnomalyDetector
 from azogue.applications.anonymization import Anonymizer
+from azogue.applications.cryptography import Cipher
 from azogue.applications.denoising import Denoiser
 from azogue.applications.imputation import Imputer
 from azogue.applications.neighbors import AEkNNClassifier, AEkNNRegressor
+from azogue.applications.neural_cipher import NeuralCipher
 
-__all__ = ["AEkNNClassifier", "AEkNNRegressor", "AnomalyDetector", "Anonymizer", "Denoiser", "Imputer"]
+__all__ = [
+    "AEkNNClassifier",
+    "AEkNNRegressor",
+    "AnomalyDetector",
+    "Anonymizer",
+    "Cipher",
+    "Denoiser",
+    "Imputer",
+    "NeuralCipher",
+]

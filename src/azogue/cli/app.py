@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from azogue.cli import safekeeping
 from azogue.cli.options import (
     Cells,
     Data,
@@ -394,3 +395,7 @@ def tour(
 
     result = touring.tour(output, say=say)
     emit(result, json_, touring.table(result))
+
+
+for verb in (safekeeping.encrypt, safekeeping.decrypt):
+    app.command()(verb)

@@ -172,6 +172,21 @@ class Filling:
 
 
 @dataclass(frozen=True)
+class Locking:
+    """Where secrets come from. A passphrase is never an argument, which other users of a machine can see."""
+
+    key_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="A secret key, as --new-key or age-keygen write it.")
+    ] = None
+    passphrase: Annotated[
+        bool, typer.Option("--passphrase", help="Use a passphrase: of AZOGUE_PASSPHRASE, or asked for.")
+    ] = False
+    passphrase_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Use a passphrase: the first line of this file.")
+    ] = None
+
+
+@dataclass(frozen=True)
 class Restoring:
     """How noise is taken off, and what is told of it."""
 
