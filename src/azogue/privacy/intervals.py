@@ -21,7 +21,14 @@ _HELD = 2**22
 
 
 class Interval(NamedTuple):
-    """A measured value with the ends of its interval."""
+    """A measured value with the ends of its interval.
+
+    Examples
+    --------
+    >>> value, low, high = wilson(5, 10)
+    >>> value, round(low, 3), round(high, 3)
+    (0.5, 0.237, 0.763)
+    """
 
     value: float
     low: float

@@ -39,6 +39,14 @@ class Fidelity:
         Median distance to the nearest other released row, relative to the originals, in standardised units.
     flags : tuple of str
         What is wrong, a sentence each.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.random.default_rng(0).normal(size=(50, 3))
+    >>> told = fidelity(X, X)
+    >>> told.correlation > 0.999, told.column_shapes, told.class_means
+    (True, 1.0, False)
     """
 
     correlation: float | None

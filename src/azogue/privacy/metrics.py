@@ -29,6 +29,11 @@ class KAnonymity:
     below : int
         Rows in groups smaller than the `k` that was asked about.
     asked, rows, groups : int
+
+    Examples
+    --------
+    >>> k_anonymity([["a", 1], ["a", 1], ["b", 1]], [0, 1], k=2)
+    KAnonymity(k=1, below=1, asked=2, rows=3, groups=2)
     """
 
     k: int
@@ -48,6 +53,11 @@ class LDiversity:
         The fewest distinct values in a group.
     entropy : float
         `exp H` of the group with the least entropy H: as many equally frequent values would have it.
+
+    Examples
+    --------
+    >>> l_diversity([["a", 1], ["a", 2], ["b", 1], ["b", 1]], [0], 1)
+    LDiversity(distinct=1, entropy=1.0)
     """
 
     distinct: int
@@ -193,6 +203,12 @@ class Quasi:
     k_anonymity : KAnonymity
     sensitive : tuple of (str, LDiversity, float)
         For each sensitive column its l-diversity and its t-closeness.
+
+    Examples
+    --------
+    >>> told = Quasi.of([["a", 1], ["a", 2], ["b", 1], ["b", 2]], [0], [1])
+    >>> told.k_anonymity.k, told.sensitive
+    (2, (('1', LDiversity(distinct=2, entropy=2.0), 0.0),))
     """
 
     columns: tuple[str, ...]
