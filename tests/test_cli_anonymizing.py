@@ -254,3 +254,9 @@ def test_the_report_verb_attacks_too(place):
     made = json.loads((place / "verb.json").read_text())
     assert made["sections"][0]["text"].startswith("pseudonymised; ")
     assert "attribute: sex" in str(made["sections"][0]["table"])
+
+
+def test_detect_says_that_it_takes_no_anonymizer(place):
+    done = azogue("detect", "m.azogue", "people.csv", cwd=place, ok=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("azogue: m.azogue: holds an Anonymizer; detect takes")

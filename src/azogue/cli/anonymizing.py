@@ -132,7 +132,7 @@ def _opened(path: str, asked: Hiding) -> Anonymizer:
     if not isinstance(model, Anonymizer):
         raise ValueError(f"{path}: holds {models.named(model)}; anonymize takes what azogue anonymize --save wrote")
     said = asked.given()
-    if isinstance(_kind(model), str) and _kind(model) != "table" and asked.audit is not None:
+    if _kind(model) != "table" and asked.audit is not None:
         said = [name for name in said if name not in ("--sensitive", "--utility")]  # labels of the new rows
     if said:
         raise ValueError(f"{path} is trained already; leave {', '.join(said)} out")
@@ -172,7 +172,7 @@ def _labels(given: Given, asked: Hiding) -> dict[str, Any]:
     """What the options name: columns, or labels in files."""
     wanted = {"sensitive": asked.sensitive, "utility": asked.utility}
     return {
-        option: [_column(given, name, option) for name in names]
+        option: [_column(given, name, option) for name in dict.fromkeys(names)]
         if given.kind == "table"
         else {Path(name).stem: _beside(given, name, option) for name in names}
         for option, names in wanted.items()

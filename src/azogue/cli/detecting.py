@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from azogue.applications import AnomalyDetector, thresholds
 from azogue.applications.grouping import take
+from azogue.autoencoder import Autoencoder
 from azogue.cli import carrying, data, models, results, tables
 from azogue.cli.carrying import Carry
 from azogue.cli.data import Given
@@ -176,6 +177,8 @@ def _check_places(path: str, new: str | None, output: str | None, asked: Detecti
 
 def _known(model: Any, asked: Detecting) -> AnomalyDetector:
     """A detector from a file, with another threshold if one is asked for."""
+    if not isinstance(model, (AnomalyDetector, Autoencoder)):
+        raise ValueError(f"holds {models.named(model)}; detect takes what azogue detect --save or fit wrote")
     detector = model if isinstance(model, AnomalyDetector) else AnomalyDetector.from_fitted(model)
     contamination = "auto" if asked.contamination is None else asked.contamination
     if asked.fdr is not None and not all(
