@@ -220,7 +220,7 @@ def hidden(n, seed=0):
 
 @pytest.fixture(scope="module")
 def told():
-    z, pictures = hidden(500)
+    z, pictures = hidden(800)
     return Learned(distilled(z, pictures.reshape(len(z), -1), 24, 0), z), pictures
 
 
