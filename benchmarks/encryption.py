@@ -5,6 +5,7 @@ Parts:
 - codes: what an autoencoder's code adds to the contexts, on MNIST and on pictures that a code knows better.
 - trips: 10,000 arrays, texts and frames there and back, at random.
 - flips: every flipped bit and every cut of a container of 4 KB.
+- age: 200 files of 0 to 200,000 bytes each way with the program `age`, where that is installed.
 - audit: scores and attacks for each scheme of `NeuralCipher`, on digits.
 
 MNIST, CIFAR and Adult are looked for in ../shared/data, or in AZOGUE_DATA.
@@ -16,6 +17,9 @@ import gzip
 import io
 import lzma
 import os
+import shutil
+import subprocess
+import tempfile
 import time
 import zlib
 from pathlib import Path
@@ -27,6 +31,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import azogue as az
+from azogue import cryptography
 from azogue.compression import frame, packing
 from azogue.compression.network import distilled
 from azogue.cryptography import CipherError
@@ -145,6 +150,26 @@ def flips() -> None:
     print(f"  {len(container):,} bytes: {refused:,} of {len(tries):,} flips and cuts refused")
 
 
+def age() -> None:
+    program = shutil.which("age")
+    if program is None:
+        print("  the program age is not installed; Debian has it: apt-get install age")
+        return
+    version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    rng, recipient = np.random.default_rng(0), str(KEY.recipient)
+    with tempfile.TemporaryDirectory() as folder:
+        own = Path(folder) / "key.txt"
+        KEY.save(own)
+        for number in range(200):
+            data = rng.bytes(int(10 ** rng.uniform(0, 5.3)) - 1)
+            theirs = subprocess.run([program, "-r", recipient], input=data, capture_output=True, check=True).stdout
+            ours = cryptography.seal(data, recipients=[recipient])
+            back = subprocess.run([program, "-d", "-i", str(own)], input=ours, capture_output=True, check=True).stdout
+            if cryptography.open(theirs, key=KEY) != data or back != data:
+                raise SystemExit(f"age: file {number} of {len(data)} bytes came back as something else")
+    print(f"  age {version}: 200 files each way came back whole")
+
+
 def audit() -> None:
     X = load_digits().data
     for scheme in ("code", "overcomplete", "uniform", "image", "chaotic"):
@@ -162,6 +187,7 @@ PARTS = {
     "codes": codes,
     "trips": trips,
     "flips": flips,
+    "age": age,
     "audit": audit,
 }
 

@@ -184,6 +184,16 @@ def test_without_labels_rows_move_to_their_neighbours():
     assert np.mean([np.corrcoef(X[:, at], out[:, at])[0, 1] for at in range(4)]) > 0.5
 
 
+def test_rare_categories_and_a_sensitive_column_can_be_averaged():
+    frame = table(80)
+    frame["town"] = ["rare", *["here", "there"] * 39, "odd"]
+    hidden = az.Anonymizer(sensitive="sex", method="average", random_state=0).fit(frame)
+    out = hidden.transform(frame)
+    assert out.columns.equals(frame.columns)
+    assert set(out.town) <= {"rare", "here", "there", "odd"}
+    assert told(out[["height"]], frame.sex == "m") < 0.75 < told(frame[["height"]], frame.sex == "m")
+
+
 def test_pictures_keep_their_dtype():
     from sklearn.datasets import load_digits
 

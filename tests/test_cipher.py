@@ -210,7 +210,7 @@ def test_wrong_secrets_are_not_shown(given, error):
     assert "SECRET" not in str(caught.value).replace("AGE-SECRET-KEY-1…", "")
 
 
-@pytest.mark.parametrize("recipient", ["age1xyz", "ssh-rsa x", 5, KEY.reveal()])
+@pytest.mark.parametrize("recipient", ["age1xyz", "ssh-rsa x", 5, KEY.reveal()], ids=["cut", "ssh", "number", "secret"])
 def test_wrong_recipients(recipient):
     with pytest.raises((CipherError, TypeError), match="recipients") as caught:
         az.Cipher(recipients=[recipient]).encrypt("x")

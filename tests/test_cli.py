@@ -253,10 +253,19 @@ def test_help_does_not_load_torch(folder):
 def test_the_tour(tmp_path):
     told = json.loads(azogue("tour", "-o", tmp_path / "t", "--json").stdout)
     assert [stop["use"] for stop in told["stops"]] == [
-        *("1 reduce", "2 detect", "3 noise", "4 missing data", "5 anonymise", "variants", "pictures, signals, texts"),
+        *(
+            "1 reduce",
+            "2 detect",
+            "3 noise",
+            "4 missing data",
+            "5 anonymise",
+            "6 encrypt",
+            "variants",
+            "pictures, signals, texts",
+        ),
         "save, load",
     ]
-    reduce, detect, denoise, impute, anonymise, imagine, perceive, keep = told["stops"]
+    reduce, detect, denoise, impute, anonymise, encrypt, imagine, perceive, keep = told["stops"]
     assert reduce["ours"] > reduce["theirs"], "two codes should beat two principal components"
     assert detect["ours"] >= detect["theirs"], "the detector should be as good as an isolation forest"
     assert denoise["ours"] > denoise["more"][0]["theirs"] > denoise["theirs"], "network, lines, filter"
@@ -266,11 +275,14 @@ def test_the_tour(tmp_path):
     assert (impute["more"][0]["ours"], impute["more"][0]["theirs"]) == (ours, lines), "where we lose is told too"
     assert anonymise["ours"] < anonymise["theirs"], "sex should be harder to tell than where its column is left out"
     assert anonymise["more"][0]["ours"] > 0.9, "known pairs turn a code back"
+    assert encrypt["ours"] < encrypt["theirs"], "the container should be smaller than what lzma makes of the pictures"
+    assert encrypt["measure"].endswith("all of them back")
+    assert encrypt["more"][0]["ours"] > 0.9 > 0.01 > encrypt["more"][0]["theirs"], "codes are read, it is not"
     assert imagine["ours"] > imagine["theirs"], "the bound should be above the likelihood of probabilistic PCA"
     assert perceive["ours"] < perceive["theirs"], "eight codes should beat eight principal components"
     assert keep["ours"] == "yes"
     page = (tmp_path / "t" / "index.html").read_text()
-    assert page.count("<img") == 15
+    assert page.count("<img") == 16
     assert "525 cells of 14 columns filled" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
 

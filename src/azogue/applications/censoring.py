@@ -17,6 +17,7 @@ from azogue.corruptions import Paired
 from azogue.objectives import Censored, HeadLoss, Informative, NeighborhoodComponents
 from azogue.optimizers import Cosine
 from azogue.private import Privacy
+from azogue.recipe import Batch
 
 #: Weights of censoring, and of what is to be kept, beside the reconstruction.
 CENSOR, KEEP = 16.0, 12.0
@@ -50,7 +51,7 @@ def censored(
     noise: float,
 ) -> Autoencoder:
     """An autoencoder against a judge for each sensitive label, with one for each that is to be kept."""
-    every, batch = [*hidden, *kept], 256
+    every, batch = [*hidden, *kept], int(np.clip(2 ** round(np.log2(len(X) / 8)), 16, 256))
     objective: Any = 1.0 * HeadLoss()
     for label, base in zip(every, bases(every), strict=True):
         if label not in hidden:
@@ -82,16 +83,28 @@ def averaged(
     else:
         twins = of_rows(x, apart)
     goal = x + min(1.0, strength) * (twins - x)
-    rows = _rows(goal, batch, schema)
+    rows, inputs = _pairs(goal, batch, schema)
     default = Autoencoder(min(SMALL, max(1, x.shape[1] // 2)), learning_rate=Cosine(2e-3), batch_size="auto", **shared)
     default.set_params(epochs=epochs_for(len(x), 64) // 2)
-    return cast("Autoencoder", started(autoencoder, default, shared, corruption=Paired()).fit(rows, X))
+    return cast("Autoencoder", started(autoencoder, default, shared, corruption=Paired()).fit(rows, inputs))
 
 
-def _rows(goal: np.ndarray, batch: Any, schema: Any) -> Any:
-    """Packed rows in the user's form; cells that were missing stay missing."""
-    packed = replace(batch, x=torch.from_numpy(goal))
-    return schema.unpack(packed)
+def _pairs(goal: np.ndarray, batch: Batch, schema: Any) -> tuple[Any, Any]:
+    """What is aimed at and what is seen, in the user's form; missing cells stay missing.
+
+    A category that no mean has comes with a row that has it, and stays as it is: the network has to know all of them.
+    """
+    x = batch.x.numpy()
+    lost: list[int] = []
+    for head in schema.heads:
+        if head.kind == "categorical":
+            own = x[:, head.slots].argmax(1)
+            absent = np.setdiff1d(own, goal[:, head.slots].argmax(1))
+            lost += [int(np.flatnonzero(own == kind)[0]) for kind in absent]
+    order = torch.from_numpy(np.concatenate([np.arange(len(x)), np.array(lost, dtype=np.int64)]))
+    seen = batch.take(order)
+    aim = np.concatenate([goal, x[lost]]).astype(np.float32)
+    return schema.unpack(replace(seen, x=torch.from_numpy(aim))), schema.unpack(seen)
 
 
 def neutral(autoencoder: Any, X: Any, hidden: list[Label], values: Any, shared: dict[str, Any]) -> Autoencoder:
