@@ -85,6 +85,9 @@ def test_labels_come_as_columns_arrays_dicts_and_frames():
     target = together(by_name)
     assert bases(by_name) == [1, 2]
     assert target.tolist() == ((frame.sex == "m") + 2 * frame.paid).tolist()
+    three = labels({"a": frame.visits % 3, "b": frame.sex}, None, 100, "sensitive", False)
+    assert bases(three) == [1, 3]
+    assert together(three).tolist() == (frame.visits % 3 + 3 * (frame.sex == "m")).tolist()
     holes = labels(np.array([None, "x", "y", "x"] * 2, dtype=object), None, 8, "sensitive", False)[0]
     assert holes.classes == ("missing", "x", "y")
 
@@ -115,6 +118,9 @@ def test_drawn_rows_follow_the_probabilities_and_mapped_ones_the_columns():
     kept = usual(made, batch, schema)
     back = schema.unpack(mapped(made, kept))
     assert (back.x == 0).mean() == pytest.approx(0.5, abs=0.01)  # the heap stays a heap
+    assert back.x.isin(frame.x).all()  # and nothing lies on the way from it to the next value
+    slot = next(head for head in schema.heads if head.kind == "gaussian").slots
+    assert (made[:, slot] - out[:, slot]).std() == pytest.approx(0.01, rel=0.1)
     assert back.x.max() == 500.0
     again = mapped(made[:10], kept)  # whatever the rows beside them
     assert np.array_equal(again, mapped(made, kept)[:10])
@@ -192,6 +198,22 @@ def test_rare_categories_and_a_sensitive_column_can_be_averaged():
     assert out.columns.equals(frame.columns)
     assert set(out.town) <= {"rare", "here", "there", "odd"}
     assert told(out[["height"]], frame.sex == "m") < 0.75 < told(frame[["height"]], frame.sex == "m")
+
+
+def test_a_row_gives_the_same_release_wherever_it_stands():
+    X, person, _ = people(each=10)
+    hidden = az.Anonymizer(random_state=0).fit(X, sensitive=person)
+    out = hidden.transform(X)
+    assert np.array_equal(hidden.transform(X[::-1]), out[::-1])
+    assert np.array_equal(hidden.transform(X[7:9]), out[7:9])
+    frame = table(60)
+    hidden = az.Anonymizer(sensitive="sex", random_state=0).fit(frame)
+    assert hidden.transform(frame[20:30]).equals(hidden.transform(frame)[20:30])
+    assert np.abs(out - hidden_noise_free(X, person)).std() > 0.05
+
+
+def hidden_noise_free(X, person):
+    return az.Anonymizer(noise=0.0, random_state=0).fit(X, sensitive=person).transform(X)
 
 
 def test_pictures_keep_their_dtype():

@@ -70,9 +70,10 @@ def test_pairs_teach_what_no_noise_model_says():
 
 
 def test_noise_of_a_table_is_taken_off():
-    hidden = RNG.normal(size=(600, 2))
-    clean = pd.DataFrame(hidden @ RNG.normal(size=(2, 8)), columns=list("abcdefgh"), index=range(5, 605))
-    noisy = clean + 0.3 * RNG.normal(size=clean.shape)
+    rng = np.random.default_rng(0)
+    hidden = rng.normal(size=(600, 2))
+    clean = pd.DataFrame(hidden @ rng.normal(size=(2, 8)), columns=list("abcdefgh"), index=range(5, 605))
+    noisy = clean + 0.3 * rng.normal(size=clean.shape)
     for model in (az.Denoiser(random_state=0).fit(clean), az.Denoiser(noise="blind", random_state=0).fit(noisy)):
         restored = model.transform(noisy)
         assert list(restored.columns) == list("abcdefgh")

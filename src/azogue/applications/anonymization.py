@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from scipy.sparse import issparse
 from sklearn.base import TransformerMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
@@ -14,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from azogue.applications.censoring import averaged, censored, neutral, reconstructing
 from azogue.applications.labelling import Label, dropped, labels, named
 from azogue.applications.owner import Application, unfitted
-from azogue.applications.releasing import assembled, drawn, mapped, seen, usual
+from azogue.applications.releasing import Draws, assembled, drawn, mapped, seen, usual
 from azogue.applications.replacing import Replacement
 from azogue.modalities import as_modality, schema_from_dict
 from azogue.populations import reflected
@@ -130,7 +131,7 @@ class Anonymizer(TransformerMixin, Application):  # type: ignore[misc]
         """
         remember_columns(self, X, reset=True)
         seed, table = as_seed(self.random_state), self._kind(X) == "table"
-        rows = len(X)
+        rows = _count(X)
         asked = self.sensitive if sensitive is None else sensitive
         hidden = labels(asked, X, rows, "sensitive", table)
         kept = labels(self.utility if utility is None else utility, X, rows, "utility", table)
@@ -139,7 +140,7 @@ class Anonymizer(TransformerMixin, Application):  # type: ignore[misc]
         self.sensitive_, self.utility_ = [str(one.name) for one in hidden], [str(one.name) for one in kept]
         self.redrawn_ = sorted(one.column for one in hidden if one.column is not None)
         self.intact_ = sorted(one.column for one in kept if one.column is not None and one.column not in self.redrawn_)
-        if table and len(self._apart) == self.n_features_in_:
+        if table and self._apart and len(self._apart) == self.n_features_in_:
             raise ValueError("sensitive, utility: these are all columns; there is nothing left to release")
         self._learn(dropped(X, self._apart), hidden, kept, seed)
         self.seed_ = seed
@@ -150,14 +151,14 @@ class Anonymizer(TransformerMixin, Application):  # type: ignore[misc]
     def transform(self, X: Any) -> Any:
         """Rows to release, in the schema or shape of `X`.
 
-        The same rows in the same order give the same release. Sensitive columns of `X` are not read, but for their
-        places.
+        A row always gives the same release, whatever the others are. Sensitive columns of `X` are not read, but for
+        their places.
         """
         check_is_fitted(self, "autoencoder_")
         remember_columns(self, X, reset=False)
-        rng = np.random.default_rng([self.seed_ % 2**63, 1])
         if self._kind(X) == "table":
-            return self._table(X, rng)
+            return self._table(X)
+        rng = Draws(self.autoencoder_.schema_.pack(X).x.numpy(), self.seed_)
         made = self.autoencoder_.reconstruct(X) if self.replacement_ is None else self._replacement().released(X, rng)
         return self._noisy(made, rng)
 
@@ -212,6 +213,12 @@ class Anonymizer(TransformerMixin, Application):  # type: ignore[misc]
         """The columns that the network has nothing to do with."""
         return sorted([*self.redrawn_, *self.intact_])
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
     # -- fitting ------------------------------------------------------------------------------------------------------
 
     def _check(self, rows: int) -> None:
@@ -259,7 +266,7 @@ class Anonymizer(TransformerMixin, Application):  # type: ignore[misc]
 
     def _remember(self, X: Any) -> None:
         """What a table's release needs besides the network."""
-        rng = np.random.default_rng([self.seed_ % 2**63, 0])
+        rng = np.random.default_rng([self.seed_, 0])
         schema = self.autoencoder_.schema_
         batch = schema.pack(dropped(X, self._apart))
         made = drawn(reflected([self.autoencoder_], batch), schema, self._level(), rng)
@@ -271,6 +278,7 @@ class Anonymizer(TransformerMixin, Application):  # type: ignore[misc]
             own = np.isin(whole.slot_columns, self.redrawn_)
             self.pool_ = {"x": packed.x.numpy()[:, own], "mask": seen(packed)[:, own]}
             self.whole_ = whole.to_dict()
+            self.rest_ = as_modality(self.modality, self.scaling, X).fit(dropped(X, self.redrawn_)).to_dict()
 
     # -- releasing ----------------------------------------------------------------------------------------------------
 
@@ -281,29 +289,46 @@ class Anonymizer(TransformerMixin, Application):  # type: ignore[misc]
     def _replacement(self) -> Replacement:
         return Replacement(self.autoencoder_, **(self.replacement_ or {}))
 
-    def _table(self, X: Any, rng: np.random.Generator) -> Any:
+    def _table(self, X: Any) -> Any:
         schema: Any = self.autoencoder_.schema_
         batch = schema.pack(dropped(X, self._apart))
+        rng = Draws(batch.x.numpy(), self.seed_)
         out = drawn(reflected([self.autoencoder_], batch), schema, self._level(), rng)
         out = mapped(out, self.usual_)
         made = replace(batch, x=torch.from_numpy(out))
         if self.whole_ is None:
             return schema.unpack(made)
         whole: Any = schema_from_dict(self.whole_)
-        return whole.unpack(assembled(made, whole.pack(X), whole, self._apart, self.redrawn_, self.pool_, rng))
+        rest = schema_from_dict(self.rest_).pack(dropped(X, self.redrawn_))
+        return whole.unpack(assembled(made, rest, whole, self._apart, self.redrawn_, self.pool_, rng))
 
-    def _noisy(self, made: Any, rng: np.random.Generator) -> Any:
+    def _noisy(self, made: Any, rng: Draws) -> Any:
         """Windows or pictures with noise, in their dtype."""
         usual_one = SLIGHT if self.method_ == "replace" else COARSE * self.strength
         level = usual_one if self.noise == "auto" else float(self.noise)
         if isinstance(made, list):
-            return [self._noisy(one[None], rng)[0] for one in made]
+            return [self._noisy(np.asarray(one)[None], rng.of([at]))[0] for at, one in enumerate(made)]
         array = np.asarray(made)
         noisy = array + level * self.scale_ * rng.normal(size=array.shape)
         if array.dtype.kind in "iu":
             bounds = np.iinfo(array.dtype)
             noisy = np.rint(noisy).clip(bounds.min, bounds.max)
         return noisy.astype(array.dtype)
+
+
+def _count(X: Any) -> int:
+    """How many rows there are.
+
+    Raises
+    ------
+    TypeError
+        For paths and sparse matrices.
+    """
+    if issparse(X):
+        raise TypeError("fit: sparse matrices are not taken; X.toarray() makes a dense one")
+    if isinstance(X, (str, bytes)) or hasattr(X, "__fspath__"):
+        raise TypeError(f"fit: expected rows in memory, got the path {X!r}; read it first")
+    return len(X) if hasattr(X, "__len__") else len(np.asarray(X))
 
 
 def _scale(X: Any, channels: bool) -> np.ndarray:

@@ -51,7 +51,7 @@ def censored(
     noise: float,
 ) -> Autoencoder:
     """An autoencoder against a judge for each sensitive label, with one for each that is to be kept."""
-    every, batch = [*hidden, *kept], int(np.clip(2 ** round(np.log2(len(X) / 8)), 16, 256))
+    every, batch = [*hidden, *kept], int(np.clip(2 ** round(np.log2(len(hidden[0].codes) / 8)), 16, 256))
     objective: Any = 1.0 * HeadLoss()
     for label, base in zip(every, bases(every), strict=True):
         if label not in hidden:
@@ -59,7 +59,7 @@ def censored(
         elif strength > 0:
             objective = objective + CENSOR * strength * Censored(label.shares, base, noise=noise)
     default = Autoencoder((256, 48), batch_size=batch, learning_rate=Cosine(3e-3), **shared)
-    default.set_params(epochs=epochs_for(len(X), batch), validation_fraction=0.0)
+    default.set_params(epochs=epochs_for(len(hidden[0].codes), batch), validation_fraction=0.0)
     model = started(autoencoder, default, shared, objective=objective, validation_fraction=0.0)
     return cast("Autoencoder", model.fit(X, together(every)))
 
@@ -78,10 +78,7 @@ def averaged(
     batch = schema.pack(X)
     x = batch.x.numpy()
     apart = together(kept) if kept else np.zeros(len(x), dtype=np.int64)
-    if hidden:
-        twins = of_groups(x, together(hidden), apart, np.random.default_rng([seed % 2**63, 2]))
-    else:
-        twins = of_rows(x, apart)
+    twins = of_groups(x, together(hidden), apart, np.random.default_rng([seed, 2])) if hidden else of_rows(x, apart)
     goal = x + min(1.0, strength) * (twins - x)
     rows, inputs = _pairs(goal, batch, schema)
     default = Autoencoder(min(SMALL, max(1, x.shape[1] // 2)), learning_rate=Cosine(2e-3), batch_size="auto", **shared)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,46 @@ LEVELS, ATOM = 1001, 0.05
 Floats = NDArray[np.float32]
 
 
-def drawn(out: Floats, schema: Schema, noise: float, rng: np.random.Generator) -> Floats:
+class Draws:
+    """Random numbers that are a function of a row and a seed: the same wherever the row stands, and each time.
+
+    So nobody can average the noise away by asking again.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, width)
+        Packed rows.
+    seed : int
+    """
+
+    def __init__(self, x: NDArray[Any], seed: int) -> None:
+        key = seed.to_bytes(8, "little")
+        digests = (blake2b(row.tobytes(), digest_size=16, key=key).digest() for row in np.ascontiguousarray(x))
+        self._set([np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little"))) for digest in digests])
+
+    def _set(self, generators: list[np.random.Generator]) -> None:
+        self.generators = generators
+
+    def of(self, rows: Any) -> Draws:
+        """Those of some rows, by their positions."""
+        some = object.__new__(Draws)
+        some._set([self.generators[row] for row in rows])
+        return some
+
+    def normal(self, size: tuple[int, ...]) -> NDArray[np.float64]:
+        """Normal numbers, of shape (n, …)."""
+        return np.stack([one.normal(size=size[1:]) for one in self.generators]) if self.generators else np.zeros(size)
+
+    def random(self, size: tuple[int, ...]) -> NDArray[np.float64]:
+        """Numbers in [0, 1), of shape (n, …)."""
+        return np.stack([one.random(size[1:]) for one in self.generators]) if self.generators else np.zeros(size)
+
+    def integers(self, high: int) -> NDArray[np.int64]:
+        """A whole number below `high` a row, (n,)."""
+        return np.array([one.integers(high) for one in self.generators], dtype=np.int64)
+
+
+def drawn(out: Floats, schema: Schema, noise: float, rng: Draws | np.random.Generator) -> Floats:
     """Numbers with noise added, categories and booleans drawn by their probabilities.
 
     Parameters
@@ -87,12 +128,12 @@ def seen(batch: Batch) -> NDArray[np.bool_]:
 
 def assembled(
     made: Batch,
-    batch: Batch,
+    rest: Batch,
     schema: Any,
     apart: list[int],
     redrawn: list[int],
     pool: dict[str, NDArray[Any]],
-    rng: np.random.Generator,
+    rng: Draws,
 ) -> Batch:
     """Packed rows of a whole table: most columns as they were made, some drawn from other rows, the rest as they came.
 
@@ -100,8 +141,8 @@ def assembled(
     ----------
     made : Batch
         The columns but those of `apart`.
-    batch : Batch
-        The rows as they came.
+    rest : Batch
+        The columns but those of `redrawn`, as they came.
     schema : TableSchema
         Of the whole table.
     apart, redrawn : list of int
@@ -109,9 +150,12 @@ def assembled(
     pool : dict of ndarray
         `x` and `mask` of the latter's slots in training rows.
     """
-    x, mask = batch.x.numpy().copy(), seen(batch).copy()
     own, other = ~np.isin(schema.slot_columns, apart), np.isin(schema.slot_columns, redrawn)
-    rows = rng.integers(len(pool["x"]), size=len(x))
+    chosen = rng.integers(len(pool["x"]))
+    x = np.zeros((len(rest), schema.width), dtype=np.float32)
+    mask = np.ones(x.shape, dtype=bool)
+    x[:, ~other], mask[:, ~other] = rest.x.numpy(), seen(rest)
     x[:, own], mask[:, own] = made.x.numpy(), seen(made)
-    x[:, other], mask[:, other] = pool["x"][rows], pool["mask"][rows]
-    return Batch(torch.from_numpy(x), torch.from_numpy(mask), batch.rows)
+    x[:, other], mask[:, other] = pool["x"][chosen], pool["mask"][chosen]
+    rows: Any = rest.rows
+    return Batch(torch.from_numpy(x), torch.from_numpy(mask), None if rows is None else replace(rows, axis=None))

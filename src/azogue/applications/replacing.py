@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from azogue.applications.censoring import flagged
 from azogue.applications.labelling import Label
+from azogue.applications.releasing import Draws
 from azogue.autoencoder import Autoencoder
 
 #: Codes that are kept, and how far a drawn one is from its origin, in standard deviations of the codes.
@@ -62,20 +63,20 @@ class Replacement:
         found: NDArray[np.bool_] = odds > 0
         return found
 
-    def _between(self, count: int, rng: np.random.Generator) -> Floats:
+    def _between(self, count: int, rng: Draws) -> Floats:
         """Codes on the way from one that stays to its nearest: copies of one would be known again."""
-        start = self.codes[rng.integers(len(self.codes), size=count)] / self.scale
+        start = self.codes[rng.integers(len(self.codes))] / self.scale
         kept = self.codes / self.scale
         squares = (kept**2).sum(1) - 2 * start @ kept.T
         second = np.argsort(squares, axis=1)[:, min(1, len(kept) - 1)]
         mixed: Floats = (start + rng.random((count, 1)) * (kept[second] - start)) * self.scale
         return mixed
 
-    def released(self, X: Any, rng: np.random.Generator) -> Any:
+    def released(self, X: Any, rng: Draws) -> Any:
         """Every row decoded, from its own code or from one near a row's that stays."""
         codes = np.asarray(self.autoencoder.encode(X), dtype=np.float64)
         away = np.flatnonzero(self.shown(codes))
-        codes[away] = self._between(len(away), rng)
+        codes[away] = self._between(len(away), rng.of(away))
         codes += SPREAD * self.scale * rng.normal(size=codes.shape)
         return self.autoencoder.decode(codes.astype(np.float32))
 

@@ -380,8 +380,7 @@ def info(
     """What is in a model file."""
     from azogue.cli import models
 
-    facts = models.facts(model)
-    emit(facts, json_, "\n".join(f"{name:<12} {value}" for name, value in facts.items()))
+    emit(facts := models.facts(model), json_, "\n".join(f"{name:<12} {value}" for name, value in facts.items()))
 
 
 @app.command()
@@ -397,5 +396,5 @@ def tour(
     emit(result, json_, touring.table(result))
 
 
-for verb in (safekeeping.encrypt, safekeeping.decrypt):
-    app.command()(verb)
+app.command()(safekeeping.encrypt)
+app.command()(safekeeping.decrypt)

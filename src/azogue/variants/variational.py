@@ -132,7 +132,7 @@ class HypersphericalAutoencoder(Bounded):
     """
 
     beta: float = 1.0
-    free_bits: float = 0.0
+    free_bits: float = field(default=0.0, metadata={"try": 50.0})
     variance: Any = field(default="shared", metadata={"try": "column"})
 
     def axes(self) -> Axes:
