@@ -5,13 +5,13 @@ CONSTRAINTS ?= constraints.txt
 BIN := $(VENV)/bin
 TOUR ?= azogue-tour
 
-.PHONY: run test lint types mutants bench docs clean
+.PHONY: run test lint types mutants coverage bench docs clean
 
 run: $(VENV)/.installed
 	$(BIN)/azogue tour --output $(TOUR)
 
 test: $(VENV)/.dev lint types
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal --cov --cov-report=term -m "not mutants"
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not mutants"
 	$(BIN)/python -m pytest -q tests/test_mutants.py -n 2 -m mutants
 
 lint: $(VENV)/.dev
@@ -23,6 +23,9 @@ types: $(VENV)/.dev
 
 mutants: $(VENV)/.dev
 	$(BIN)/python -m pytest -q tests/test_mutants.py -m mutants
+
+coverage: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal --cov --cov-report=term -m "not mutants"
 
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/foundation.py
