@@ -12,7 +12,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 import azogue as az
 from azogue.applications.labelling import bases, dropped, labels, together
-from azogue.applications.releasing import drawn, mapped, usual
+from azogue.applications.releasing import Draws, drawn, mapped, usual
 from azogue.applications.twins import nearest, of_groups, of_rows
 
 
@@ -106,7 +106,7 @@ def test_columns_are_dropped_from_any_table():
 
 
 def test_drawn_rows_follow_the_probabilities_and_mapped_ones_the_columns():
-    frame = pd.DataFrame({"x": np.r_[np.zeros(500), np.arange(1.0, 501)], "kind": ["a", "b"] * 500})
+    frame = pd.DataFrame({"x": np.r_[np.zeros(500), np.arange(1.0, 501) + 1000], "kind": ["a", "b"] * 500})
     schema = az.modalities.Table().fit(frame)
     batch = schema.pack(frame)
     out = batch.x.numpy().copy()
@@ -121,7 +121,7 @@ def test_drawn_rows_follow_the_probabilities_and_mapped_ones_the_columns():
     assert back.x.isin(frame.x).all()  # and nothing lies on the way from it to the next value
     slot = next(head for head in schema.heads if head.kind == "gaussian").slots
     assert (made[:, slot] - out[:, slot]).std() == pytest.approx(0.01, rel=0.1)
-    assert back.x.max() == 500.0
+    assert back.x.max() == 1500.0
     again = mapped(made[:10], kept)  # whatever the rows beside them
     assert np.array_equal(again, mapped(made, kept)[:10])
 
@@ -198,6 +198,13 @@ def test_rare_categories_and_a_sensitive_column_can_be_averaged():
     assert out.columns.equals(frame.columns)
     assert set(out.town) <= {"rare", "here", "there", "odd"}
     assert told(out[["height"]], frame.sex == "m") < 0.75 < told(frame[["height"]], frame.sex == "m")
+
+
+def test_draws_depend_on_row_and_seed():
+    x = np.arange(4, dtype=np.float32).reshape(2, 2)
+    one, other = Draws(x, 1).normal((2, 3)), Draws(x, 2).normal((2, 3))
+    assert np.array_equal(Draws(x[::-1], 1).normal((2, 3)), one[::-1])
+    assert not (one == other).any()
 
 
 def test_a_row_gives_the_same_release_wherever_it_stands():
