@@ -6,55 +6,44 @@ and numbers with a little noise, so that nothing hides in their last digits.
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, leaky_relu, linear
+from torch.nn.functional import cross_entropy
 
-from azogue.modules import initial_weights
 from azogue.objectives.algebra import Term
+from azogue.objectives.judges import Judge, check_units
 from azogue.recipe import Rng
 
 if TYPE_CHECKING:
     from azogue.network import Network
     from azogue.recipe import Step
 
-#: Slope of a judge's units below 0.
-SLOPE = 0.1
 #: What a row of a rare class counts at most, before all are divided by their mean.
 HEAVIEST = 5.0
 
 
-class Judge(nn.Module):
-    """A network that tells labels from reconstructions: (n, width) → logits (n, classes)."""
+class Reader(nn.Module):
+    """A judge of reconstructions: (n, width) → logits (n, classes)."""
 
     noisy: Tensor
 
     def __init__(self, network: Network, term: Labelled, rng: Rng) -> None:
         super().__init__()
-        slots = [(head.slots, head.kind) for head in network.heads]
-        width = max(slot.stop for slot, _ in slots)
+        width = max(head.slots.stop for head in network.heads)
         noisy = torch.zeros(width)
-        for slot, kind in slots:
-            noisy[slot] = float(kind == "gaussian")
+        for head in network.heads:
+            noisy[head.slots] = term.noise * (head.kind == "gaussian")
         self.register_buffer("noisy", noisy, False)
-        widths = (width, *term.units, len(term.shares))
-        self.depth, self.noise = len(widths) - 1, term.noise
-        for at, (inputs, units) in enumerate(itertools.pairwise(widths)):
-            weight = initial_weights((units, inputs), "relu", rng.at(step=2000 + at))
-            self.register_parameter(f"weight_{at}", nn.Parameter(weight))
-            self.register_parameter(f"bias_{at}", nn.Parameter(torch.zeros(units)))
+        self.judge = Judge((width, *term.units, len(term.shares)), rng)
 
     def forward(self, out: Tensor, rng: Rng | None) -> Tensor:
-        x = out if rng is None else out + self.noise * self.noisy * rng.normal("judge", out.shape, out)
-        for at in range(self.depth):
-            x = linear(x, getattr(self, f"weight_{at}"), getattr(self, f"bias_{at}"))
-            x = leaky_relu(x, SLOPE) if at < self.depth - 1 else x
-        return x
+        shown = out if rng is None else out + self.noisy * rng.normal("judge", out.shape, out)
+        logits: Tensor = self.judge(shown)
+        return logits
 
 
 @dataclass(frozen=True, repr=False)
@@ -88,15 +77,13 @@ class Labelled(Term):
     def __post_init__(self) -> None:
         if len(self.shares) < 2 or any(not share > 0 for share in self.shares):
             raise ValueError(f"{type(self).__name__}: shares are those of at least 2 classes, above 0: {self.shares!r}")
-        if not self.units or any(isinstance(width, bool) or int(width) < 1 for width in self.units):
-            raise ValueError(f"{type(self).__name__}: units must be widths of at least 1, got {self.units!r}")
         if self.base < 1 or not self.noise >= 0:
             raise ValueError(f"{type(self).__name__}: base is at least 1 and noise at least 0, got {self!r}")
-        for name in ("shares", "units"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+        object.__setattr__(self, "shares", tuple(self.shares))
+        object.__setattr__(self, "units", check_units(self.units, type(self).__name__))
 
     def build(self, network: Network, rng: Rng) -> nn.Module | None:
-        return Judge(network, self, rng)
+        return Reader(network, self, rng)
 
     @property
     def weights(self) -> tuple[float, ...]:

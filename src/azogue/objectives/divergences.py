@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from azogue.modules import initial_weights
 from azogue.objectives.algebra import Pulled, Term
+from azogue.objectives.judges import Judge, check_units
 from azogue.objectives.reconstruction import observed
 from azogue.recipe import Rng
 
@@ -251,24 +251,6 @@ class Commitment(Term):
         return rows + self.revival * away
 
 
-class Judge(nn.Module):
-    """A network that tells draws of the prior (positive) from codes (negative): (n, size) → logits (n,)."""
-
-    def __init__(self, widths: tuple[int, ...], rng: Rng) -> None:
-        super().__init__()
-        for at, (inputs, units) in enumerate(itertools.pairwise(widths)):
-            weight = initial_weights((units, inputs), "relu", rng.at(step=1000 + at))
-            self.register_parameter(f"weight_{at}", nn.Parameter(weight))
-            self.register_parameter(f"bias_{at}", nn.Parameter(torch.zeros(units)))
-        self.depth = len(widths) - 1
-
-    def forward(self, z: Tensor) -> Tensor:
-        for at in range(self.depth):
-            z = nn.functional.linear(z, getattr(self, f"weight_{at}"), getattr(self, f"bias_{at}"))
-            z = nn.functional.leaky_relu(z, 0.2) if at < self.depth - 1 else z
-        return z[:, 0]
-
-
 @dataclass(frozen=True, repr=False)
 class Adversary(Term):
     """−log D(z): how surely a judge D, trained against the autoencoder, tells its codes from draws of the prior.
@@ -301,9 +283,7 @@ class Adversary(Term):
     judges: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if not self.units or any(isinstance(width, bool) or int(width) < 1 for width in self.units):
-            raise ValueError(f"Adversary: units must be widths of at least 1, got {self.units!r}")
-        object.__setattr__(self, "units", tuple(self.units))
+        object.__setattr__(self, "units", check_units(self.units, "Adversary"))
 
     def build(self, network: Network, rng: Rng) -> nn.Module:
         return Judge((network.size, *self.units, 1), rng)
