@@ -202,8 +202,8 @@ def test_rare_categories_and_a_sensitive_column_can_be_averaged():
 
 def test_draws_depend_on_row_and_seed():
     x = np.arange(4, dtype=np.float32).reshape(2, 2)
-    one, other = Draws(x, 1).normal((2, 3)), Draws(x, 2).normal((2, 3))
-    assert np.array_equal(Draws(x[::-1], 1).normal((2, 3)), one[::-1])
+    one, other = Draws.of_rows(x, 1).normal((2, 3)), Draws.of_rows(x, 2).normal((2, 3))
+    assert np.array_equal(Draws.of_rows(x[::-1], 1).normal((2, 3)), one[::-1])
     assert not (one == other).any()
 
 
@@ -240,6 +240,8 @@ def test_a_fitted_autoencoder_serves():
     assert hidden.method_ == "reconstruct"
     with pytest.raises(ValueError, match="'average' is not possible here: a fitted autoencoder is used as it is"):
         az.Anonymizer(FrozenEstimator(inner), method="average").fit(X)
+    with pytest.raises(ValueError, match="epsilon: nothing is trained where the autoencoder is fitted already"):
+        az.Anonymizer(FrozenEstimator(inner), epsilon=1.0).fit(X)
 
 
 def test_it_is_saved_with_what_it_needs(tmp_path):
@@ -290,7 +292,7 @@ def test_the_audit_asks_for_the_columns_by_itself():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"sensitive": "age"}, r"sensitive: there is no column 'age'; there are 'height', 'title'"),
+        ({"sensitive": "age"}, r"sensitive 'age': there is no such column; the table has 'height', 'title'"),
         ({"sensitive": "same"}, r"sensitive: 'same' has the one value 'x' in all rows: nothing to tell apart"),
         ({"method": "magic"}, r"method: expected one of auto, adversarial, average, replace, reconstruct, got 'magic'"),
         ({"method": "adversarial"}, r"method: 'adversarial' needs sensitive labels; give sensitive="),

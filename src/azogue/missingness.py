@@ -11,6 +11,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
+from azogue.modalities.reading import is_missing
 from azogue.session import as_seed
 
 Mask = NDArray[np.bool_]
@@ -160,13 +161,7 @@ def _observed(table: Any, at: int) -> Mask:
     if table.dtype.kind in "mM":
         known: Mask = ~np.isnat(table[:, at])
         return known
-    return np.array([not _lacks(value) for value in table[:, at].tolist()], bool)
-
-
-def _lacks(value: Any) -> bool:
-    """Whether a cell of an array is a missing one: None, NaN, and what pandas has for them."""
-    absent = value is None or type(value).__name__ in ("NAType", "NaTType")
-    return absent or (isinstance(value, Real) and math.isnan(value))
+    return np.array([not is_missing(value) for value in table[:, at].tolist()], bool)
 
 
 def _numbers(table: Any, at: int, rng: np.random.Generator) -> Numbers:

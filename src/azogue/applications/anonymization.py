@@ -158,7 +158,7 @@ class Anonymizer(TransformerMixin, Application):  # type: ignore[misc]
         remember_columns(self, X, reset=False)
         if self._kind(X) == "table":
             return self._table(X)
-        rng = Draws(self.autoencoder_.schema_.pack(X).x.numpy(), self.seed_)
+        rng = Draws.of_rows(self.autoencoder_.schema_.pack(X).x.numpy(), self.seed_)
         made = self.autoencoder_.reconstruct(X) if self.replacement_ is None else self._replacement().released(X, rng)
         return self._noisy(made, rng)
 
@@ -233,6 +233,8 @@ class Anonymizer(TransformerMixin, Application):  # type: ignore[misc]
 
     def _method(self, table: bool, hidden: list[Label]) -> str:
         frozen = isinstance(self.autoencoder, FrozenEstimator)
+        if frozen and self.epsilon is not None:
+            raise ValueError("epsilon: nothing is trained where the autoencoder is fitted already; give it unfitted")
         usual_one = "adversarial" if table and hidden else "average"
         usual_one = "replace" if self.replace is not None else usual_one
         usual_one = "reconstruct" if frozen or self.epsilon is not None else usual_one
@@ -292,7 +294,7 @@ class Anonymizer(TransformerMixin, Application):  # type: ignore[misc]
     def _table(self, X: Any) -> Any:
         schema: Any = self.autoencoder_.schema_
         batch = schema.pack(dropped(X, self._apart))
-        rng = Draws(batch.x.numpy(), self.seed_)
+        rng = Draws.of_rows(batch.x.numpy(), self.seed_)
         out = drawn(reflected([self.autoencoder_], batch), schema, self._level(), rng)
         out = mapped(out, self.usual_)
         made = replace(batch, x=torch.from_numpy(out))
@@ -307,7 +309,7 @@ class Anonymizer(TransformerMixin, Application):  # type: ignore[misc]
         usual_one = SLIGHT if self.method_ == "replace" else COARSE * self.strength
         level = usual_one if self.noise == "auto" else float(self.noise)
         if isinstance(made, list):
-            return [self._noisy(np.asarray(one)[None], rng.of([at]))[0] for at, one in enumerate(made)]
+            return [self._noisy(np.asarray(one)[None], rng.take([at]))[0] for at, one in enumerate(made)]
         array = np.asarray(made)
         noisy = array + level * self.scale_ * rng.normal(size=array.shape)
         if array.dtype.kind in "iu":

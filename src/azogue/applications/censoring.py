@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from sklearn.base import clone
 
-from azogue.applications.labelling import Label, bases, together
+from azogue.applications.labelling import Label, bases, spelled, together
 from azogue.applications.owner import owned, unfitted
 from azogue.applications.twins import of_groups, of_rows
 from azogue.autoencoder import Autoencoder
@@ -122,7 +122,7 @@ def flagged(label: Label, values: Any) -> np.ndarray:
     ValueError
         For a value that no row has, or that all have.
     """
-    wanted = [str(value) for value in (values if isinstance(values, (list, tuple, set)) else [values])]
+    wanted = [spelled(value) for value in (values if isinstance(values, (list, tuple, set)) else [values])]
     if unknown := [value for value in wanted if value not in label.classes]:
         shown = ", ".join(map(repr, label.classes[:20]))
         raise ValueError(f"replace: {label.name!r} has no {', '.join(map(repr, unknown))}; there are {shown}")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from numbers import Real
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
+
+from azogue.modalities.reading import is_missing, read
+from azogue.privacy.rows import asked_labels, cells_of, position
 
 #: Numbers with more values than this are cut into as many classes as `PARTS`, at their quantiles.
 MANY, PARTS = 20, 5
@@ -71,53 +71,35 @@ def labels(asked: Any, X: Any, rows: int, what: str, table: bool) -> list[Label]
     """
     if asked is None:
         return []
-    if named(asked) and not (isinstance(asked, (list, tuple)) and len(asked) == rows and not table):
-        if not table:
-            raise TypeError(f"{what}: {asked!r} names columns, but the rows are no table; give an array of labels")
-        several = list(asked) if isinstance(asked, (list, tuple)) else [asked]
-        return [_column(X, name, what) for name in several]
-    if isinstance(asked, Mapping):
-        return [_label(name, np.asarray(values), rows, what) for name, values in asked.items()]
-    frame = nw.from_native(asked, eager_only=True, pass_through=True)
-    if isinstance(frame, nw.DataFrame):
-        return [_label(name, _values(frame[name]), rows, what) for name in frame.columns]
-    array = np.asarray(asked)
-    if array.ndim == 2 and len(array) == rows:
-        return [_label(at, array[:, at], rows, what) for at in range(array.shape[1])]
-    return [_label(what, array, rows, what)]
+    listed = isinstance(asked, (list, tuple)) and len(asked) == rows
+    if not table and named(asked) and not listed:
+        raise TypeError(f"{what}: {asked!r} names columns, but the rows are no table; give an array of labels")
+    owner = _as_table(X) if table else np.empty((rows, 0, 0))  # which has no columns to name
+    found = []
+    for name, given in asked_labels(asked, owner, what):
+        if given is None:
+            place = position(owner, name, what)
+            found.append(replace(_label(name, cells_of(read(owner), place), rows, what), column=place))
+        else:
+            found.append(_label(name, np.asarray(given), rows, what))
+    return found
 
 
-def _values(series: Any) -> NDArray[Any]:
-    return np.asarray(series.to_list(), dtype=object)
-
-
-def _column(X: Any, name: Any, what: str) -> Label:
+def _as_table(X: Any) -> Any:
+    """Frames as they are, everything else as an array."""
     frame = nw.from_native(X, eager_only=True, pass_through=True)
-    if isinstance(frame, nw.DataFrame):
-        names: list[Any] = list(frame.columns)
-        place = names.index(name) if name in names else None
-        values = None if place is None else _values(frame[name])
-    else:
-        array = np.asarray(X)
-        names = list(range(array.shape[1]))
-        place = int(name) if not isinstance(name, str) and -len(names) <= int(name) < len(names) else None
-        values = None if place is None else array[:, place]
-    if place is None or values is None:
-        shown = ", ".join(map(repr, names[:20]))
-        raise ValueError(f"{what}: there is no column {name!r}; there are {shown}")
-    found = _label(name, values, len(values), what)
-    return Label(found.name, found.codes, found.classes, place % len(names))
+    return X if isinstance(frame, nw.DataFrame) else np.asarray(X)
 
 
-def _missing(value: Any) -> bool:
-    absent = value is None or type(value).__name__ in ("NAType", "NaTType")
-    return absent or (isinstance(value, Real) and math.isnan(value))
+def spelled(value: Any) -> str:
+    """A label's value as the name of a class."""
+    return f"{value:g}" if isinstance(value, (float, np.floating)) else str(value)
 
 
 def _label(name: Any, values: NDArray[Any], rows: int, what: str) -> Label:
     if values.shape != (rows,):
         raise ValueError(f"{what}: {name!r}: expected a label for each of {rows} rows, got the shape {values.shape}")
-    holes = np.array([_missing(value) for value in values.tolist()], bool)
+    holes = np.array([is_missing(value) for value in values.tolist()], bool)
     seen = values[~holes]
     kinds = {type(value) for value in seen.tolist()}
     numeric = bool(kinds) and all(issubclass(kind, (int, float, np.number)) and kind is not bool for kind in kinds)
@@ -129,7 +111,7 @@ def _label(name: Any, values: NDArray[Any], rows: int, what: str) -> Label:
         spans = [f"< {edges[0]}", *(f"{a} to {b}" for a, b in pairwise(edges)), f"≥ {edges[-1]}"]
         texts[~holes] = np.array(spans, dtype=object)[np.searchsorted(cuts, numbers, side="right")]
     else:
-        texts[~holes] = [str(value) for value in seen.tolist()]
+        texts[~holes] = [spelled(value) for value in seen.tolist()]
     names, codes, counts = np.unique(texts.astype(str), return_inverse=True, return_counts=True)
     classes = [str(one) for one in names]
     if len(classes) < 2:
@@ -175,8 +157,8 @@ def dropped(X: Any, columns: list[int]) -> Any:
     """A table without some columns, by their positions."""
     if not columns:
         return X
-    frame = nw.from_native(X, eager_only=True, pass_through=True)
-    if isinstance(frame, nw.DataFrame):
-        kept = [name for at, name in enumerate(frame.columns) if at not in columns]
-        return frame.select(kept).to_native()
-    return np.delete(np.asarray(X), columns, axis=1)
+    table = _as_table(X)
+    if isinstance(table, np.ndarray):
+        return np.delete(table, columns, axis=1)
+    frame = nw.from_native(table, eager_only=True)
+    return frame.select([name for at, name in enumerate(frame.columns) if at not in columns]).to_native()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
 
@@ -19,6 +19,7 @@ LEVELS, ATOM = 1001, 0.05
 Floats = NDArray[np.float32]
 
 
+@dataclass(frozen=True, eq=False)
 class Draws:
     """Random numbers that are a function of a row and a seed: the same wherever the row stands, and each time.
 
@@ -26,24 +27,22 @@ class Draws:
 
     Parameters
     ----------
-    x : ndarray, shape (n, width)
-        Packed rows.
-    seed : int
+    generators : list of numpy generators
+        One a row; see `of_rows`.
     """
 
-    def __init__(self, x: NDArray[Any], seed: int) -> None:
+    generators: list[np.random.Generator]
+
+    @classmethod
+    def of_rows(cls, x: NDArray[Any], seed: int) -> Draws:
+        """Of packed rows x (n, width)."""
         key = seed.to_bytes(8, "little")
         digests = (blake2b(row.tobytes(), digest_size=16, key=key).digest() for row in np.ascontiguousarray(x))
-        self._set([np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little"))) for digest in digests])
+        return cls([np.random.Generator(np.random.Philox(key=int.from_bytes(one, "little"))) for one in digests])
 
-    def _set(self, generators: list[np.random.Generator]) -> None:
-        self.generators = generators
-
-    def of(self, rows: Any) -> Draws:
+    def take(self, rows: Any) -> Draws:
         """Those of some rows, by their positions."""
-        some = object.__new__(Draws)
-        some._set([self.generators[row] for row in rows])
-        return some
+        return Draws([self.generators[row] for row in rows])
 
     def normal(self, size: tuple[int, ...]) -> NDArray[np.float64]:
         """Normal numbers, of shape (n, …)."""

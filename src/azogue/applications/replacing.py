@@ -76,7 +76,7 @@ class Replacement:
         """Every row decoded, from its own code or from one near a row's that stays."""
         codes = np.asarray(self.autoencoder.encode(X), dtype=np.float64)
         away = np.flatnonzero(self.shown(codes))
-        codes[away] = self._between(len(away), rng.of(away))
+        codes[away] = self._between(len(away), rng.take(away))
         codes += SPREAD * self.scale * rng.normal(size=codes.shape)
         return self.autoencoder.decode(codes.astype(np.float32))
 

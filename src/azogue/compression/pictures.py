@@ -27,7 +27,6 @@ _VALUE = np.arange(256)
 _THREE = np.searchsorted([1, 128], _VALUE, side="right")
 _FIVE = np.searchsorted([1, 64, 192, 250], _VALUE, side="right")
 _SIX = np.searchsorted([1, 32, 96, 192, 250], _VALUE, side="right")
-_EIGHT = np.searchsorted([1, 8, 32, 80, 128, 192, 240], _VALUE, side="right")
 _SIZE = np.searchsorted([1, 2, 3, 5, 8, 13, 21, 34, 55], np.arange(256 * 3), side="right")
 _SIGN = np.searchsorted([-12, -4, -1, 2, 5, 13], np.arange(-255, 256), side="right")
 

@@ -249,7 +249,7 @@ _NUMBERS = {pa.int64(), pa.float64()}
 
 def _objects(label: Label, values: NDArray[Any]) -> Column:
     """A column of Python objects: all text, all booleans, all numbers, all dates or all times."""
-    missing = [_is_missing(value) for value in values]
+    missing = [is_missing(value) for value in values]
     seen = sorted(
         {type(value) for value, gone in zip(values, missing, strict=True) if not gone}, key=lambda t: t.__name__
     )
@@ -271,7 +271,8 @@ def _object_column(label: Label, kind: pa.DataType, cells: list[Any], native: st
     return Column(label, kind, pa.array(cells, kind), native)
 
 
-def _is_missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
+    """Whether a cell is a missing one: None, NaN, and what pandas has for them."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(value, (float, np.floating)) and bool(np.isnan(value))

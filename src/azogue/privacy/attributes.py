@@ -348,7 +348,7 @@ def attribute_inference(
             f"attribute_inference: expected a released row for each of {len(seen.x)} original ones, got {len(seen.z)}"
         )
     found: list[Attack] = []
-    for target in targets(sensitive, original, released, "sensitive"):
+    for target in targets(sensitive, original, released, "attribute_inference: sensitive"):
         found += inferred(seen, target, groups=groups, test=test, test_size=test_size, seed=random_state)
     return tuple(found)
 

@@ -137,8 +137,8 @@ def audit(
     )
     pairs = _checked(len(original), len(released), paired, test_size, max_rows, known)
     seed = as_seed(random_state)
-    hidden = targets(sensitive, original, released, "sensitive", controls)
-    used = targets(utility, original, released, "utility", controls)
+    hidden = targets(sensitive, original, released, "audit: sensitive", controls)
+    used = targets(utility, original, released, "audit: utility", controls)
     quasi = None if quasi_identifiers is None else _quasi(released, quasi_identifiers, hidden)
     groups, test = _of_rows(groups, len(original), "groups"), _of_rows(test, len(original), "test")
     rng, counts = np.random.default_rng(seed), [len(original), len(released)]

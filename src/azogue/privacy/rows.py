@@ -13,11 +13,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from azogue.modalities.dtypes import TEMPORAL, value_family
-from azogue.modalities.reading import Source, read, torch_array
+from azogue.modalities.reading import Source, is_missing, read, torch_array
 
 #: Fewer rows than this show nothing.
 LEAST = 10
-_MISSING = "NAType", "NaTType"
 #: Whole numbers of a table's column with more values than this are a quantity, with fewer they are classes.
 MOST_CLASSES = 20
 
@@ -101,11 +100,11 @@ def columns_of(*tables: Any) -> list[tuple[Any, list[Values]]]:
     found = []
     for at, name in enumerate(names):
         places = [at if source.names is None else source.names.index(name) for source in sources]
-        found.append((name, _alike([_cells(source, place) for source, place in zip(sources, places, strict=True)])))
+        found.append((name, _alike([cells_of(source, place) for source, place in zip(sources, places, strict=True)])))
     return found
 
 
-def _cells(source: Source, place: int) -> NDArray[Any]:
+def cells_of(source: Source, place: int) -> NDArray[Any]:
     """Floats of a quantity, or objects of classes (None where missing)."""
     column = source.column(place)
     kind = value_family(column.type)
@@ -180,23 +179,28 @@ def targets(asked: Any, original: Any, released: Any, what: str, controls: Any =
     if asked is None:
         return []
     found = []
-    for name, given in _asked(asked, original, what):
+    for name, given in asked_labels(asked, original, what.rpartition(" ")[2]):
         if given is None:
             found.append(_column_target(name, (original, released, controls), what))
         else:
             values = np.asarray(given)
             if values.shape != (len(original),):
                 raise ValueError(
-                    f"audit: {what} {name!r}: expected a label for each of {len(original)} rows, got {values.shape}"
+                    f"{what} {name!r}: expected a label for each of {len(original)} rows, got {values.shape}"
                 )
             found.append(Target(str(name), _labels(values, values.dtype.kind == "f")))
     return found
 
 
-def _asked(asked: Any, original: Any, what: str) -> list[tuple[Any, Any]]:
+def asked_labels(asked: Any, original: Any, what: str) -> list[tuple[Any, Any]]:
     """(name, labels) pairs; no labels for a column's name."""
     if isinstance(asked, Mapping):
         return list(asked.items())
+    frame = nw.from_native(asked, eager_only=True, pass_through=True)
+    if isinstance(frame, nw.DataFrame):
+        return [(name, np.asarray(frame[name].to_list(), dtype=object)) for name in frame.columns]
+    if isinstance(asked, np.ndarray) and asked.ndim == 2:
+        return [(at, asked[:, at]) for at in range(asked.shape[1])]
     if isinstance(asked, str) or (is_table(original) and np.ndim(asked) == 0):
         return [(asked, None)]
     names = names_of(original)
@@ -220,16 +224,16 @@ def position(table: Any, name: Any, what: str) -> int:
     names = names_of(table) or (list(range(table.shape[1])) if is_table(table) else [])
     if name not in names or isinstance(name, bool):
         there = ", ".join(map(repr, names[:MOST_CLASSES])) + (", …" if len(names) > MOST_CLASSES else "")
-        raise ValueError(f"audit: {what} {name!r}: there is no such column; the table has {there or 'none'}")
+        raise ValueError(f"{what} {name!r}: there is no such column; the table has {there or 'none'}")
     return names.index(name)
 
 
 def _column_target(name: Any, tables: tuple[Any, Any, Any], what: str) -> Target:
     places = [position(tables[0], name, what), *(_place(table, name, tables[0]) for table in tables[1:])]
     try:
-        cells = [None if at is None else _cells(read(table), at) for table, at in zip(tables, places, strict=True)]
+        cells = [None if at is None else cells_of(read(table), at) for table, at in zip(tables, places, strict=True)]
     except TypeError as error:
-        raise ValueError(f"audit: {what} {name!r}: {error}") from error
+        raise ValueError(f"{what} {name!r}: {error}") from error
     assert cells[0] is not None
     own = _labels(cells[0], cells[0].dtype.kind == "f")
     return Target(str(name), own, name, *(None if part is None else _read_as(part, own) for part in cells[1:]))
@@ -254,18 +258,13 @@ def _place(table: Any, name: Any, original: Any) -> int | None:
     return int(name) if alike else None
 
 
-def _is_missing(value: Any) -> bool:
-    """None, NaN, and pandas' NA, which is equal to nothing."""
-    return value is None or (isinstance(value, float) and math.isnan(value)) or type(value).__name__ in _MISSING
-
-
 def _labels(values: NDArray[Any], quantity: bool) -> Values:
     """Labels as classes; fractions of more than 20 values as a quantity."""
     if values.dtype.kind == "f":
         there = values[~np.isnan(values)]
         if quantity and len(np.unique(there)) > MOST_CLASSES:
             return Values(values.astype(np.float64), None)
-    plain = [None if _is_missing(value) else value for value in values.tolist()]
+    plain = [None if is_missing(value) else value for value in values.tolist()]
     holder = np.empty(len(plain), dtype=object)
     holder[:] = plain
     return Values(*_numbered(holder))
