@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from azogue.privacy import maps
+
 Numbers = NDArray[np.float64]
 #: Scores of a random function of bytes: bits a byte, % of bytes that change, % by which they do.
 IDEAL = {"entropy": 8.0, "npcr": 100 * (1 - 2**-8), "uaci": 100 * (2**8 + 1) / (3 * 2**8)}
-_PENALTIES = np.logspace(-6, 3, 19)
-_WIDTHS = (0.3, 1.0, 3.0)
 
 
 @dataclass(frozen=True)
@@ -119,47 +119,6 @@ def features(cryptogram: NDArray[Any]) -> list[Numbers]:
     return found
 
 
-def _smoothers(z: Numbers) -> list[Callable[[Numbers], Numbers]]:
-    """Kernels between rows and the known ones: linear, and Gaussian of several widths."""
-    scale = np.where(z.std(axis=0) > 1e-9, z.std(axis=0), 1.0)
-    known = (z - z.mean(axis=0)) / scale
-
-    def distances(new: Numbers) -> Numbers:
-        moved = (new - z.mean(axis=0)) / scale
-        found: Numbers = np.square(moved).sum(1)[:, None] + np.square(known).sum(1) - 2 * moved @ known.T
-        return np.maximum(found, 0.0)
-
-    unit = float(np.median(distances(z))) or 1.0
-    kernels: list[Callable[[Numbers], Numbers]] = [lambda new: ((new - z.mean(axis=0)) / scale) @ known.T]
-    return kernels + [lambda new, w=width: np.exp(-distances(new) / (2 * w * unit)) for width in _WIDTHS]
-
-
-def learned(z: Numbers, x: Numbers, new: Numbers) -> tuple[Numbers, float]:
-    """What an attacker who knows pairs (z, x) makes of new cryptograms, and its error on pairs left out.
-
-    Ridge regression, plain and with Gaussian kernels; the penalty and the kernel have the least error when each pair is
-    left out, `r_i / (1 − h_i)` with the leverage `h_i`. Where no one is better than the mean, it is the mean.
-    """
-    middle = x.mean(axis=0)
-    n = len(x)
-    guess: Numbers = np.tile(middle, (len(new), 1))
-    least = 0.98 * float(np.square((x - middle) * n / (n - 1)).sum())
-    for kernel in _smoothers(z):
-        values, vectors = np.linalg.eigh(kernel(z))
-        values = np.maximum(values, 0.0)
-        inside = vectors.T @ (x - middle)
-        for penalty in _PENALTIES * max(float(values.mean()), 1e-12):
-            shrink = values / (values + penalty)
-            leverage = np.minimum(np.square(vectors) @ shrink + 1 / n, 1 - 1e-6)
-            error = float(
-                np.square((x - middle - vectors @ (shrink[:, None] * inside)) / (1 - leverage)[:, None]).sum()
-            )
-            if error < least:
-                least = error
-                guess = middle + kernel(new) @ (vectors @ (inside / (values + penalty)[:, None]))
-    return guess, least
-
-
 def known_plaintext(records: Numbers, cryptograms: NDArray[Any], known: int, rng: np.random.Generator) -> float:
     """R² of the other records, to somebody who has `known` pairs of records and cryptograms and no key.
 
@@ -170,12 +129,22 @@ def known_plaintext(records: Numbers, cryptograms: NDArray[Any], known: int, rng
     known : int
         At most half of the rows.
     rng : numpy generator
+
+    Notes
+    -----
+    Ridge regression, plain and with a kernel (`privacy.maps`); the known pairs decide, and where none is clearly better
+    than the mean, it is the mean.
     """
     order = rng.permutation(len(records))
     pairs, rest = order[: min(known, len(order) // 2)], order[min(known, len(order) // 2) :]
     x = records[pairs]
-    tries = [learned(z[pairs], x, z[rest]) for z in features(cryptograms)]
-    guess, _ = min(tries, key=lambda one: one[1])
+    tries, seen = {"mean": maps.mean(x, x)}, {"mean": x}
+    for z in features(cryptograms):
+        for way in (maps.ridge, maps.kernel):
+            name = f"{way.__name__} of {z.shape[1]} numbers"
+            tries[name], seen[name] = way(z[pairs], x), z[rest]
+    best = maps.chosen(tries, x)
+    guess = np.tile(x.mean(axis=0), (len(rest), 1)) if best == "mean" else tries[best].predict(seen[best])
     return r2(records[rest], guess, x.mean(axis=0))
 
 

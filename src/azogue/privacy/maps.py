@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from azogue.privacy.space import Numbers, nearest
+from azogue.privacy.space import Numbers, nearest, pieces
 
 #: Ridge penalties, in units of the mean squared singular value.
 PENALTIES = np.logspace(-6, 4, 21)
+#: Widths of kernels, in parts of the median squared distance, and pairs from which a kernel takes too long.
+WIDTHS, MOST = (0.3, 1.0, 3.0), 1000
 #: Numbers of neighbours that are tried.
 NEIGHBORS = 1, 3, 5, 10, 20
 #: Parts of the pairs, each of which the network is trained without, and components that it predicts.
@@ -66,6 +68,37 @@ def ridge(a: Numbers, b: Numbers) -> Learned:
     assert best is not None
     weights = vt.T @ (best[1][:, None] * inside)
     return Learned(lambda new: (new - middle) @ weights + target, best[2])
+
+
+def kernel(a: Numbers, b: Numbers) -> Learned:
+    r"""Ridge regression with a Gaussian kernel of standardised rows, `exp(−d² / 2wm)`, m the median squared distance.
+
+    Width w and penalty have the least error when each pair is left out, by the leverages as in `ridge`.
+    """
+    center, scale, middle = a.mean(axis=0), a.std(axis=0), b.mean(axis=0)
+    scale = np.where(scale > 1e-9, scale, 1.0)
+    known = (a - center) / scale
+
+    def squares(new: Numbers) -> Numbers:
+        return np.concatenate([found for _, found in pieces((new - center) / scale, known)])
+
+    apart = squares(a)
+    unit = float(np.median(apart)) or 1.0
+    best: tuple[float, float, Any, Any] | None = None
+    for width in WIDTHS:
+        values, vectors = np.linalg.eigh(np.exp(-apart / (2 * width * unit)))
+        values = np.maximum(values, 0.0)
+        inside = vectors.T @ (b - middle)
+        for penalty in max(float(values.mean()), 1e-12) * PENALTIES:
+            shrink = values / (values + penalty)
+            lever = 1.0 / len(a) + np.square(vectors) @ shrink
+            residuals = (b - middle - vectors @ (shrink[:, None] * inside)) / np.maximum(1.0 - lever, 1e-6)[:, None]
+            error = float(np.square(residuals).sum())
+            if best is None or error < best[0]:
+                best = error, width, vectors @ (inside / (values + penalty)[:, None]), b - residuals
+    assert best is not None
+    _, width, weights, left_out = best
+    return Learned(lambda new: np.exp(-squares(new) / (2 * width * unit)) @ weights + middle, left_out)
 
 
 def neighbors(a: Numbers, b: Numbers) -> Learned:
