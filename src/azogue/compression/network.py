@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import warnings
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -105,29 +106,22 @@ def distilled(
     seed : int
     epochs : int
     """
-    import torch
-    from torch import nn
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPRegressor
 
-    generator = torch.Generator().manual_seed(seed)
-    x, y = torch.from_numpy(code.astype(np.float32) / 32), torch.from_numpy(records.astype(np.float32) / 255)
-    first, second = nn.Linear(x.shape[1], hidden), nn.Linear(hidden, y.shape[1])
-    for layer in (first, second):
-        bound = layer.in_features**-0.5
-        with torch.no_grad():
-            for weight in layer.parameters():
-                weight.copy_((torch.rand(weight.shape, generator=generator) * 2 - 1) * bound)
-    weights = [*first.parameters(), *second.parameters()]
-    optimizer = torch.optim.AdamW(weights, lr=3e-3, weight_decay=1e-4)
-    size = 128
-    for _ in range(epochs):
-        order = torch.randperm(len(x), generator=generator)
-        for at in range(0, len(x), size):
-            rows = order[at : at + size]
-            loss = torch.square(second(torch.relu(first(x[rows]))) - y[rows]).mean()
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-    w1, b1, w2, b2 = (weight.detach().double().numpy() for weight in weights)
+    x, y = code.astype(np.float32) / 32, records.astype(np.float32) / 255
+    model = MLPRegressor(
+        hidden_layer_sizes=(hidden,),
+        batch_size=int(np.clip(len(x) // 40, min(8, len(x)), 128)),
+        learning_rate_init=3e-3,
+    )
+    model.set_params(random_state=seed % 2**32, max_iter=epochs, n_iter_no_change=epochs, tol=1e-12)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # epochs are what was asked for
+        model.fit(x, y if y.shape[1] > 1 else y[:, 0])
+    (w1, w2), (b1, b2) = (
+        [np.asarray(part, np.float64).T for part in parts] for parts in (model.coefs_, model.intercepts_)
+    )
     return _rounded(w1, b1, w2, b2, code)
 
 
