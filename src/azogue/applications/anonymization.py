@@ -205,8 +205,8 @@ class Anonymizer(TransformerMixin, Application):  # type: ignore[misc]
 
     @property
     def guarantee_(self) -> Any:
-        """The guarantee of differential privacy that training kept; None without `epsilon`."""
-        return getattr(self.autoencoder_, "privacy_", None) if self.epsilon is not None else None
+        """The guarantee of differential privacy that training kept; None where there was none."""
+        return self.autoencoder_.privacy_
 
     @property
     def _apart(self) -> list[int]:

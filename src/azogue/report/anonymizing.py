@@ -26,12 +26,9 @@ def attacks_section(found: PrivacyReport) -> Section:
             "columns": ["attack", "measure", "success", "interval", "control", "its interval", ""],
             "rows": [
                 [
-                    one.name,
-                    one.measure,
-                    round(float(one.value), 3),
-                    _interval(one.low, one.high),
-                    round(float(one.control), 3),
-                    _interval(one.control_low, one.control_high),
+                    *(one.name, one.measure),
+                    *_measured(one.value, one.low, one.high),
+                    *_measured(one.control, one.control_low, one.control_high),
                     "leaks" if one.leaks else "",
                 ]
                 for one in found.attacks
@@ -49,8 +46,9 @@ def findings_section(found: PrivacyReport) -> Section | None:
     return {"title": "Findings", "table": {"columns": ["attack", "finding"], "rows": told}} if told else None
 
 
-def _interval(low: float, high: float) -> str:
-    return f"{low:.3f} to {high:.3f}"
+def _measured(value: float, low: float, high: float) -> tuple[float, str]:
+    """A value, and its interval in words."""
+    return round(float(value), 3), f"{low:.3f} to {high:.3f}"
 
 
 def utility_section(found: PrivacyReport) -> Section | None:
@@ -66,12 +64,9 @@ def utility_section(found: PrivacyReport) -> Section | None:
             "columns": ["use", "measure", "original", "interval", "released", "its interval", "chance"],
             "rows": [
                 [
-                    one.name,
-                    one.measure,
-                    round(float(one.original), 3),
-                    _interval(one.original_low, one.original_high),
-                    round(float(one.released), 3),
-                    _interval(one.low, one.high),
+                    *(one.name, one.measure),
+                    *_measured(one.original, one.original_low, one.original_high),
+                    *_measured(one.released, one.low, one.high),
                     round(float(one.control), 3),
                 ]
                 for one in found.utility
