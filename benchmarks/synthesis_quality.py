@@ -1,7 +1,7 @@
 """What `evaluate_synthetic` says of known tables: `python benchmarks/synthesis_quality.py [part …]`.
 
-The data folder is `AZOGUE_DATA`, else `../shared/data`. Seed 0, one run. Adult: the training table shuffled with seed 0,
-its first 10,000 rows to learn from, the next 10,000 held out, the official test rows (16,281) asked about income.
+The data folder is `AZOGUE_DATA`, else `../shared/data`. Seed 0, one run. Adult: the training table shuffled with seed
+0, its first 10,000 rows to learn from, the next 10,000 held out, the official test rows (16,281) asked about income.
 
 - `adult`: training rows in the place of synthetic ones, columns drawn independently, a Gaussian copula, copies of
   training rows with noise; beside the figures that SDMetrics' definitions gave before Azogue had any code (`known`).
@@ -77,7 +77,9 @@ def copula(real: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
         readers.append(real[name].to_numpy()[np.lexsort((jitter, values))])
     drawn = rng.multivariate_normal(np.zeros(len(scores)), np.corrcoef(scores), ROWS, method="eigh")
     places = np.minimum((norm.cdf(drawn) * len(real)).astype(int), len(real) - 1)
-    return pd.DataFrame({name: reader[places[:, at]] for at, (name, reader) in enumerate(zip(real, readers))})
+    return pd.DataFrame(
+        {name: reader[places[:, at]] for at, (name, reader) in enumerate(zip(real, readers, strict=True))}
+    )
 
 
 def noisy(real: pd.DataFrame, part: float = 1.0, seed: int = 0) -> pd.DataFrame:
@@ -131,7 +133,6 @@ def peers() -> None:
     texts = [name for name in train if name not in NUMBERS]
     for kind in (ctgan.TVAE, ctgan.CTGAN):
         begun = time.perf_counter()
-        np.random.seed(0)
         model = kind(epochs=300, enable_gpu=False)
         model.set_random_state(0)
         model.fit(train, texts)
@@ -153,7 +154,7 @@ def leaks() -> None:
 def chance() -> None:
     train, held, asked = tables()
     whole = pd.concat([train, held, asked])
-    runs = int(os.environ.get("RUNS", 20))
+    runs = int(os.environ.get("RUNS", "20"))
     counts: Counter[str] = Counter()
     for seed in range(runs):
         mixed = whole.sample(9000, random_state=seed)

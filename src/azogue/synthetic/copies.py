@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from azogue.privacy.intervals import Interval, wilson
 from azogue.privacy.records import Attack, attack
@@ -37,15 +38,8 @@ def near(tables: Tables, seed: int) -> list[Attack]:
     """Synthetic rows near a training row, and training rows near a synthetic one, each beside held-out rows.
 
     Near is what 5 % of the training rows have their nearest other training row within, between standardised rows.
-
-    Raises
-    ------
-    ValueError
-        If all training rows are equal, or there is one.
     """
     some = tables.merged(MOST_CATEGORIES).sampled(MOST_ROWS, seed)
-    if len(some.train) < 2 or not (row_numbers(some.train) > 0).any():
-        raise ValueError("all training rows are equal")
     own, others, rows = _packed(some)
     apart = nearest(own, own, 2)[0][:, 1]
     limit = max(float(np.quantile(apart, NEAR)), 1e-6 * float(apart.mean()))
@@ -79,5 +73,5 @@ def _packed(tables: Tables) -> list[Numbers]:
     return [space.pack(part) for part in parts]
 
 
-def _rate(hits: Numbers) -> Interval:
+def _rate(hits: NDArray[np.bool_]) -> Interval:
     return wilson(int(hits.sum()), len(hits), corrected=True)

@@ -9,26 +9,19 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from azogue.privacy.auditing import audit
 from azogue.privacy.intervals import Interval, wilson
-from azogue.privacy.records import Attack
 from azogue.privacy.report import Utility
 from azogue.session import as_seed
-from azogue.synthetic import copies, learning, marginals
+from azogue.synthetic import learning, marginals
+from azogue.synthetic.attacking import LEAST, attacked
 from azogue.synthetic.records import ColumnScore, PairScore, Score, SyntheticReport, score
 from azogue.synthetic.rules import broken
 from azogue.synthetic.tables import SHOWN, Numbers, Tables, aligned
 
 T = TypeVar("T")
 
-#: Rows that an attack needs, and those that attacks are made on, at most.
-LEAST, MOST_ATTACKED = 10, 5000
-#: Columns that are inferred where none are named, and classes of a category that attackers see.
-MOST_SENSITIVE, MOST_CLASSES = 5, 100
 #: Part of the columns' shape below which real rows do not share a column's values: names, keys, free text.
 UNLIKE = 0.5
-#: What an audit says that goes without saying of synthetic rows.
-_OBVIOUS = ("left out: re-identification", "of ", "no controls")
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +88,9 @@ def evaluate_synthetic(
         Columns that attackers infer. None: the target, and of the others the first with 2 to 20 categories, up to 5
         columns in all; of tables without categories the first two quantities.
     constraints : str or list, optional
-        Rules that rows must obey: ``"start <= end"``, ``"age >= 0"``, or three parts, ``(0, "<=", 1)``; signs are <=,
-        <, >=, >, == and !=. A rule about a missing cell is obeyed.
+        Rules that rows must obey, comparisons of columns of numbers or dates: ``"start <= end"``, ``"0 <= age < 120"``,
+        ``"total == price * count"``, ``"born > '1900-01-01'"``; names that are no Python names stand in backquotes. Or
+        three parts: ``(0, "<=", 1)``. A missing cell breaks no rule; dates count in seconds since 1970.
     target_test : table, optional
         Held-out rows that the target is asked of, where these are others than `real_test`.
     attacks : bool
@@ -153,7 +147,11 @@ def evaluate_synthetic(
     _say(case)
     scores, columns, pairs = _compared(case)
     uses = [] if place is None else _used(case, asked, place)
-    found = _attacked(case, place, hidden) if attacks else []
+    found = []
+    if attacks and min(len(part) for part in (whole.train, whole.test, whole.synthetic)) < LEAST:
+        case.notes.append(f"left out: copies and attacks: they need {LEAST} rows of each table; fewer show nothing")
+    elif attacks:
+        found = attacked(whole, case.some, place, hidden, seed, case.attempt)
     rows = len(whole.train), len(whole.test), len(whole.synthetic)
     return SyntheticReport(tuple(scores), tuple(uses), tuple(found), columns, pairs, rules, rows, tuple(case.notes))
 
@@ -203,27 +201,25 @@ def _compared(case: Case) -> tuple[list[Score], tuple[ColumnScore, ...], tuple[P
     for rows in (some.synthetic, some.train):
         drawn = marginals.draws(len(some.test), len(rows), samples, seed)
         shaped.append(marginals.shapes(some, some.test, rows, drawn))
-        trended.append(marginals.trends(some, some.test, rows, drawn, pairs) if pairs else None)
+        trended += [marginals.trends(some, some.test, rows, drawn, pairs)] if pairs else []
         holes.append(marginals.patterns(some.test, rows, drawn))
-    means = [marginals.interval(part.mean(axis=1)) for part in shaped]
-    found = [score("column shapes", "similarity", *means)]
+    found = [score("column shapes", "similarity", [marginals.interval(part.mean(axis=1)) for part in shaped])]
     told: tuple[PairScore, ...] = ()
-    if trended[0] is not None and trended[1] is not None:
-        own, real = trended
-        found.append(score("pair trends", "similarity", *(marginals.interval(one.mean(axis=1)) for one in trended)))
+    if pairs:
+        found.append(score("pair trends", "similarity", [marginals.interval(part.mean(axis=1)) for part in trended]))
         told = tuple(
-            PairScore(str(some.names[a]), str(some.names[b]), float(one), float(other))
-            for (a, b), one, other in zip(pairs, own[0], real[0], strict=True)
+            PairScore(str(some.names[a]), str(some.names[b]), float(own), float(real))
+            for (a, b), own, real in zip(pairs, trended[0][0], trended[1][0], strict=True)
         )
     else:
         case.notes.append("left out: pair trends: there is one column")
     found += case.attempt("detection", lambda: [_detected(case)])
     rare = marginals.rare_categories(case.whole)
     if rare:
-        found.append(score("rare categories", "coverage", *marginals.coverage(case.whole, rare, seed)))
+        found.append(score("rare categories", "coverage", marginals.coverage(case.whole, rare, seed)))
     found += _rows(case)
     if np.isnan(np.concatenate([some.train, some.test, some.synthetic])).any():
-        found.append(score("missing cells", "similarity", *map(marginals.interval, holes)))
+        found.append(score("missing cells", "similarity", [marginals.interval(part) for part in holes]))
     columns = _columns(case, shaped[0][0], shaped[1][0], rare)
     return found, columns, told
 
@@ -231,7 +227,7 @@ def _compared(case: Case) -> tuple[list[Score], tuple[ColumnScore, ...], tuple[P
 def _detected(case: Case) -> Score:
     fit = learning.fitting(case.some, case.seed)
     own, real = (learning.detection(fit, fit.test, rows, case.seed) for rows in (fit.synthetic, fit.train))
-    return score("detection", "AUC", own, real, False)
+    return score("detection", "AUC", (own, real), False)
 
 
 def _rows(case: Case) -> list[Score]:
@@ -239,16 +235,13 @@ def _rows(case: Case) -> list[Score]:
     whole, some = case.whole, case.some
     size = min(len(some.train), len(some.synthetic))
     same = some.sampled(size, case.seed)
-    found = [
-        score(
-            "distinct rows", "rate", *(wilson(marginals.distinct(part), size) for part in (same.synthetic, same.train))
-        )
-    ]
+    kept = [wilson(marginals.distinct(part), size) for part in (same.synthetic, same.train)]
+    found = [score("distinct rows", "rate", kept)]
     out: list[Interval] = [
         wilson(int(marginals.outside(whole, part).any(axis=1).sum()), len(part))
         for part in (whole.synthetic, whole.test)
     ]
-    return [*found, score("rows outside", "rate", *out, False)]
+    return [*found, score("rows outside", "rate", out, False)]
 
 
 def _columns(case: Case, shapes: Numbers, real: Numbers, rare: dict[int, Any]) -> tuple[ColumnScore, ...]:
@@ -261,8 +254,9 @@ def _columns(case: Case, shapes: Numbers, real: Numbers, rare: dict[int, Any]) -
         known = whole.classes[at]
         categories = None if known is None else len(np.unique(whole.train[~np.isnan(whole.train[:, at]), at]))
         covered = int(np.isin(own, whole.synthetic[:, at]).sum())
-        numbers = (shapes[at], real[at], holes[0][at], holes[1][at], out[at])
-        found.append(ColumnScore(str(name), kind, *map(float, numbers), categories, len(own), covered))
+        similar = float(shapes[at]), float(real[at])
+        gone = float(holes[0][at]), float(holes[1][at])
+        found.append(ColumnScore(str(name), kind, *similar, *gone, float(out[at]), categories, len(own), covered))
         if kind == "category" and real[at] < UNLIKE and len(whole.train) >= LEAST:
             case.notes.append(
                 f"column {name!r} has {categories:,} categories, and two samples of real rows share few of them "
@@ -275,41 +269,9 @@ def _used(case: Case, asked: Tables | None, place: int) -> list[Utility]:
     """What the target is told with."""
     tables = case.some if asked is None else asked.sampled(case.most, case.seed)  # categories may be numbered otherwise
     fit = learning.fitting(tables, case.seed)
-    name = case.whole.names[place]
-    return case.attempt(f"target {name!r}", lambda: learning.utility(fit, place, fit.test, case.seed))
 
+    def told() -> list[Utility]:
+        learning.check_classes(case.whole, place)
+        return learning.utility(fit, place, fit.test, case.seed)
 
-# -- attacks -----------------------------------------------------------------------------------------------------------
-
-
-def _attacked(case: Case, target: int | None, hidden: list[int] | None) -> list[Attack]:
-    """Copies, and the attacks of an audit."""
-    whole, some = case.whole, case.some
-    if min(len(whole.train), len(whole.test), len(whole.synthetic)) < LEAST:
-        case.notes.append(f"left out: copies and attacks: they need {LEAST} rows of each table; fewer show nothing")
-        return []
-    found = [copies.exact(whole)]
-    found += case.attempt("near copies", lambda: copies.near(some, case.seed))
-    packed = some.merged(MOST_CLASSES)
-    own, others, rows = (packed.as_arrow(part) for part in (packed.train, packed.test, packed.synthetic))
-    columns = _inferred(packed, target) if hidden is None else hidden
-    names = [str(packed.names[at]) for at in columns]
-    options: dict[str, Any] = {"paired": False, "max_rows": MOST_ATTACKED, "random_state": case.seed}
-
-    def attacked() -> list[Attack]:
-        told = audit(own, rows, controls=others, sensitive=names, **options)
-        case.notes.extend(note for note in told.notes if not note.startswith(_OBVIOUS))
-        return list(told.attacks)
-
-    made = case.attempt("membership, singling out, linkability, attributes", attacked)
-    return [*found, *sorted(made, key=lambda one: one.name.startswith("attribute"))]
-
-
-def _inferred(tables: Tables, target: int | None) -> list[int]:
-    """Columns that attackers infer where none are named."""
-    if len(tables.names) < 2:
-        return []
-    few = [at for at, known in enumerate(tables.classes) if known is not None and 2 <= len(known) <= 20]
-    some = few or np.flatnonzero([kind == "number" for kind in tables.kinds])[:2].tolist()
-    found = ([] if target is None else [target]) + [at for at in some if at != target]
-    return found[:MOST_SENSITIVE]
+    return case.attempt(f"target {case.whole.names[place]!r}", told)

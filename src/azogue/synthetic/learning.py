@@ -12,10 +12,12 @@ from azogue.privacy.intervals import Interval, areas, auc, bootstrap, r2, wilson
 from azogue.privacy.learners import MOST_BOOSTED
 from azogue.privacy.report import Utility
 from azogue.privacy.rows import MOST_CLASSES
-from azogue.synthetic.tables import Numbers, Tables
+from azogue.synthetic.tables import Numbers, Tables, standard
 
-#: Parts of the rows that a judge is tried on, and categories of a column that boosting takes.
-FOLDS, MOST_CATEGORIES = 3, 255
+#: Parts of the rows that a judge is tried on, categories of a column that boosting takes, and known cells it needs.
+FOLDS, MOST_CATEGORIES, LEAST = 3, 255, 10
+#: Samples of the bootstrap behind AUC and R².
+SAMPLES = 400
 #: Numbers that a learner reads, at most, where that leaves 1,000 rows.
 MOST_NUMBERS = 5_000_000
 
@@ -43,15 +45,25 @@ def detection(tables: Tables, real: Numbers, rows: Numbers, seed: int) -> Interv
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
     size = min(len(real), len(rows))
-    if size < 10:
-        raise NothingToTellError(f"it needs 10 rows of each table, got {size}")
+    if size < LEAST:
+        raise NothingToTellError(f"it needs {LEAST} rows of each table, got {size}")
     rng = np.random.default_rng(seed)
     parts = [part if len(part) == size else part[np.sort(rng.permutation(len(part))[:size])] for part in (real, rows)]
     truth = np.repeat([0, 1], size)
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-    model = _booster(tables, np.arange(len(tables.names)), True, seed)
-    told = cross_val_predict(model, np.concatenate(parts), truth, cv=folds, method="predict_proba")[:, 1]
-    return auc(truth, told)
+    both = np.concatenate(parts)
+    columns = _known(both)
+    if not len(columns):
+        raise NothingToTellError("no column has values")
+    model = _booster(tables, columns, True, seed)
+    told = cross_val_predict(model, both[:, columns], truth, cv=folds, method="predict_proba")[:, 1]
+    return auc(truth, told, repeats=SAMPLES)
+
+
+def _known(*parts: Numbers) -> NDArray[np.intp]:
+    """Columns with enough values in each part."""
+    counts = np.min([(~np.isnan(part)).sum(axis=0) for part in parts], axis=0)
+    return np.flatnonzero(counts >= LEAST)
 
 
 def _booster(tables: Tables, columns: NDArray[np.intp], classes: bool, seed: int) -> Any:
@@ -62,6 +74,13 @@ def _booster(tables: Tables, columns: NDArray[np.intp], classes: bool, seed: int
     return kind(categorical_features=listed, random_state=seed)
 
 
+def check_classes(tables: Tables, target: int) -> None:
+    """Refuse more classes than boosting can learn, before rare ones are merged."""
+    count = 0 if tables.numeric[target] else len(np.unique(tables.train[:, target]))
+    if count > MOST_BOOSTED:
+        raise NothingToTellError(f"it has {count:,} classes; {MOST_BOOSTED} can be learned")
+
+
 def utility(tables: Tables, target: int, asked: Numbers, seed: int) -> list[Utility]:
     """What boosting tells of a column of held-out rows once it learned from training rows, or from synthetic ones.
 
@@ -70,16 +89,16 @@ def utility(tables: Tables, target: int, asked: Numbers, seed: int) -> list[Util
     NothingToTellError
         For a target of one value, one with more than 40 classes, or a table of one column.
     """
-    others = np.flatnonzero(np.arange(len(tables.names)) != target)
-    if not len(others):
-        raise NothingToTellError("there is no other column to tell it from")
     known = [part[~np.isnan(part[:, target])] for part in (tables.train, tables.synthetic)]
     asked = asked[~np.isnan(asked[:, target])]
     size = min(map(len, known))
-    if size < 10 or len(asked) < 10:
-        raise NothingToTellError(f"it needs 10 rows with a target in each table, got {min(size, len(asked))}")
+    if min(size, len(asked)) < LEAST:
+        raise NothingToTellError(f"it needs {LEAST} rows with a target in each table, got {min(size, len(asked))}")
     rng = np.random.default_rng(seed)
     known = [part if len(part) == size else part[np.sort(rng.permutation(len(part))[:size])] for part in known]
+    others = np.setdiff1d(_known(*known), [target])
+    if not len(others):
+        raise NothingToTellError("there is no other column to tell it from")
     classes = not tables.numeric[target] or len(np.unique(known[0][:, target])) <= MOST_CLASSES
     told = _classes if classes and tables.kinds[target] != "date" else _quantity
     return told(tables, target, others, known, asked, seed)
@@ -91,13 +110,12 @@ def _quantity(
     truth = asked[:, target]
     if np.ptp(truth) == 0:
         raise NothingToTellError("it has one value in all held-out rows")
-    center = [float(known[0][:, target].mean())]
-    scale = float(known[0][:, target].std()) or 1.0
+    own = known[0][:, target]
     found = []
     for rows in known:
         model = _booster(tables, others, False, seed)
-        told = model.fit(rows[:, others], (rows[:, target] - center) / scale).predict(asked[:, others])
-        found.append(r2((truth - center) / scale, told, [0.0]))
+        told = model.fit(rows[:, others], standard(rows[:, target], own)).predict(asked[:, others])
+        found.append(r2(standard(truth, own), told, [0.0], repeats=SAMPLES))
     return [Utility(str(tables.names[target]), "R²", *found[0], *found[1], 0.0)]
 
 
@@ -105,8 +123,6 @@ def _classes(
     tables: Tables, target: int, others: NDArray[np.intp], known: list[Numbers], asked: Numbers, seed: int
 ) -> list[Utility]:
     values = np.unique(known[0][:, target])
-    if len(values) > MOST_BOOSTED:
-        raise NothingToTellError(f"it has {len(values):,} classes; {MOST_BOOSTED} can be learned")
     asked = asked[np.isin(asked[:, target], values)]
     truth = asked[:, target]
     there = [value for value in values if (truth == value).any()]
@@ -148,11 +164,11 @@ def _scores(
 def _area(truth: Numbers, scores: Numbers, values: Numbers) -> Interval:
     """AUC of two classes; of more the mean over classes, each against all others."""
     if len(values) == 2:
-        return auc(truth == values[1], scores[:, 1] - scores[:, 0])
+        return auc(truth == values[1], scores[:, 1] - scores[:, 0], repeats=SAMPLES)
     each = [areas(truth == value, scores[:, at]) for at, value in enumerate(values)]
 
     def mean(counts: Numbers) -> Numbers:
         return np.asarray(np.nanmean([area(counts) for area in each], axis=0))
 
     value = float(mean(np.ones((1, len(truth))))[0])
-    return Interval(value, *bootstrap(mean, len(truth), repeats=200))
+    return Interval(value, *bootstrap(mean, len(truth), repeats=SAMPLES))

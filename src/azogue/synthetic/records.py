@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 CANNOT_PROVE = "which does not prove that none can"
 #: Columns and pairs that a text lists.
 SHOWN = 5
+#: Attacks in the order in which the first that leaks is told; all others come behind.
+FIRST = "membership", "exact copies", "training rows met"
 
 
 @dataclass(frozen=True)
@@ -66,9 +69,10 @@ class Score:
         return f"Score({self.name}: {self.measure} {own}, real rows {real})"
 
 
-def score(name: str, measure: str, own: Interval, real: Interval, higher: bool = True) -> Score:
-    """A `Score` of two intervals."""
-    return Score(name, measure, *map(float, own), *map(float, real), higher)
+def score(name: str, measure: str, both: Sequence[Interval], higher: bool = True) -> Score:
+    """A `Score` of two intervals: of synthetic rows, and of real ones."""
+    own, real = (Interval(*map(float, one)) for one in both)
+    return Score(name, measure, *own, *real, higher)
 
 
 def _told(value: float, low: float, high: float) -> str:
@@ -200,7 +204,8 @@ class SyntheticReport:
         KeyError
             If there is none; it lists the names.
         """
-        return _named(self.scores, name, "score")
+        found: Score = _named(self.scores, name, "score")
+        return found
 
     def attack(self, name: str) -> Attack:
         """The first attack of this name.
@@ -210,14 +215,16 @@ class SyntheticReport:
         KeyError
             If there is none; it lists the names.
         """
-        return _named(self.attacks, name, "attack")
+        found: Attack = _named(self.attacks, name, "attack")
+        return found
 
     @property
     def headline(self) -> str:
         """What they give away, and how like real rows they are, in a sentence."""
         told = []
         if self.leaks:
-            told.append(self.leaks[0].finding)
+            first = min(self.leaks, key=lambda one: FIRST.index(one.name) if one.name in FIRST else len(FIRST))
+            told.append(first.finding)
         elif self.attacks:
             told.append(f"none of {len(self.attacks)} attacks beat its control, {CANNOT_PROVE}")
         else:
@@ -366,6 +373,6 @@ def _named(found: tuple[Any, ...], name: str, what: str) -> Any:
     raise KeyError(f"no {what} {name!r}; there are {', '.join(dict.fromkeys(one.name for one in found)) or 'none'}")
 
 
-def _table(rows: list[tuple[str, ...]]) -> list[str]:
+def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

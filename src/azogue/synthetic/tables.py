@@ -62,15 +62,17 @@ class Tables:
         return replace(self, train=parts[0], test=parts[1], synthetic=parts[2])
 
     def merged(self, most: int) -> Tables:
-        """The same with at most so many categories a column: the rarest in training and synthetic rows become one."""
+        """The same with at most so many categories a column: the rarest of all three tables become one."""
         parts = [part.copy() for part in (self.train, self.test, self.synthetic)]
         classes = list(self.classes)
         for at, known in enumerate(self.classes):
             if known is None or len(known) <= most:
                 continue
-            seen = np.concatenate([parts[0][:, at], parts[2][:, at]])
-            counts = np.bincount(seen[~np.isnan(seen)].astype(np.intp), minlength=len(known))
-            kept = np.sort(np.argsort(-counts, kind="stable")[: most - 1])
+            shares = np.zeros(len(known))
+            for part in parts:
+                own = part[~np.isnan(part[:, at]), at].astype(np.intp)
+                shares += np.bincount(own, minlength=len(known)) / len(part)
+            kept = np.sort(np.argsort(-shares, kind="stable")[: most - 1])
             numbers = np.full(len(known), float(most - 1))
             numbers[kept] = np.arange(most - 1)
             for part in parts:
@@ -80,16 +82,26 @@ class Tables:
         return replace(self, classes=tuple(classes), train=parts[0], test=parts[1], synthetic=parts[2])
 
     def as_arrow(self, values: Numbers) -> pa.Table:
-        """Rows as a table of plain numbers and of texts that stand for categories."""
+        """Rows as a table of texts that stand for categories, and of quantities in the training rows' deviations."""
         made = {}
         for at, (name, known) in enumerate(zip(self.names, self.classes, strict=True)):
             column = values[:, at]
             if known is None:
-                made[str(name)] = pa.array(column, from_pandas=True)
+                made[str(name)] = pa.array(standard(column, self.train[:, at]), from_pandas=True)
             else:
                 texts = [None if math.isnan(value) else f"{int(value):06d}" for value in column.tolist()]
                 made[str(name)] = pa.array(texts, pa.string())
         return pa.table(made)
+
+
+def standard(values: Numbers, known: Numbers) -> Numbers:
+    """Quantities less the mean, in standard deviations, of those that are known."""
+    there = known[~np.isnan(known)]
+    if not len(there):
+        return values
+    unit = float(np.abs(there).max()) or 1.0
+    center = float((there / unit).mean())
+    return np.asarray((values / unit - center) / (float((there / unit).std()) or 1.0))
 
 
 def aligned(real_train: Any, real_test: Any, synthetic: Any) -> Tables:
