@@ -1,0 +1,126 @@
+"""`azogue evaluate`: judge a synthetic table beside the real rows that it was made from and others."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+import typer
+
+from azogue.cli.options import Cells, Json, emit, guarded, taking
+
+#: How what is wrong begins.
+ABOUT = "evaluate_synthetic"
+
+
+@guarded
+@taking(reading=Cells)
+def evaluate(
+    real_train: Annotated[
+        str, typer.Argument(metavar="REAL_TRAIN", help="The rows that the synthesizer learned from.")
+    ],
+    real_test: Annotated[str, typer.Argument(metavar="REAL_TEST", help="Real rows that it did not see.")],
+    synthetic: Annotated[str, typer.Argument(metavar="SYNTHETIC", help="What it made.")],
+    target: Annotated[
+        str | None,
+        typer.Option(
+            help="A column that synthetic rows should teach to tell; of a .npy or .npz file, its number from 1."
+        ),
+    ] = None,
+    sensitive: Annotated[
+        list[str] | None,
+        typer.Option("--sensitive", help="A column that attackers infer, named in the same way; may be repeated."),
+    ] = None,
+    constraint: Annotated[
+        list[str] | None,
+        typer.Option("--constraint", help="A rule that rows must obey, such as 'start <= end'; may be repeated."),
+    ] = None,
+    report: Annotated[
+        str | None, typer.Option(metavar="FILE", help="HTML or JSON file to write: all of it, with a picture.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same result.")] = 0,
+    json_: Json = False,
+    *,
+    reading: Cells,
+) -> None:
+    """Judge SYNTHETIC rows: how like real ones, what they teach, and what they give away of REAL_TRAIN."""
+    from azogue.cli import models, tables
+    from azogue.cli.options import say
+    from azogue.synthetic import evaluate_synthetic
+
+    paths = real_train, real_test, synthetic
+    if report is not None:
+        tables.check_output(report, *paths, stream=False)
+        if not report.endswith((".html", ".json")):
+            raise ValueError(f"{report}: --report writes a page that ends in .html or .json")
+    given = _read(paths, reading)
+    asked = {
+        "target": None if target is None else _label(given[0], target, "target"),
+        "sensitive": [_label(given[0], name, "sensitive") for name in sensitive] if sensitive else None,
+        "constraints": constraint or None,
+        "random_state": seed,
+    }
+    try:
+        found = models.quietly(lambda: evaluate_synthetic(*given, **asked), about=ABOUT)
+    except ValueError as error:
+        raise ValueError(_spelled(str(error), paths)) from error
+    if report is not None:
+        from azogue.report.synthesizing import synthetic_report
+
+        synthetic_report(found).save(report)
+        if not json_:
+            say(f"azogue: the page is {report}")
+    emit(found.to_dict(), json_, found.text())
+
+
+def _spelled(text: str, paths: tuple[str, str, str]) -> str:
+    """What is wrong, in terms of files."""
+    from azogue.synthetic.tables import TABLES
+
+    text = re.sub("^constraint ", "--constraint ", text.removeprefix(f"{ABOUT}: "))
+    for name, path in zip(TABLES, paths, strict=True):
+        text = re.sub(rf"(?<!['\w]){name}(?!['\w])", path.replace("\\", r"\\"), text)
+    return text
+
+
+def _read(paths: tuple[str, str, str], reading: Cells) -> list[Any]:
+    """The three tables; a column of texts in the first one is text in the others."""
+    import pyarrow as pa
+
+    from azogue.cli import data
+    from azogue.cli.tables import DataFileError
+
+    if paths.count("-") > 1:
+        raise ValueError("-: standard input holds one table; give files for the others")
+    found: list[Any] = []
+    texts: list[str] = []
+    for path in paths:
+        if path != "-" and data.form_of(path) in ("folder", "sound", "picture"):
+            raise DataFileError(f"{path}: evaluate takes tables; {data.WANTED['table']}")
+        table = data.cells(path, reading, texts)
+        if not len(table):
+            raise DataFileError(f"{path}: has no rows")
+        if found and isinstance(table, pa.Table) != isinstance(found[0], pa.Table):
+            raise DataFileError(
+                f"{path}: is an array or {paths[0]} is one, and the other a table with names; give one kind"
+            )
+        found.append(table)
+        if isinstance(table, pa.Table):
+            texts = texts or [item.name for item in table.schema if pa.types.is_string(item.type)]
+    return found
+
+
+def _label(table: Any, name: str, option: str) -> Any:
+    """A column by its name, or of an array by its number from 1."""
+    import pyarrow as pa
+
+    if isinstance(table, pa.Table):
+        if name not in table.column_names:
+            raise ValueError(
+                f"--{option} {name}: there is no such column; there are {', '.join(table.column_names[:20])}"
+            )
+        return name
+    width = table.shape[-1]
+    if not name.isdigit() or not 1 <= int(name) <= width:
+        raise ValueError(f"--{option}: expected a column's number from 1 to {width}, got {name!r}")
+    return int(name) - 1
