@@ -54,7 +54,7 @@ def evaluate(
         if not report.endswith((".html", ".json")):
             raise ValueError(f"{report}: --report writes a page that ends in .html or .json")
     given = _read(paths, reading)
-    asked = {
+    asked: dict[str, Any] = {
         "target": None if target is None else _label(given[0], target, "target"),
         "sensitive": [_label(given[0], name, "sensitive") for name in sensitive] if sensitive else None,
         "constraints": constraint or None,
@@ -84,7 +84,7 @@ def _spelled(text: str, paths: tuple[str, str, str]) -> str:
 
 
 def _read(paths: tuple[str, str, str], reading: Cells) -> list[Any]:
-    """The three tables; a column of texts in the first one is text in the others."""
+    """The three tables; a column that is text in the first one, or in a typed file of real rows, is text in all."""
     import pyarrow as pa
 
     from azogue.cli import data
@@ -92,22 +92,22 @@ def _read(paths: tuple[str, str, str], reading: Cells) -> list[Any]:
 
     if paths.count("-") > 1:
         raise ValueError("-: standard input holds one table; give files for the others")
-    found: list[Any] = []
+    found: dict[int, Any] = {}
     texts: list[str] = []
-    for path in paths:
+    for at in sorted(range(3), key=lambda at: (not paths[at].endswith(".parquet"), at)):
+        path = paths[at]
         if path != "-" and data.form_of(path) in ("folder", "sound", "picture"):
             raise DataFileError(f"{path}: evaluate takes tables; {data.WANTED['table']}")
-        table = data.cells(path, reading, texts)
+        table = found[at] = data.cells(path, reading, texts)
         if not len(table):
             raise DataFileError(f"{path}: has no rows")
-        if found and isinstance(table, pa.Table) != isinstance(found[0], pa.Table):
-            raise DataFileError(
-                f"{path}: is an array or {paths[0]} is one, and the other a table with names; give one kind"
-            )
-        found.append(table)
-        if isinstance(table, pa.Table):
-            texts = texts or [item.name for item in table.schema if pa.types.is_string(item.type)]
-    return found
+        if isinstance(table, pa.Table) and (at == 0 or (at == 1 and path.endswith(".parquet"))):
+            texts += [item.name for item in table.schema if pa.types.is_string(item.type)]
+    named = [path for at, path in enumerate(paths) if isinstance(found[at], pa.Table)]
+    if named and len(named) < len(paths):
+        bare = next(path for path in paths if path not in named)
+        raise DataFileError(f"{bare}: its columns have no names, and those of {named[0]} have; give files of one kind")
+    return [found[at] for at in range(len(paths))]
 
 
 def _label(table: Any, name: str, option: str) -> Any:
@@ -116,9 +116,8 @@ def _label(table: Any, name: str, option: str) -> Any:
 
     if isinstance(table, pa.Table):
         if name not in table.column_names:
-            raise ValueError(
-                f"--{option} {name}: there is no such column; there are {', '.join(table.column_names[:20])}"
-            )
+            shown = ", ".join(table.column_names[:20])
+            raise ValueError(f"--{option} {name}: there is no such column; there are {shown}")
         return name
     width = table.shape[-1]
     if not name.isdigit() or not 1 <= int(name) <= width:

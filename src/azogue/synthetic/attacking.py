@@ -57,11 +57,19 @@ def attacked(
 
     options: dict[str, Any] = {"random_state": seed}
     found += attempt("membership", lambda: [membership(own, others, rows, **options)])
-    found += attempt("singling out", lambda: list(singling_out(packed.as_arrow(packed.train), rows, others, **options)))
+    found += attempt("singling out", lambda: _singled(packed, options))
     found += attempt("linkability", lambda: [linkability(few, rows, beside, **options)])
     for at in _inferred(packed, target) if hidden is None else hidden:
         found += attempt(f"attribute {packed.names[at]!r}", lambda at=at: inferred(at))  # type: ignore[misc]
     return found
+
+
+def _singled(tables: Tables, options: dict[str, Any]) -> list[Attack]:
+    """Without columns of one value: predicates that differ in these alone are one predicate."""
+    varied = [at for at, column in enumerate(tables.train.T) if len(np.unique(column)) > 1]
+    kept = tables.select(np.array(varied, np.intp))
+    parts = (kept.as_arrow(part) for part in (kept.train, kept.synthetic, kept.test))
+    return list(singling_out(*parts, **options))
 
 
 def _nothing() -> list[Attack]:

@@ -18,57 +18,67 @@ MOST_ROWS, MOST_CATEGORIES = 10_000, 100
 
 
 def exact(tables: Tables) -> Attack:
-    """Synthetic rows that equal a training row in all columns, beside held-out rows that do."""
+    """Synthetic rows that equal a training row in all columns.
+
+    The control is the greater of two rates: of held-out rows that equal a training row, and of synthetic rows that
+    equal a held-out row. Rows that are common anyway are no copies.
+    """
     numbers = row_numbers(tables.train, tables.test, tables.synthetic)
-    ends = len(tables.train), len(tables.train) + len(tables.test)
-    own, others, rows = np.split(numbers, ends)
-    success, control = (_rate(np.isin(part, own)) for part in (rows, others))
+    own, others, rows = np.split(numbers, [len(tables.train), len(tables.train) + len(tables.test)])
+    success, natural, common = (
+        _rate(np.isin(part, known)) for part, known in ((rows, own), (others, own), (rows, others))
+    )
     return attack(
         "exact copies",
         "is a synthetic row a training row?",
         "rate",
         success,
-        control,
-        "{value:.2%} of the synthetic rows equal a training row (of held-out real rows: {control:.2%})",
+        max(natural, common),
+        "{value:.2%} of the synthetic rows equal a training row (control: {control:.2%})",
         rows=success.value * len(rows),
+        held_out_rows=natural.value,
     )
 
 
 def near(tables: Tables, seed: int) -> list[Attack]:
-    """Synthetic rows near a training row, and training rows near a synthetic one, each beside held-out rows.
+    """Synthetic rows near a training row, beside those near one of as many held-out rows; and the other way round.
 
-    Near is what 5 % of the training rows have their nearest other training row within, between standardised rows.
+    Near is what 5 % of the training rows have their nearest other training row within, between standardised rows. Both
+    controls are of the same synthetic rows: rows in dense places are near to anybody.
     """
-    some = tables.merged(MOST_CATEGORIES).sampled(MOST_ROWS, seed)
-    own, others, rows = _packed(some)
+    size = min(MOST_ROWS, len(tables.train), len(tables.test))
+    some = tables.merged(MOST_CATEGORIES)
+    own, others, rows = _packed(some.sampled(size, seed), some.sampled(MOST_ROWS, seed))
     apart = nearest(own, own, 2)[0][:, 1]
     limit = max(float(np.quantile(apart, NEAR)), 1e-6 * float(apart.mean()))
-    to_own, beside = (_rate(nearest(part, own)[0][:, 0] <= limit) for part in (rows, others))
-    found, usual = (_rate(nearest(part, rows)[0][:, 0] <= limit) for part in (own, others))
+    pairs = (rows, own), (rows, others), (own, rows), (others, rows), (others, own)
+    to_own, to_others, met, usual, natural = (_rate(nearest(*pair)[0][:, 0] <= limit) for pair in pairs)
     return [
         attack(
             "near copies",
-            "is a synthetic row nearer to a training row than rows usually are?",
+            "is a synthetic row nearer to a training row than to others of the population?",
             "rate",
             to_own,
-            beside,
-            "{value:.1%} of the synthetic rows lie near a training row (of held-out real rows: {control:.1%})",
+            to_others,
+            "{value:.1%} of the synthetic rows lie near a training row (near one of as many held-out rows: "
+            "{control:.1%})",
             distance=limit,
+            held_out_rows=natural.value,
         ),
         attack(
             "training rows met",
             "does a training row have a synthetic row nearby?",
             "rate",
-            found,
+            met,
             usual,
-            "{value:.1%} of the training rows have a synthetic row nearby (of held-out real rows: {control:.1%})",
+            "{value:.1%} of the training rows have a synthetic row nearby (of held-out rows: {control:.1%})",
             distance=limit,
         ),
     ]
 
 
-def _packed(tables: Tables) -> list[Numbers]:
-    parts = [tables.as_arrow(part) for part in (tables.train, tables.test, tables.synthetic)]
+def _packed(some: Tables, more: Tables) -> list[Numbers]:
+    parts = [some.as_arrow(some.train), some.as_arrow(some.test), some.as_arrow(more.synthetic)]
     space = Space.fit(parts[0])
     return [space.pack(part) for part in parts]
 

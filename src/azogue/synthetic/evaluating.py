@@ -72,8 +72,9 @@ def evaluate_synthetic(
     - **Rare categories**: those of less than 5 % of the training rows; how many of them occur.
     - **Missing cells**: 1 − TV between how often each pattern of missing cells occurs.
     - **Distinct rows**, beside as many training rows, and **rows outside** the training rows' ranges and categories.
-    - **Copies**: rows that equal a training row; that lie as near to one as 5 % of the training rows lie to each
-      other; training rows that a synthetic row lies near to. Beside each, held-out rows, which cannot be copies.
+    - **Copies**: rows that equal a training row, beside held-out rows that do, and rows that equal a held-out one; rows
+      as near to a training row as 5 % of the training rows are to one another, beside those as near to one of as many
+      held-out rows; and training rows that have a synthetic row nearby, beside held-out rows that have.
     - **Attacks** of `azogue.privacy`: `membership`, `singling_out`, `linkability`, and attribute inference by somebody
       who learned from the synthetic rows, on training rows and, as a control, on held-out ones.
 

@@ -61,6 +61,12 @@ class Tables:
         ]
         return replace(self, train=parts[0], test=parts[1], synthetic=parts[2])
 
+    def select(self, columns: NDArray[np.intp]) -> Tables:
+        """Some of the columns."""
+        names, kinds, classes = (tuple(part[at] for at in columns) for part in (self.names, self.kinds, self.classes))
+        parts = (part[:, columns] for part in (self.train, self.test, self.synthetic))
+        return Tables(names, kinds, classes, *parts)
+
     def merged(self, most: int) -> Tables:
         """The same with at most so many categories a column: the rarest of all three tables become one."""
         parts = [part.copy() for part in (self.train, self.test, self.synthetic)]
