@@ -3,73 +3,77 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
-from azogue.cli.options import Cells, Json, emit, guarded, taking
+from azogue.cli.options import Cells, Json, emit, guarded, say, taking
 
 #: How what is wrong begins.
 ABOUT = "evaluate_synthetic"
 
 
-@guarded
-@taking(reading=Cells)
-def evaluate(
-    real_train: Annotated[
-        str, typer.Argument(metavar="REAL_TRAIN", help="The rows that the synthesizer learned from.")
-    ],
-    real_test: Annotated[str, typer.Argument(metavar="REAL_TEST", help="Real rows that it did not see.")],
-    synthetic: Annotated[str, typer.Argument(metavar="SYNTHETIC", help="What it made.")],
+@dataclass(frozen=True)
+class Judging:
+    """What is asked of a synthetic table."""
+
     target: Annotated[
         str | None,
         typer.Option(
             help="A column that synthetic rows should teach to tell; of a .npy or .npz file, its number from 1."
         ),
-    ] = None,
+    ] = None
     sensitive: Annotated[
         list[str] | None,
         typer.Option("--sensitive", help="A column that attackers infer, named in the same way; may be repeated."),
-    ] = None,
+    ] = None
     constraint: Annotated[
         list[str] | None,
         typer.Option("--constraint", help="A rule that rows must obey, such as 'start <= end'; may be repeated."),
-    ] = None,
+    ] = None
     report: Annotated[
         str | None, typer.Option(metavar="FILE", help="HTML or JSON file to write: all of it, with a picture.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same result.")] = 0,
+    ] = None
+    seed: Annotated[int, typer.Option(help="Same seed, same result.")] = 0
+
+
+@guarded
+@taking(asked=Judging, reading=Cells)
+def evaluate(
+    real_train: Annotated[str, typer.Argument(metavar="REAL_TRAIN", help="Rows that the synthesizer learned from.")],
+    real_test: Annotated[str, typer.Argument(metavar="REAL_TEST", help="Real rows that it did not see.")],
+    synthetic: Annotated[str, typer.Argument(metavar="SYNTHETIC", help="What it made.")],
     json_: Json = False,
     *,
+    asked: Judging,
     reading: Cells,
 ) -> None:
     """Judge SYNTHETIC rows: how like real ones, what they teach, and what they give away of REAL_TRAIN."""
     from azogue.cli import models, tables
-    from azogue.cli.options import say
+    from azogue.report.synthesizing import synthetic_report
     from azogue.synthetic import evaluate_synthetic
 
     paths = real_train, real_test, synthetic
-    if report is not None:
-        tables.check_output(report, *paths, stream=False)
-        if not report.endswith((".html", ".json")):
-            raise ValueError(f"{report}: --report writes a page that ends in .html or .json")
+    if asked.report is not None:
+        tables.check_output(asked.report, *paths, stream=False)
+        if not asked.report.endswith((".html", ".json")):
+            raise ValueError(f"{asked.report}: --report writes a page that ends in .html or .json")
     given = _read(paths, reading)
-    asked: dict[str, Any] = {
-        "target": None if target is None else _label(given[0], target, "target"),
-        "sensitive": [_label(given[0], name, "sensitive") for name in sensitive] if sensitive else None,
-        "constraints": constraint or None,
-        "random_state": seed,
+    options: dict[str, Any] = {
+        "target": None if asked.target is None else _label(given[0], asked.target, "target"),
+        "sensitive": [_label(given[0], name, "sensitive") for name in asked.sensitive] if asked.sensitive else None,
+        "constraints": asked.constraint or None,
+        "random_state": asked.seed,
     }
     try:
-        found = models.quietly(lambda: evaluate_synthetic(*given, **asked), about=ABOUT)
+        found = models.quietly(lambda: evaluate_synthetic(*given, **options), about=ABOUT)
     except ValueError as error:
         raise ValueError(_spelled(str(error), paths)) from error
-    if report is not None:
-        from azogue.report.synthesizing import synthetic_report
-
-        synthetic_report(found).save(report)
+    if asked.report is not None:
+        synthetic_report(found).save(asked.report)
         if not json_:
-            say(f"azogue: the page is {report}")
+            say(f"azogue: the page is {asked.report}")
     emit(found.to_dict(), json_, found.text())
 
 
@@ -89,6 +93,7 @@ def _read(paths: tuple[str, str, str], reading: Cells) -> list[Any]:
 
     from azogue.cli import data
     from azogue.cli.tables import DataFileError
+    from azogue.modalities.dtypes import family
 
     if paths.count("-") > 1:
         raise ValueError("-: standard input holds one table; give files for the others")
@@ -102,7 +107,7 @@ def _read(paths: tuple[str, str, str], reading: Cells) -> list[Any]:
         if not len(table):
             raise DataFileError(f"{path}: has no rows")
         if isinstance(table, pa.Table) and (at == 0 or (at == 1 and path.endswith(".parquet"))):
-            texts += [item.name for item in table.schema if pa.types.is_string(item.type)]
+            texts += [item.name for item in table.schema if family(item.type) == "categorical"]
     named = [path for at, path in enumerate(paths) if isinstance(found[at], pa.Table)]
     if named and len(named) < len(paths):
         bare = next(path for path in paths if path not in named)
