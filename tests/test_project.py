@@ -29,6 +29,7 @@ LAYERS = [
     ("persistence", "validation", "stages", "sampling", "keras", "reflecting"),
     ("drawing", "shades", "diagnostics", "maps", "webmaps", "reconstructions", "plots"),
     ("privacy",),
+    ("synthetic",),
     ("autoencoder",),
     ("populations",),
     ("reduction",),

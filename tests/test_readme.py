@@ -29,6 +29,10 @@ def test_shell_blocks_run(tmp_path):
     frame.iloc[:20].to_csv(tmp_path / "new.csv", index=False)
     frame.to_csv(tmp_path / "usual.csv", index=False)
     frame.assign(kind=load_wine().target).to_csv(tmp_path / "labelled.csv", index=False)
+    for at, name in enumerate(("train", "held-out", "synthetic")):
+        frame.assign(kind=load_wine().target_names[load_wine().target]).iloc[at::3].to_csv(
+            tmp_path / f"{name}.csv", index=False
+        )
     pictures = np.random.default_rng(0).integers(0, 255, (2, 6, 8, 8), dtype=np.uint8)
     for site, frames in zip("ab", pictures, strict=True):
         (tmp_path / "traps" / site).mkdir(parents=True)
@@ -54,6 +58,7 @@ def test_shell_blocks_run(tmp_path):
         "filled.html",
         "released.csv",
         "found.html",
+        "judged.html",
     ):
         assert (tmp_path / made).stat().st_size > 100
 

@@ -44,6 +44,8 @@ _HOMES = {
     "load": "azogue.shortcuts",
     "pool": "azogue.pooling",
     "simulate_missing": "azogue.missingness",
+    "evaluate_synthetic": "azogue.synthetic",
+    "SyntheticReport": "azogue.synthetic",
     "check_autoencoder": "azogue.contract",
     "ModelFileError": "azogue.files",
     "CipherError": "azogue.keys",
@@ -124,6 +126,7 @@ if TYPE_CHECKING:
     from azogue.reduction import choose_code_size, continuity, trustworthiness
     from azogue.session import Axes
     from azogue.shortcuts import autoencode, load
+    from azogue.synthetic import SyntheticReport, evaluate_synthetic
     from azogue.training.loop import TrainingWarning
     from azogue.variants import (
         AdversarialAutoencoder,

@@ -174,7 +174,7 @@ def tried(
         if source in inputs and asked in inputs:
             known = _labelled(target, train) if way != "transfer" else _labelled(target)
             known = _fewer(*known, seen.x.shape[1], seed)
-            told |= _taught(inputs[source], *known, {way: inputs[asked]}, held, seen, quantity, seed)
+            told |= _taught(inputs[source], *known, {way: (inputs[asked], held)}, seen, quantity, seed)
     if not told:
         raise NothingToInferError("released rows do not share the originals' columns")
     own = None if groups is None else np.asarray(groups)[held]
@@ -216,15 +216,15 @@ def _fewer(
 
 
 def _taught(
-    source: Any, rows: Any, labels: Any, asked: dict[str, Any], held: Any, seen: View, quantity: bool, seed: int
+    source: Any, rows: Any, labels: Any, asked: dict[str, tuple[Any, Any]], seen: View, quantity: bool, seed: int
 ) -> dict[str, Told]:
-    """What each learner says, once taught, of the rows that it is asked about, by learner and who asks."""
+    """What each learner says, once taught, of (inputs, which rows) that it is asked about, by learner and who asks."""
     told: dict[str, Told] = {}
     windows = seen.x_windows is not None and seen.z_windows is not None
     for name, learn in learners(windows, None if quantity else len(np.unique(labels))).items():
         summed = name != "linear" and windows
         learned = learn(source(rows, summed), labels, seed)
-        told |= {f"{name}, {way}": learned(of(held, summed)) for way, of in asked.items()}
+        told |= {f"{name}, {way}": learned(of(held, summed)) for way, (of, held) in asked.items()}
     return told
 
 
@@ -237,13 +237,19 @@ def inferred_from_synthetic(seen: View, target: Target, *, seed: int = 0) -> lis
         )
     rows, labels = _fewer(*_labelled(target), seen.z.shape[1], seed)
     quantity, center = target.values.classes is None, float(labels.mean())
-    trials = []
+    asked = {}
     for name, values in (("common", target.values.values), ("controls", target.controls.values)):
         held = np.flatnonzero(~np.isnan(values))
         if len(np.unique(values[held])) < 2:
             raise NothingToInferError("it has one value in all rows; there is nothing to infer")
-        told = _taught(inputs["released"], rows, labels, {"released rows": inputs[name]}, held, seen, quantity, seed)
-        trials.append(Trial(values[held], told, quantity, None, center))
+        asked[name] = inputs[name], held
+    told = _taught(inputs["released"], rows, labels, asked, seen, quantity, seed)
+    trials = []
+    for (name, (_, held)), truth in zip(asked.items(), (target.values, target.controls), strict=True):
+        own = {
+            key.replace(f", {name}", ", released rows"): said for key, said in told.items() if key.endswith(f", {name}")
+        }
+        trials.append(Trial(truth.values[held], own, quantity, None, center))
     found = []
     for measure in trials[0].measures:
         name, success, each = trials[0].best(measure)

@@ -204,6 +204,21 @@ def auc(y: ArrayLike, scores: ArrayLike, **options: Any) -> Interval:
     >>> auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]).value
     0.75
     """
+    truth = np.asarray(y).astype(bool)
+    area = areas(truth, scores)
+    value = float(area(np.ones((1, len(truth))))[0])
+    low, high = bootstrap(area, len(truth), **options)
+    return _widened(Interval(value, low, high), int(min(truth.sum(), (~truth).sum())), options)
+
+
+def areas(y: ArrayLike, scores: ArrayLike) -> Callable[[Numbers], Numbers]:
+    """How often each row counts, (b, n) → the area under the ROC curve, (b,): a statistic for `bootstrap`.
+
+    Raises
+    ------
+    ValueError
+        If one of the classes has no row.
+    """
     truth, values = np.asarray(y).astype(bool), np.asarray(scores, dtype=np.float64)
     if truth.shape != values.shape or not truth.any() or truth.all():
         raise ValueError("auc: expected a score for each row, and rows of both classes")
@@ -219,9 +234,7 @@ def auc(y: ArrayLike, scores: ArrayLike, **options: Any) -> Interval:
         with np.errstate(invalid="ignore"):
             return np.asarray((ones * below).sum(axis=1) / (ones.sum(axis=1) * zeros.sum(axis=1)))
 
-    value = float(area(np.ones((1, len(truth))))[0])
-    low, high = bootstrap(area, len(truth), **options)
-    return _widened(Interval(value, low, high), int(min(truth.sum(), (~truth).sum())), options)
+    return area
 
 
 def r2(y: ArrayLike, told: ArrayLike, center: ArrayLike | None = None, **options: Any) -> Interval:

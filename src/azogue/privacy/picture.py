@@ -57,8 +57,8 @@ def plot_report(report: Any, ax: Axes | None = None) -> Axes:
     count = len(lines) + len(uses)
     ax = new_axes(7.2, 1.2 + 0.42 * (count + bool(uses))) if ax is None else ax
     red = [COLORS[5] if one.leaks else COLORS[0] for one in report.attacks]
-    _draw(ax, lines, 0, GREY, red)
-    _draw(ax, uses, len(lines) + 1, GREY, [COLORS[2]] * len(uses))
+    draw_lines(ax, lines, 0, GREY, red)
+    draw_lines(ax, uses, len(lines) + 1, GREY, [COLORS[2]] * len(uses))
     where = [*range(len(lines)), *range(len(lines) + 1, len(lines) + 1 + len(uses))]
     ax.set_yticks(where, [name for name, _, _ in lines + uses])
     ax.set_ylim(max(where) + 0.6, -0.6)
@@ -75,7 +75,8 @@ def plot_report(report: Any, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _draw(ax: Axes, lines: list[Any], start: int, under: str, colors: list[str]) -> None:
+def draw_lines(ax: Axes, lines: list[Any], start: int, under: str, colors: list[str]) -> None:
+    """A line for each (name, what it is compared with, itself), the last two a value and the ends of its interval."""
     for at, ((_, below, own), color) in enumerate(zip(lines, colors, strict=True), start):
         for (value, low, high), shift, shade in ((below, 0.14, under), (own, -0.14, color)):
             ends = [min(max(end, LEAST), 1.0) for end in (low, high)]

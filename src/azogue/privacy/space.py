@@ -260,7 +260,12 @@ def nearest(queries: Numbers, rows: Numbers, k: int = 1) -> tuple[Numbers, NDArr
     k = min(k, len(rows))
     distances, places = np.empty((len(queries), k)), np.empty((len(queries), k), np.intp)
     for part, found in pieces(queries, rows):
-        at = np.argpartition(found, k - 1, axis=1)[:, :k] if k < len(rows) else np.tile(np.arange(k), (len(found), 1))
+        if k == 1:
+            at = found.argmin(axis=1)[:, None]
+        elif k < len(rows):
+            at = np.argpartition(found, k - 1, axis=1)[:, :k]
+        else:
+            at = np.tile(np.arange(k), (len(found), 1))
         chosen = np.take_along_axis(found, at, axis=1)
         order = np.argsort(chosen, axis=1, kind="stable")
         distances[part] = np.sqrt(np.take_along_axis(chosen, order, axis=1))

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from azogue.report.anonymizing import anonymizing_report
 from azogue.report.page import page
 from azogue.report.sections import RESTORING, SECTIONS, counted
+from azogue.report.synthesizing import synthetic_report
 
 if TYPE_CHECKING:
     import os
 
-__all__ = ["Report", "report"]
+__all__ = ["Report", "report", "synthetic_report"]
 
 
 class Report:

@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from azogue.applications import Anonymizer
     from azogue.privacy import PrivacyReport
     from azogue.report import Report
+    from azogue.synthetic import SyntheticReport
 
 Section = dict[str, Any]
 
 
-def attacks_section(found: PrivacyReport) -> Section:
+def attacks_section(found: PrivacyReport | SyntheticReport) -> Section:
     """Each attack's success beside its control, in a table and a picture; the worst finding as a sentence."""
     section: Section = {
         "title": "What attackers find",
@@ -40,7 +41,7 @@ def attacks_section(found: PrivacyReport) -> Section:
     return section
 
 
-def findings_section(found: PrivacyReport) -> Section | None:
+def findings_section(found: PrivacyReport | SyntheticReport) -> Section | None:
     """What the attacks that beat their controls found, in words."""
     told = [[one.name, one.finding] for one in found.leaks if one.finding]
     return {"title": "Findings", "table": {"columns": ["attack", "finding"], "rows": told}} if told else None
