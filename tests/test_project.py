@@ -26,7 +26,7 @@ LAYERS = [
     ("compression",),
     ("session", "metrics", "quality", "inference", "planning", "training", "pretraining"),
     ("missingness", "pooling"),
-    ("persistence", "validation", "stages", "sampling", "keras", "reflecting"),
+    ("persistence", "validation", "stages", "sampling", "autoregression", "keras", "reflecting"),
     ("drawing", "shades", "diagnostics", "maps", "webmaps", "reconstructions", "plots"),
     ("privacy",),
     ("autoencoder",),

@@ -35,6 +35,7 @@ _HOMES = {
     "Denoiser": "azogue.applications",
     "Cipher": "azogue.applications",
     "NeuralCipher": "azogue.applications",
+    "Synthesizer": "azogue.applications",
     "Axes": "azogue.session",
     "autoencode": "azogue.shortcuts",
     "fit_together": "azogue.populations",
@@ -94,6 +95,7 @@ if TYPE_CHECKING:
         Denoiser,
         Imputer,
         NeuralCipher,
+        Synthesizer,
     )
     from azogue.autoencoder import Autoencoder
     from azogue.contract import check_autoencoder
