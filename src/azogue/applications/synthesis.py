@@ -117,7 +117,7 @@ class Synthesizer(Application):
         if self.method not in METHODS:
             raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {self.method!r}")
         remember_columns(self, X, reset=True)
-        seed, table = as_seed(self.random_state), self._kind(X) == "table"
+        seed, table = as_seed(self.random_state), self._kind(X) in ("table", "coded")
         given = constraints_of(self.constraints)
         if given and not table:
             raise ValueError("constraints: they are between columns of a table")
@@ -292,7 +292,7 @@ class Synthesizer(Application):
             cls = AdversarialAutoencoder if method == "adversarial" else VariationalAutoencoder
             return cls(modality=self.modality, scaling=self.scaling, **shared)
         shared["modality"] = self._coded()
-        rows = len(read(X).part(slice(None)).shape) and read(X).shape[0]
+        rows = read(X).shape[0]
         if method == "masked":
             return masked(rows, **shared)
         cls = AdversarialAutoencoder if method == "adversarial" else VariationalAutoencoder
