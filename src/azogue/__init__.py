@@ -54,6 +54,7 @@ _HOMES = {
     "Dense": "azogue.layers",
     "Dropout": "azogue.layers",
     "LayerNorm": "azogue.layers",
+    "Residual": "azogue.layers",
     "BatchNorm": "azogue.layers",
     "Bottleneck": "azogue.layers",
     "Output": "azogue.layers",
@@ -115,6 +116,7 @@ if TYPE_CHECKING:
         Pool,
         Recurrent,
         Repeat,
+        Residual,
         Restore,
         Upsample,
     )

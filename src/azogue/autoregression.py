@@ -45,10 +45,12 @@ class Teller:
     """
 
     def __init__(self, network: Network, schema: CodedSchema, rows: int) -> None:
-        self.network, self.rows = network, rows
+        self.network, self.schema, self.rows = network, schema, rows
+        self.tables: dict[int, Tensor] = {}
         like = next(network.parameters())
         self.x = like.new_zeros(rows, schema.width)
         self.slices = {head.columns[0]: head.slots for head in network.heads}
+        self.codes = {at: slice(own.start, own.start + schema.books[at].size) for at, own in self.slices.items()}
         first, last = _step(network.encoder, 0), _step(network.decoder, -1)
         plain = not network.skips and first is not None and last is not None
         self.first = first if plain and isinstance(network.code, torch.nn.Module) else None
@@ -64,12 +66,15 @@ class Teller:
 
     def tell(self, column: int, codes: Tensor, known: Tensor) -> None:
         """Make a column known: its codes (rows,), where `known` (rows,) says so."""
-        start, stop = self.slices[column].start, self.slices[column].stop
+        slots = self.slices[column]
         if self.first is None:
             at = torch.nonzero(known)[:, 0]
-            self.x[at, start + codes[at]] = 1.0
+            self.x[at, slots] = torch.from_numpy(self.schema.slots(column)).to(self.x.dtype)[codes[at]]
             return
-        table = self.first.weight.detach()[:, start:stop].t()
+        if column not in self.tables:
+            packed = torch.from_numpy(self.schema.slots(column)).to(self.x.dtype)
+            self.tables[column] = packed @ self.first.weight.detach()[:, slots].t()
+        table = self.tables[column]
         assert self.total is not None
         if bool(known.all()):
             self.total += table[codes]
@@ -78,16 +83,17 @@ class Teller:
 
     def logits(self, column: int) -> Tensor:
         """The log probabilities of a column's codes (rows, codes), up to a constant of each row."""
-        slots = self.slices[column]
-        if self.first is None or self.last is None or self.total is None:
+        slots = self.codes[column]
+        first, last = self.first, self.last
+        if first is None or last is None or self.total is None:
             return self.network.passed(self.x)[3][:, slots]
-        h = activate(self.first.activation, self.total)
+        h = activate(str(first.activation), self.total)
         for step in self.network.encoder.steps[1:]:
             h = step(h, None)
         h = self.network.code(h, None).z
         for step in self.network.decoder.steps[:-1]:
             h = step(h, None)
-        return torch.addmm(self.last.bias[slots, None], self.last.weight[slots], h.t()).t()
+        return torch.addmm(last.bias[slots, None], last.weight[slots], h.t()).t()
 
 
 def _step(chain: Any, place: int) -> DenseModule | None:

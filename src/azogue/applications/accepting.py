@@ -28,9 +28,7 @@ PILOTS, LEAST, MOST = 8, 4_000, 400_000
 BLOCK = 4096
 
 
-def chained(
-    network: Network, schema: CodedSchema, n: int, weights: Weights, rng: np.random.Generator
-) -> Codes:
+def chained(network: Network, schema: CodedSchema, n: int, weights: Weights, rng: np.random.Generator) -> Codes:
     """Codes drawn column by column, those with weights first.
 
     Where several columns have weights, rows of these columns alone are drawn first, each counting by the probability
@@ -62,7 +60,7 @@ def decoded(network: Network, schema: CodedSchema, n: int, weights: Weights, rng
             at = head.columns[0]
             bound = None if at not in weights else autoregression.bound(weights[at])
             uniform = torch.from_numpy(rng.random(len(z), np.float32))
-            codes, left = autoregression.drawn(raw[:, head.slots], bound, uniform)
+            codes, left = autoregression.drawn(raw[:, head.start : head.start + schema.books[at].size], bound, uniform)
             made[rows, at] = codes.numpy()
             if left is not None:
                 mass[rows] += left.numpy()
@@ -122,6 +120,6 @@ def _given_up(
     others = [name for place, name in enumerate(names) if place != worst]
     beside = f", beside {'; '.join(others)}" if others else ""
     return (
-        f"sample: {kept} of {tried:,} drawn rows satisfy {names[worst]}{beside}: no row, or next to none, can be as asked "
-        "for; widen what is asked"
+        f"sample: {kept} of {tried:,} drawn rows satisfy {names[worst]}{beside}: no row, or next to none, can be as "
+        "asked for; widen what is asked"
     )

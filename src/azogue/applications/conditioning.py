@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from azogue.modalities.coded import CodedSchema
 from azogue.modalities.codebooks import Within
+from azogue.modalities.coded import CodedSchema
 from azogue.modalities.columns import Boolean, Categorical
 from azogue.modalities.dtypes import TEMPORAL
 from azogue.modalities.kinds import Absent, Kind
@@ -265,7 +265,7 @@ def _number(kind: Any, value: Any) -> float:
         number = float(value)
         if math.isnan(number):
             raise ValueError
-        return (number - kind.base) / kind.unit
+        return float((number - kind.base) / kind.unit)
     one = pa.array([value.item() if isinstance(value, np.generic) else value])
     if pa.types.is_string(one.type) and pa.types.is_timestamp(kind.arrow):
         one = one.cast(pa.timestamp("ns") if kind.arrow.tz is None else pa.timestamp("ns", kind.arrow.tz))
@@ -303,6 +303,12 @@ def _seen(schema: CodedSchema, at: int) -> str:
         return f"it has {shown}{gaps}"
     if isinstance(kind, Boolean):
         return f"it is true or false{gaps}"
-    ends = schema.arrays([np.array([min(own.low, default=np.nan), max(own.high, default=np.nan)]) if place == at else
-                          np.full(2, np.nan) for place, own in enumerate(schema.books)])[at].to_pylist()
+    ends = schema.arrays(
+        [
+            np.array([min(own.low, default=np.nan), max(own.high, default=np.nan)])
+            if place == at
+            else np.full(2, np.nan)
+            for place, own in enumerate(schema.books)
+        ]
+    )[at].to_pylist()
     return f"it was seen from {ends[0]} to {ends[1]}{gaps}"

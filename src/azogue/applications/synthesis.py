@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sklearn.base import clone
+from sklearn.base import TransformerMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
@@ -20,7 +20,7 @@ from azogue.applications.constraining import check, constraints_of
 from azogue.applications.owner import Application, owned, unfitted
 from azogue.autoencoder import Autoencoder
 from azogue.corruptions import Hiding
-from azogue.layers import Dense, Dropout, Input, LayerNorm, Output
+from azogue.layers import Bottleneck, Dense, Input, LayerNorm, Output, Residual
 from azogue.modalities import Coded, CodedSchema
 from azogue.modalities.coded import values
 from azogue.modalities.reading import read
@@ -35,7 +35,7 @@ ORDERS = 4
 
 
 @dataclass(eq=False, repr=False)
-class Synthesizer(Application):
+class Synthesizer(TransformerMixin, Application):  # type: ignore[misc]
     r"""Draws new rows like those of a mixed table: same columns, dtypes, categories, gaps and bounds.
 
     Every column becomes codes (`modalities.Coded`). A row is drawn from
@@ -212,6 +212,8 @@ class Synthesizer(Application):
         check_is_fitted(self, "autoencoder_")
         return self.autoencoder_.encode(X)
 
+    transform = encode
+
     def score_samples(self, X: Any) -> np.ndarray:
         """How probable each row is: higher is more usual, (n,).
 
@@ -239,6 +241,7 @@ class Synthesizer(Application):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []
         tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
         return tags
 
@@ -311,13 +314,13 @@ def masked(rows: int, **settings: Any) -> Autoencoder:
     width = 256
     return Autoencoder(
         Input()
-        + Dense(width, "silu")
+        + Dense(width)
+        + Residual(rate=0.1)
         + LayerNorm()
-        + Dropout(0.1)
-        + Dense(width, "silu")
+        + Bottleneck(width // 2)
+        + Dense(width)
+        + Residual(rate=0.1)
         + LayerNorm()
-        + Dropout(0.1)
-        + Dense(width, "silu")
         + Output(),
         corruption=Hiding(0.0, 1.0),
         epochs=max(20, min(60, math.ceil(600_000 / max(rows, 1)))),

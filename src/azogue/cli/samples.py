@@ -54,9 +54,7 @@ class Asked:
         return [name for name, value in told.items() if value]
 
 
-def sample(
-    path: str, output: str | None, asked: Asked, reading: Cells, say: Say
-) -> tuple[Made, dict[str, Any], str]:
+def sample(path: str, output: str | None, asked: Asked, reading: Cells, say: Say) -> tuple[Made, dict[str, Any], str]:
     """Draw rows like those of `path`.
 
     Parameters
@@ -177,7 +175,7 @@ def _where(asked: Asked, schema: CodedSchema) -> dict[Any, Any]:
 
 
 def _drawn(model: Any, asked: Asked) -> Any:
-    schema = (model.autoencoder_ if isinstance(model, Synthesizer) else model).schema_
+    schema: Any = (model.autoencoder_ if isinstance(model, Synthesizer) else model).schema_
     if asked.where and not (isinstance(model, Synthesizer) and isinstance(schema, CodedSchema)):
         raise ValueError("--where is for tables, and models that azogue sample --save wrote")
     if not isinstance(model, Synthesizer):

@@ -81,7 +81,7 @@ class Codebook:
 
     def codes(self, u: Floats) -> Codes:
         """Values (n,), NaN where missing → codes (n,), `UNKNOWN` where nothing is known of them."""
-        points, of_points, low, high, of_intervals = self._finder
+        points, of_points, _, _, _ = self._finder
         gone = np.isnan(u)
         found = np.full(len(u), UNKNOWN, np.int64)
         at, exact = _nearest(points, u)
@@ -176,7 +176,8 @@ class Codebook:
         below = np.empty(len(order))
         below[order] = np.cumsum(rows[order]) - rows[order] / 2
         weight = np.bincount(code, rows, minlength=self.values)
-        return np.bincount(code, below * rows, minlength=self.values) / np.maximum(weight, 1e-12) / max(rows.sum(), 1.0)
+        means = np.bincount(code, below * rows, minlength=self.values) / np.maximum(weight, 1e-12)
+        return np.asarray(means / max(rows.sum(), 1.0))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -262,11 +263,9 @@ def learn(u: Floats, bins: int, discrete: bool = False) -> Codebook:
         pieces = _categories(values, counts, bins)
     else:
         pieces = _numbers(values, counts, bins)
-    columns = zip(*pieces, strict=True) if pieces else ((), (), (), ())
-    code, low, high, rows = columns
-    return Codebook(
-        tuple(map(int, code)), *(tuple(map(float, part)) for part in (low, high, rows)), missing, discrete
-    )
+    code, low, high, rows = zip(*pieces, strict=True) if pieces else ((), (), (), ())
+    ends = tuple(map(float, low)), tuple(map(float, high))
+    return Codebook(tuple(map(int, code)), *ends, tuple(map(float, rows)), missing, discrete)
 
 
 Piece = tuple[int, float, float, float]

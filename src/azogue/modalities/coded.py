@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -11,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from azogue.heads import Categorical as CategoricalHead
-from azogue.heads import Head
+from azogue.heads import Head, SpreadCategorical
+from azogue.modalities import hats
 from azogue.modalities.base import Demand, Pieces
 from azogue.modalities.codebooks import UNKNOWN, Codebook, Codes, Within, learn
 from azogue.modalities.columns import Boolean, Categorical, fit_kind
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _NO_DEMAND = Demand()
+#: Codes of a column of numbers from which the encoder also reads where a number lies.
+MANY = 8
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,12 +39,16 @@ class Coded(Spec):
     """A table whose columns are codes: a softmax head each, so that numbers have many modes and gaps are values.
 
     Numbers, dates and categories become at most `bins` codes: frequent values by themselves, the others in bins (see
-    `codebooks.learn`). A missing cell is a code of its own; a cell of which nothing is known takes no slot.
+    `codebooks.learn`). A missing cell is a code of its own; a cell of which nothing is known takes no slot. In the
+    reconstruction columns count by 1/log(1 + codes), so that a network does not spend itself on those of many codes.
 
     Parameters
     ----------
     bins : int
         Codes of a column, at most, besides that of missing cells.
+    knots : int
+        Columns of numbers with 8 codes or more take so many slots besides, from which the encoder alone reads where
+        among the rows a number lies (`modalities.hats`), so that codes near one another look alike.
 
     Examples
     --------
@@ -53,8 +60,11 @@ class Coded(Spec):
     """
 
     bins: int = 100
+    knots: int = 16
 
     def __post_init__(self) -> None:
+        if isinstance(self.knots, bool) or not isinstance(self.knots, int) or self.knots < 0 or self.knots == 1:
+            raise ValueError(f"Coded: knots must be 0 or a whole number of at least 2, got {self.knots!r}")
         if isinstance(self.bins, bool) or not isinstance(self.bins, int) or self.bins < 2:
             raise ValueError(f"Coded: bins must be a whole number of at least 2, got {self.bins!r}")
 
@@ -83,7 +93,7 @@ class Coded(Spec):
             else learn(values(kind, column), self.bins, not isinstance(kind, Numeric))
             for kind, column in zip(kinds, source.each(), strict=True)
         )
-        return CodedSchema(table, books)
+        return CodedSchema(table, books, self.knots)
 
 
 def values(kind: Kind, column: Column) -> Floats:
@@ -110,6 +120,8 @@ class CodedSchema:
         What the columns are, and the container that they came in.
     books : tuple of Codebook
         Of each column; one of an all-missing column has no codes.
+    knots : int
+        As in `Coded`.
 
     Examples
     --------
@@ -123,6 +135,7 @@ class CodedSchema:
 
     table: TableSchema
     books: tuple[Codebook, ...]
+    knots: int = 0
 
     @property
     def n_columns(self) -> int:
@@ -147,7 +160,20 @@ class CodedSchema:
     @property
     def width(self) -> int:
         """Slots of a packed row."""
-        return sum(book.size for book in self.books)
+        return sum(self.sizes)
+
+    @cached_property
+    def read(self) -> list[int]:
+        """For each column the slots from which the encoder alone reads where a number lies."""
+        numeric = [isinstance(kind, Numeric) for kind in self.table.columns]
+        return [
+            self.knots if own and book.values >= MANY else 0 for own, book in zip(numeric, self.books, strict=True)
+        ]
+
+    @property
+    def sizes(self) -> list[int]:
+        """Slots of each column."""
+        return [book.size + more for book, more in zip(self.books, self.read, strict=True)]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -155,23 +181,29 @@ class CodedSchema:
         return (self.width,)
 
     @cached_property
+    def weights(self) -> list[float]:
+        """Of each column in the reconstruction: 1/log(1 + codes), on average 1 over the columns with codes."""
+        found = [1.0 / math.log(1.0 + book.size) if book.size else 0.0 for book in self.books]
+        return [weight * len(self.coded) / sum(found) for weight in found]
+
+    @cached_property
     def heads(self) -> tuple[Head, ...]:
         """A categorical head for each column with codes."""
-        stops = np.cumsum([self.books[at].size for at in self.coded]).tolist()
+        stops = np.cumsum([self.sizes[at] for at in self.coded]).tolist()
         return tuple(
-            CategoricalHead(start, stop, (at,), (1.0,))
+            SpreadCategorical(start, stop, (at,), (self.weights[at],), read=self.read[at])
             for at, start, stop in zip(self.coded, [0, *stops], stops, strict=False)
         )
 
     @cached_property
     def slot_columns(self) -> NDArray[np.intp]:
         """The user's column of each slot, shape (width,)."""
-        return np.repeat(np.arange(self.n_columns), [book.size for book in self.books])
+        return np.repeat(np.arange(self.n_columns), self.sizes)
 
     @cached_property
     def starts(self) -> NDArray[np.intp]:
         """The first slot of each column."""
-        return np.concatenate([[0], np.cumsum([book.size for book in self.books])[:-1]]).astype(np.intp)
+        return np.concatenate([[0], np.cumsum(self.sizes)[:-1]]).astype(np.intp)
 
     def describe(self) -> list[dict[str, Any]]:
         """A plan of the columns: `name`, `kind`, `scaling`, `head` (None where there is none) and `slots` of each."""
@@ -181,9 +213,9 @@ class CodedSchema:
                 "kind": kind.describe,
                 "scaling": None,
                 "head": "categorical" if book.size else None,
-                "slots": book.size,
+                "slots": size,
             }
-            for name, kind, book in zip(self.labels, self.table.columns, self.books, strict=True)
+            for name, kind, book, size in zip(self.labels, self.table.columns, self.books, self.sizes, strict=True)
         ]
 
     # -- the user's rows → codes → slots ----------------------------------------------------------------------------
@@ -223,9 +255,25 @@ class CodedSchema:
     def packed(self, codes: Codes) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Codes → slots (n, width), and which of them are known."""
         x = np.zeros((len(codes), self.width), np.float32)
-        rows, columns = np.nonzero(codes >= 0)
-        x[rows, self.starts[columns] + codes[rows, columns]] = 1.0
+        for at in self.coded:
+            rows = np.flatnonzero(codes[:, at] >= 0)
+            x[rows, self.starts[at] : self.starts[at] + self.sizes[at]] = self.slots(at)[codes[rows, at]]
         return x, (codes >= 0)[:, self.slot_columns]
+
+    def slots(self, at: int) -> NDArray[np.float32]:
+        """What each code of a column is packed as, (codes, slots)."""
+        if at not in self._slots:
+            book, more = self.books[at], self.read[at]
+            made = np.zeros((book.size, book.size + more), np.float32)
+            made[:, : book.size] = np.eye(book.size)
+            if more:
+                hats.fill(book.centres, tuple(np.linspace(0.0, 1.0, more)), made[: book.values, book.size :])
+            self._slots[at] = made
+        return self._slots[at]
+
+    @cached_property
+    def _slots(self) -> dict[int, NDArray[np.float32]]:
+        return {}
 
     def _batch(self, codes: Codes, rows: TableRows | None = None) -> Batch:
         import torch
@@ -269,12 +317,15 @@ class CodedSchema:
             raise ValueError(f"CodedSchema.unpack: expected the shape (n, {self.width}), got {s.shape}")
         codes = np.full((len(s), self.n_columns), UNKNOWN, np.int64)
         for head in self.heads:
-            codes[:, head.columns[0]] = s[:, head.slots].argmax(1)
+            at = head.columns[0]
+            codes[:, at] = s[:, head.start : head.start + self.books[at].size].argmax(1)
         if batch.mask is not None:
             mask = torch_array(batch.mask).astype(bool)
             for head in self.heads:
                 codes[~mask[:, head.start], head.columns[0]] = UNKNOWN
-        cells = [book.middle(np.where(own < 0, book.values, own)) for book, own in zip(self.books, codes.T, strict=True)]
+        cells = [
+            book.middle(np.where(own < 0, book.values, own)) for book, own in zip(self.books, codes.T, strict=True)
+        ]
         return self.write(cells, batch.rows)
 
     def drawn(self, codes: Codes, rng: np.random.Generator, within: dict[int, Within] | None = None) -> list[Floats]:
@@ -330,7 +381,9 @@ class CodedSchema:
 
     def to_dict(self) -> dict[str, Any]:
         """The schema as JSON values."""
-        return {"modality": "coded", "table": self.table.to_dict(), "books": [book.to_dict() for book in self.books]}
+        return {"modality": "coded", "table": self.table.to_dict(), "books": [book.to_dict() for book in self.books]} | {
+            "knots": self.knots
+        }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> CodedSchema:
@@ -343,7 +396,7 @@ class CodedSchema:
         """
         if set(data) != {"modality", *(item.name for item in fields(cls))} or data["modality"] != "coded":
             raise ValueError(f"not the schema of a coded table: the keys are {sorted(data)}")
-        schema = cls(TableSchema.from_dict(data["table"]), tuple(map(Codebook.from_dict, data["books"])))
+        schema = cls(TableSchema.from_dict(data["table"]), tuple(map(Codebook.from_dict, data["books"])), int(data["knots"]))
         if len(schema.books) != schema.table.n_columns:
             raise ValueError("not the schema of a coded table: a codebook for each column is expected")
         return schema
