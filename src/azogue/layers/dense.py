@@ -212,12 +212,9 @@ class Residual(Layer):
         if not 0.0 <= self.rate < 1.0:
             raise ValueError(f"Residual: rate must lie in [0, 1), got {self.rate!r}")
 
-    def result(self, shape: Shape) -> Shape:
+    def count(self, shape: Shape) -> int:
         if len(shape) > 1:
             raise ValueError(f"Residual: takes rows of one dimension, got {shape}; put it behind a Dense layer")
-        return shape
-
-    def count(self, shape: Shape) -> int:
         return math.prod(shape) ** 2
 
 
