@@ -21,18 +21,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from azogue.activations import activate
+from azogue.codes import Point
 from azogue.modalities.coded import CodedSchema
 from azogue.modules import DenseModule
 from azogue.network import Network
 
 Codes = NDArray[np.int64]
 
-#: Rows that are drawn at once; fewer are filled up to it, so that a row's bits do not depend on how many there are.
-BLOCK = 1056
+#: Rows that are drawn at once, and rows that are scored at once: fewer are filled up to it, so that a row's bits do not
+#: depend on how many there are.
+BLOCK, SCORED = 4096, 1056
 
 
 class Teller:
-    """What a network says of each column of a block of rows, given the cells that it was told.
+    """What a network says of the columns of a block of rows, given the cells that it was told.
 
     Where the network begins and ends with dense layers, a cell that becomes known is added to what the first layer has
     summed so far, and of the last layer a column's own units alone are computed.
@@ -41,101 +43,102 @@ class Teller:
     ----------
     network : Network
     schema : CodedSchema
-    rows : int
     """
 
-    def __init__(self, network: Network, schema: CodedSchema, rows: int) -> None:
-        self.network, self.schema, self.rows = network, schema, rows
+    def __init__(self, network: Network, schema: CodedSchema) -> None:
+        self.network, self.schema = network, schema
+        self.like = next(network.parameters()).detach()
         self.tables: dict[int, Tensor] = {}
-        like = next(network.parameters())
-        self.x = like.new_zeros(rows, schema.width)
-        self.slices = {head.columns[0]: head.slots for head in network.heads}
-        self.codes = {at: slice(own.start, own.start + schema.books[at].size) for at, own in self.slices.items()}
-        first, last = _step(network.encoder, 0), _step(network.decoder, -1)
-        plain = not network.skips and first is not None and last is not None
-        self.first = first if plain and isinstance(network.code, torch.nn.Module) else None
-        self.last = last if plain else None
-        self.total: Tensor | None = None
-        self.clear()
+        self.slots = {head.columns[0]: head.slots for head in network.heads}
+        self.codes = {at: slice(own.start, own.start + schema.books[at].size) for at, own in self.slots.items()}
+        self.first, self.middle, self.last = _parts(network)
+        self.clear(0)
 
-    def clear(self) -> None:
-        """Forget all cells."""
-        self.x.zero_()
-        if self.first is not None:
-            self.total = self.first.bias.detach().expand(self.rows, -1).clone()
+    def clear(self, rows: int) -> None:
+        """Forget all cells, for so many rows."""
+        first = self.first
+        self.total = (
+            self.like.new_zeros(rows, self.schema.width)
+            if first is None
+            else first.bias.detach().expand(rows, -1).clone()
+        )
 
-    def tell(self, column: int, codes: Tensor, known: Tensor) -> None:
-        """Make a column known: its codes (rows,), where `known` (rows,) says so."""
-        slots = self.slices[column]
-        if self.first is None:
-            at = torch.nonzero(known)[:, 0]
-            self.x[at, slots] = torch.from_numpy(self.schema.slots(column)).to(self.x.dtype)[codes[at]]
-            return
+    def tell(self, column: int, codes: Tensor, rows: Tensor | slice = slice(None)) -> None:
+        """Make cells of a column known: the codes (k,) of some rows, by their places."""
         if column not in self.tables:
-            packed = torch.from_numpy(self.schema.slots(column)).to(self.x.dtype)
-            self.tables[column] = packed @ self.first.weight.detach()[:, slots].t()
-        table = self.tables[column]
-        assert self.total is not None
-        if bool(known.all()):
-            self.total += table[codes]
+            packed = torch.from_numpy(self.schema.slots(column)).to(self.like.dtype)
+            slots = self.slots[column]
+            if self.first is None:
+                whole = packed.new_zeros(len(packed), self.schema.width)
+                whole[:, slots] = packed
+                self.tables[column] = whole
+            else:
+                self.tables[column] = packed @ self.first.weight.detach()[:, slots].t()
+        if isinstance(rows, slice):
+            self.total[rows] += self.tables[column][codes]
         else:
-            self.total += torch.where(known[:, None], table[codes.clamp(min=0)], 0.0)
+            self.total.index_add_(0, rows, self.tables[column][codes])
 
-    def logits(self, column: int) -> Tensor:
-        """The log probabilities of a column's codes (rows, codes), up to a constant of each row."""
-        slots = self.codes[column]
-        first, last = self.first, self.last
-        if first is None or last is None or self.total is None:
-            return self.network.passed(self.x)[3][:, slots]
-        h = activate(str(first.activation), self.total)
-        for step in self.network.encoder.steps[1:]:
-            h = step(h, None)
-        h = self.network.code(h, None).z
-        for step in self.network.decoder.steps[:-1]:
-            h = step(h, None)
-        return torch.addmm(last.bias[slots, None], last.weight[slots], h.t()).t()
+    def hidden(self) -> Tensor:
+        """What the last layer reads of each row; where there is none, what the network makes of it."""
+        if self.first is None:
+            return self.network.passed(self.total)[3]
+        h = activate(str(self.first.activation), self.total)
+        for step in self.middle:
+            h = step(h, None).z if step is self.network.code else step(h, None)
+        return h
 
-
-def _step(chain: Any, place: int) -> DenseModule | None:
-    """A chain's first or last step, where it is a plain dense layer."""
-    steps = list(getattr(chain, "steps", ()))
-    found = steps[place] if steps else None
-    plain = type(found) is DenseModule and found.norm is None and found.active is None
-    return found if plain and (place == 0 or found.activation == "linear") else None
+    def logits(self, hidden: Tensor, column: int) -> Tensor:
+        """The log probabilities of a column's codes (k, codes), up to a constant of each row."""
+        own = self.codes[column]
+        if self.last is None:
+            return hidden[:, own].float()
+        weight, bias = self.last
+        return torch.addmm(bias[own, None], weight[own], hidden.t()).t().float()
 
 
-def blocks(codes: Codes, size: int = BLOCK) -> Iterator[tuple[slice, Tensor]]:
-    """Rows of codes, `size` at a time; the last block is filled up with cells that are not known."""
-    for start in range(0, len(codes), size):
-        part = codes[start : start + size]
-        block = torch.full((size, codes.shape[1]), -1, dtype=torch.int64)
-        block[: len(part)] = torch.from_numpy(np.ascontiguousarray(part))
-        yield slice(start, start + len(part)), block
+def _parts(network: Network) -> tuple[DenseModule | None, list[Any], tuple[Tensor, Tensor] | None]:
+    """The first layer, what follows, and weights and bias of the last one: nothing where they are not dense.
+
+    Linear layers behind one another are one.
+    """
+    steps = [*getattr(network.encoder, "steps", ()), network.code, *getattr(network.decoder, "steps", ())]
+    dense = [step for step in (steps[0], steps[-1]) if _plain(step)]
+    if len(dense) < 2 or network.skips or steps[-1].activation != "linear":
+        return None, [], None
+    first, middle, last = steps[0], steps[1:-1], steps[-1]
+    if type(network.code.spec) is Point:
+        middle = [step for step in middle if step is not network.code]
+    weight, bias = last.weight.detach(), last.bias.detach()
+    while middle and _plain(middle[-1]) and middle[-1].activation == "linear":
+        before = middle.pop()
+        weight, bias = weight @ before.weight.detach(), weight @ before.bias.detach() + bias
+    return first, middle, (weight, bias)
+
+
+def _plain(step: Any) -> bool:
+    return type(step) is DenseModule and step.norm is None and step.active is None
 
 
 @torch.inference_mode()
 def draw(
-    networks: Sequence[Network],
+    network: Network,
     schema: CodedSchema,
     codes: Codes,
     rng: np.random.Generator,
     *,
-    order: Sequence[int] | None = None,
     weights: Mapping[int, NDArray[np.float64]] | None = None,
     only: Sequence[int] | None = None,
 ) -> tuple[Codes, NDArray[np.float64]]:
-    """Cells that are not known, drawn one column after another.
+    """Cells that are not known, drawn one after another, in another random order for each row.
 
     Parameters
     ----------
-    networks : sequence of Network
-        Several are asked together: the mean of their log probabilities counts.
+    network : Network
     schema : CodedSchema
     codes : ndarray of int, shape (n, columns)
         −1 where a cell is to be drawn; the others stay.
     rng : numpy generator
-    order : sequence of int, optional
-        The columns in the order in which they are drawn; None: another random one for each block of rows.
     weights : mapping of column to ndarray, shape (codes,), optional
         What each code's probability is multiplied with: 0 where it must not be drawn. These columns come first.
     only : sequence of int, optional
@@ -149,36 +152,42 @@ def draw(
     """
     bounds = {at: bound(own) for at, own in (weights or {}).items()}
     made, mass = codes.copy(), np.zeros(len(codes))
-    tellers = [Teller(network, schema, BLOCK) for network in networks]
-    chosen = schema.coded if only is None else list(only)
-    for rows, block in blocks(codes):
-        places = rng.permutation(chosen).tolist() if order is None else [at for at in order if at in set(chosen)]
-        places = sorted(places, key=lambda at: at not in bounds)
-        for teller in tellers:
-            _told(teller, schema, block)
-        for at in places:
-            wanted = block[:, at] < 0
-            if not bool(wanted[: rows.stop - rows.start].any()):
-                continue
-            logits = torch.stack([teller.logits(at).float().log_softmax(1) for teller in tellers]).mean(0)
-            uniform = torch.from_numpy(rng.random(BLOCK, np.float32))
-            own, left = drawn(logits, bounds.get(at), uniform)
-            block[:, at] = torch.where(wanted, own, block[:, at])
-            if left is not None:
-                gained = torch.where(wanted, left, 0.0)[: rows.stop - rows.start]
-                mass[rows] += gained.numpy()
-            for teller in tellers:
-                teller.tell(at, block[:, at], wanted)
-        made[rows] = block[: rows.stop - rows.start].numpy()
+    teller, chosen = Teller(network, schema), schema.coded if only is None else list(only)
+    first = np.array([at in bounds for at in chosen])
+    for start in range(0, len(codes), BLOCK):
+        block, own_mass = made[start : start + BLOCK], mass[start : start + BLOCK]
+        teller.clear(len(block))
+        for at in schema.coded:
+            known = torch.from_numpy(np.flatnonzero(block[:, at] >= 0))
+            if len(known):
+                teller.tell(at, torch.from_numpy(block[known, at]), known)
+        for places in _steps(block[:, chosen] < 0, first, rng):
+            hidden = teller.hidden()
+            for own, at in zip(places, chosen, strict=True):
+                if not len(own):
+                    continue
+                rows, uniform = torch.from_numpy(own), torch.from_numpy(rng.random(len(own), np.float32))
+                logits = teller.logits(hidden if len(own) == len(block) else hidden[rows], at)
+                found, left = drawn(logits, bounds.get(at), uniform)
+                block[own, at] = found.numpy()
+                if left is not None:
+                    own_mass[own] += left.numpy()
+                teller.tell(at, found, rows)
     return made, mass
 
 
-def _told(teller: Teller, schema: CodedSchema, block: Tensor) -> None:
-    teller.clear()
-    for at in schema.coded:
-        known = block[:, at] >= 0
-        if bool(known.any()):
-            teller.tell(at, block[:, at], known)
+def _steps(
+    wanted: NDArray[np.bool_], first: NDArray[np.bool_], rng: np.random.Generator
+) -> Iterator[list[NDArray[np.intp]]]:
+    """For each step the rows that draw each column: an order for each row, columns of `first` before the others."""
+    keys = rng.random(wanted.shape, np.float32) + np.where(first, 0.0, 2.0)
+    order = np.where(wanted, keys, np.inf).argsort(1)
+    counts = wanted.sum(1)
+    for step in range(int(counts.max(initial=0))):
+        column = np.where(counts > step, order[:, step], -1)
+        by_column = np.argsort(column, kind="stable")
+        ends = np.searchsorted(column[by_column], np.arange(wanted.shape[1] + 1))
+        yield [by_column[ends[at] : ends[at + 1]] for at in range(wanted.shape[1])]
 
 
 def bound(weights: NDArray[np.float64]) -> Tensor:
@@ -203,24 +212,23 @@ def drawn(logits: Tensor, limit: Tensor | None, uniform: Tensor) -> tuple[Tensor
 
 @torch.inference_mode()
 def log_likelihood(
-    networks: Sequence[Network], schema: CodedSchema, codes: Codes, orders: Sequence[Sequence[int]]
+    network: Network, schema: CodedSchema, codes: Codes, orders: Sequence[Sequence[int]]
 ) -> NDArray[np.float64]:
     """Each row's log probability over its known cells in nats, the mean over some orders of the columns; shape (n,)."""
-    result = np.zeros(len(codes))
-    tellers = [Teller(network, schema, BLOCK) for network in networks]
-    for rows, block in blocks(codes):
-        total = torch.zeros(BLOCK, dtype=torch.float64)
+    result, teller = np.zeros(len(codes)), Teller(network, schema)
+    for start in range(0, len(codes), SCORED):
+        part = codes[start : start + SCORED]
+        block = torch.full((SCORED, codes.shape[1]), -1, dtype=torch.int64)
+        block[: len(part)] = torch.from_numpy(part)
+        total = torch.zeros(SCORED, dtype=torch.float64)
         for order in orders:
-            for teller in tellers:
-                teller.clear()
+            teller.clear(SCORED)
             for at in order:
                 known = block[:, at] >= 0
-                if not bool(known.any()):
-                    continue
-                told = torch.stack([teller.logits(at).float().log_softmax(1) for teller in tellers]).mean(0)
-                own = told.log_softmax(1).gather(1, block[:, at].clamp(min=0)[:, None])[:, 0]
+                told = teller.logits(teller.hidden(), at).log_softmax(1)
+                own = told.gather(1, block[:, at].clamp(min=0)[:, None])[:, 0]
                 total += torch.where(known, own, 0.0).double()
-                for teller in tellers:
-                    teller.tell(at, block[:, at], known)
-        result[rows] = (total / len(orders))[: rows.stop - rows.start].numpy()
+                rows = torch.nonzero(known)[:, 0]
+                teller.tell(at, block[rows, at], rows)
+        result[start : start + len(part)] = (total / len(orders))[: len(part)].numpy()
     return result

@@ -38,9 +38,9 @@ def chained(network: Network, schema: CodedSchema, n: int, weights: Weights, rng
     if len(weights) > 1 and n:
         many = int(np.clip(PILOTS * n, LEAST, max(MOST, n)))
         pilots = np.full((many, schema.n_columns), -1, np.int64)
-        pilots, mass = autoregression.draw([network], schema, pilots, rng, weights=weights, only=list(weights))
+        pilots, mass = autoregression.draw(network, schema, pilots, rng, weights=weights, only=list(weights))
         empty = pilots[resampled(mass, n, rng)]
-    return autoregression.draw([network], schema, empty, rng, weights=weights)[0]
+    return autoregression.draw(network, schema, empty, rng, weights=weights)[0]
 
 
 @torch.inference_mode()

@@ -201,7 +201,7 @@ class Synthesizer(TransformerMixin, Application):  # type: ignore[misc]
         codes[holes] = -1
         weights = {at: np.append(np.ones(book.values), 0.0) for at, book in enumerate(schema.books) if book.missing}
         network = self.autoencoder_.network_
-        made, _ = autoregression.draw([network], schema, codes, rng, weights=weights)
+        made, _ = autoregression.draw(network, schema, codes, rng, weights=weights)
         cells = [schema.settled(at, u) for at, u in enumerate(schema.drawn(made, rng))]
         own = [values(kind, column) for kind, column in zip(schema.table.columns, source.each(), strict=True)]
         cells = [np.where(gone, new, old) for gone, new, old in zip(holes.T, cells, own, strict=True)]
@@ -227,7 +227,7 @@ class Synthesizer(TransformerMixin, Application):  # type: ignore[misc]
         remember_columns(self, X, reset=False)
         rng = np.random.default_rng(0)
         orders = [rng.permutation(schema.coded).tolist() for _ in range(ORDERS)]
-        return autoregression.log_likelihood([self.autoencoder_.network_], schema, schema.codes(X), orders)
+        return autoregression.log_likelihood(self.autoencoder_.network_, schema, schema.codes(X), orders)
 
     def interpolate(self, a: Any, b: Any, steps: int = 10) -> Any:
         """Rows, pictures or sequences on the line between the codes of `a` and `b`; see `Autoencoder.interpolate`."""
