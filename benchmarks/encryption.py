@@ -3,9 +3,10 @@
 Parts:
 - mnist, cifar, adult, digits: bytes of whole containers beside zlib, lzma and PNG, models counted; seconds of one core.
 - codes: what an autoencoder's code adds to the contexts, on MNIST and on pictures that a code knows better.
-- trips: 10,000 arrays, texts and frames there and back, at random.
+- trips: 10,000 arrays, frames, texts and bytes that hypothesis draws, there and back, with one thread and with two.
 - flips: every flipped bit and every cut of a container of 4 KB.
 - age: 200 files of 0 to 200,000 bytes each way with the program `age`, where that is installed.
+- dear: the published vector of age with work factor 23, and how soon it is refused.
 - audit: scores and attacks for each scheme of `NeuralCipher`, on digits.
 
 MNIST, CIFAR and Adult are looked for in ../shared/data, or in AZOGUE_DATA.
@@ -110,28 +111,64 @@ def codes() -> None:
     print(f"  mixtures of three patterns of noise: {report}; without {frame.write(X.reshape(-1, 12, 12))[1].size:,}")
 
 
+def _values() -> dict[str, Any]:
+    """What hypothesis draws: arrays of every dtype and shape, long ones, frames, and texts, bytes and lists."""
+    from hypothesis import strategies as st
+    from hypothesis.extra import numpy as hnp
+    from hypothesis.extra import pandas as hpd
+
+    columns = [
+        hpd.column("a", dtype=np.int64),
+        hpd.column("b", dtype=np.float64),
+        hpd.column("c", elements=st.none() | st.text(max_size=4), dtype=object),
+        hpd.column("d", dtype=np.bool_),
+        hpd.column("e", dtype="datetime64[ns]"),
+    ]
+    dtypes = hnp.scalar_dtypes() | hnp.unicode_string_dtypes(max_len=3) | hnp.byte_string_dtypes(max_len=3)
+    long_shapes = st.tuples(st.integers(64, 100), st.integers(1, 4))
+    cells = {"min_value": 0, "max_value": 1}
+    return {
+        "arrays": hnp.arrays(dtypes, hnp.array_shapes(min_dims=0, max_side=8, min_side=0)),
+        "long arrays": hnp.arrays(st.sampled_from([np.uint8, np.int32, np.float64]), long_shapes, elements=cells),
+        "frames": hpd.data_frames(columns, index=hpd.range_indexes(max_size=12)),
+        "texts": st.binary(max_size=300) | st.text(max_size=300) | st.lists(st.none() | st.text(max_size=9)),
+    }
+
+
+def _same(back: Any, value: Any) -> bool:
+    if isinstance(value, np.ndarray):
+        return (back.tobytes(), back.dtype, back.shape) == (value.tobytes(), value.dtype, value.shape)
+    if isinstance(value, pd.DataFrame):
+        pd.testing.assert_frame_equal(back, value, check_exact=True)
+        return back["b"].to_numpy().tobytes() == value["b"].to_numpy().tobytes()
+    return type(back) is type(value) and back == value
+
+
 def trips() -> None:
-    rng, count, start = np.random.default_rng(0), 0, time.process_time()
-    kinds = ["u1", "<i2", ">i4", "<i8", "<f4", "<f8", "?", "<U3", "<M8[s]", "<c16"]
-    while count < 10_000:
-        shape = tuple(rng.integers(0, 9, rng.integers(0, 4)))
-        if rng.random() < 0.1:
-            shape = (int(rng.integers(64, 200)), int(rng.integers(1, 4)))
-        dtype = np.dtype(kinds[rng.integers(len(kinds))])
-        value: Any = np.frombuffer(rng.bytes(int(np.prod(shape)) * dtype.itemsize), dtype)
-        value = rng.integers(0, 2, shape).astype(dtype) if dtype.kind in "bU" else value.reshape(shape)
-        if count % 10 == 0:
-            value = pd.DataFrame({"a": rng.normal(size=9).round(1), "b": rng.choice(["x", None, "ñ"], 9)})
-        elif count % 10 == 1:
-            value = "".join(map(chr, rng.integers(1, 0xD800, rng.integers(0, 200))))
-        back = frame.read(frame.write(value)[0])
-        same = back.equals(value) if isinstance(value, pd.DataFrame) else isinstance(value, str) and back == value
-        if isinstance(value, np.ndarray):
-            same = (back.tobytes(), back.dtype, back.shape) == (value.tobytes(), value.dtype, value.shape)
-        if not same:
-            raise SystemExit(f"trips: {value!r} came back as {back!r}")
-        count += 1
-    print(f"  {count:,} values came back whole, in {time.process_time() - start:.0f} s")
+    import torch
+    from hypothesis import HealthCheck, given, settings
+    from hypothesis import strategies as st
+    from threadpoolctl import ThreadpoolController
+
+    cipher, pools, counts = az.Cipher(key=KEY), ThreadpoolController(), dict.fromkeys(_values(), 0)
+    many = settings(max_examples=2_500, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+    start = time.process_time()
+
+    def trip(name: str, value: Any) -> None:
+        threads = counts[name] % 2 + 1
+        torch.set_num_threads(threads)
+        with pools.limit(limits=threads):
+            container = cipher.encrypt(value)
+        torch.set_num_threads(3 - threads)
+        with pools.limit(limits=3 - threads):
+            assert _same(cipher.decrypt(container), value), name
+        counts[name] += 1
+
+    for name, strategy in _values().items():
+        many(given(st.just(name), strategy)(trip))()
+    told = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    print(f"  {sum(counts.values()):,} values of hypothesis came back whole ({told}), encrypted with one thread and")
+    print(f"  opened with two or the other way round, in {time.process_time() - start:.0f} s")
 
 
 def flips() -> None:
@@ -170,6 +207,21 @@ def age() -> None:
     print(f"  age {version}: 200 files each way came back whole")
 
 
+def dear() -> None:
+    """A container whose passphrase asks for 2²³ units of work (8 GiB): how long it takes to be refused."""
+    words = b"-> scrypt rF0/NwblUHHTpgQgRpe5CQ 23\nqW9eVsT0NVb/Vswtw8kPIxUnaYmm9Px1dYmq2+4+qZA\n"
+    data = b"age-encryption.org/v1\n" + words + b"--- 38TpQMxQRRNMfmYYpBX6DDrPx4/QY5UmJnhPyVoX/cw\n" + bytes(64)
+    took = []
+    for _ in range(101):
+        start = time.perf_counter()
+        try:
+            cryptography.open(data, passphrase="password")
+        except CipherError as error:
+            told = str(error)
+        took.append(time.perf_counter() - start)
+    print(f"  {told}: refused in {1e3 * float(np.median(took)):.3f} ms, at most {1e3 * max(took):.3f}, of 101 times")
+
+
 def audit() -> None:
     X = load_digits().data
     for scheme in ("code", "overcomplete", "uniform", "image", "chaotic"):
@@ -188,6 +240,7 @@ PARTS = {
     "trips": trips,
     "flips": flips,
     "age": age,
+    "dear": dear,
     "audit": audit,
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.decomposition import PCA
 
 import azogue as az
+from azogue import privacy
 from azogue.privacy import PrivacyReport, audit
 
 CANCER = load_breast_cancer(as_frame=True).frame
@@ -77,6 +79,19 @@ def test_picture_has_a_line_for_each_attack_and_use(digits):
     labels = [label.get_text() for label in ax.get_yticklabels()]
     assert labels == [f"{one.name} ({one.measure})" for one in (*digits.attacks, *digits.utility)]
     assert digits.plot(ax) is ax
+
+
+def test_trade_offs_are_drawn(digits):
+    stronger = replace(digits, attacks=tuple(replace(one, value=one.value - 0.1) for one in digits.attacks[1:]))
+    ax = privacy.plot_tradeoff([(2.0, stronger), (0.5, digits)])
+    lines = {line.get_label(): line for line in ax.get_lines()}
+    shared = digits.attacks[1]
+    assert digits.attacks[0].name not in lines  # the second report lacks it
+    np.testing.assert_allclose(lines[shared.name].get_xdata(), [0.5, 2.0])
+    np.testing.assert_allclose(lines[shared.name].get_ydata(), [shared.value, shared.value - 0.1])
+    assert privacy.plot_tradeoff([(1.0, digits)], ax) is ax
+    with pytest.raises(ValueError, match="neither an attack nor a use"):
+        privacy.plot_tradeoff([])
 
 
 def test_raw_rows_leak_everything():

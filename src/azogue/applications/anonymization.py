@@ -194,6 +194,7 @@ class Anonymizer(TransformerMixin, Application):  # type: ignore[misc]
         Returns
         -------
         list of (strength, PrivacyReport)
+            `privacy.plot_tradeoff` draws it.
         """
         told = {"sensitive": self.sensitive if sensitive is None else sensitive}
         told["utility"] = self.utility if utility is None else utility

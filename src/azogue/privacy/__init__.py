@@ -13,6 +13,7 @@ from azogue.privacy.likeness import Fidelity, column_shapes, fidelity, pair_tren
 from azogue.privacy.members import membership
 from azogue.privacy.metrics import KAnonymity, LDiversity, Quasi, k_anonymity, l_diversity, t_closeness
 from azogue.privacy.pairs import reconstruction, reidentification
+from azogue.privacy.picture import plot_tradeoff
 from azogue.privacy.records import Attack
 from azogue.privacy.report import PrivacyReport, Utility
 from azogue.privacy.singling import linkability, singling_out
@@ -38,6 +39,7 @@ __all__ = [
     "linkability",
     "membership",
     "pair_trends",
+    "plot_tradeoff",
     "r2",
     "reconstruction",
     "reidentification",
