@@ -141,7 +141,7 @@ def _opened(path: str, asked: Hiding) -> Anonymizer:
 
 def _kind(model: Anonymizer) -> str:
     kind: str = model.autoencoder_.schema_.to_dict()["modality"]
-    return kind
+    return "table" if kind == "coded" else kind
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
