@@ -22,6 +22,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,12 @@ def fitted(train: pd.DataFrame, **settings: Any) -> az.Synthesizer:
     return model
 
 
+@cache
+def of_adult() -> az.Synthesizer:
+    """The model of Adult's training rows, fitted once for all parts."""
+    return fitted(adult()[0])
+
+
 # -- parts -------------------------------------------------------------------------------------------------------------
 
 
@@ -183,7 +190,7 @@ def part_adult() -> None:
     head()
     judged("real training rows", train, other, test, "income", train)
     judged("real other rows (copies)", train, other, test, "income", other)
-    model = fitted(train)
+    model = of_adult()
     for seed in range(3):
         judged(f"Synthesizer, draws {seed}", train, other, test, "income", model.sample(10_000, random_state=seed))
 
@@ -242,7 +249,7 @@ CONDITIONS: dict[str, tuple[dict[str, Any], Callable[[pd.DataFrame], pd.Series]]
 def part_conditional() -> None:
     train, other, test, _ = adult()
     real = pd.concat([other, test]).reset_index(drop=True)
-    model = fitted(train)
+    model = of_adult()
     print(f"{'condition':<38}{'real rows':>10}{'satisfied':>10}{'shapes':>8}{'control':>8}{'detected':>9}{'s':>7}")
     for name, (where, holds) in CONDITIONS.items():
         rows = real[holds(real)].reset_index(drop=True)
@@ -255,7 +262,7 @@ def part_conditional() -> None:
 
 
 def part_rows() -> None:
-    model = fitted(adult()[0])
+    model = of_adult()
     for count in (10_000, 1_000_000):
         begun = time.perf_counter()
         made = model.sample(count)

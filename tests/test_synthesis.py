@@ -328,9 +328,9 @@ def test_the_short_way_through_the_network_gives_what_the_long_way_does(table, m
     teller.clear(20)
     assert teller.first is not None
     assert teller.last is not None
-    some = torch.arange(0, 20, 2)
+    some = np.arange(0, 20, 2)
     half = np.full(codes.shape, -1)
-    for at, rows in (0, torch.arange(20)), (2, some), (5, some):
+    for at, rows in (0, slice(0, 20)), (2, some), (5, some):
         teller.tell(at, codes[rows, at], rows)
         half[rows, at] = codes[rows, at]
     x, _ = schema.packed(half)

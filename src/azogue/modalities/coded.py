@@ -166,9 +166,7 @@ class CodedSchema:
     def read(self) -> list[int]:
         """For each column the slots from which the encoder alone reads where a number lies."""
         numeric = [isinstance(kind, Numeric) for kind in self.table.columns]
-        return [
-            self.knots if own and book.values >= MANY else 0 for own, book in zip(numeric, self.books, strict=True)
-        ]
+        return [self.knots if own and book.values >= MANY else 0 for own, book in zip(numeric, self.books, strict=True)]
 
     @property
     def sizes(self) -> list[int]:
@@ -381,9 +379,11 @@ class CodedSchema:
 
     def to_dict(self) -> dict[str, Any]:
         """The schema as JSON values."""
-        return {"modality": "coded", "table": self.table.to_dict(), "books": [book.to_dict() for book in self.books]} | {
-            "knots": self.knots
-        }
+        return {
+            "modality": "coded",
+            "table": self.table.to_dict(),
+            "books": [book.to_dict() for book in self.books],
+        } | {"knots": self.knots}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> CodedSchema:
@@ -396,7 +396,9 @@ class CodedSchema:
         """
         if set(data) != {"modality", *(item.name for item in fields(cls))} or data["modality"] != "coded":
             raise ValueError(f"not the schema of a coded table: the keys are {sorted(data)}")
-        schema = cls(TableSchema.from_dict(data["table"]), tuple(map(Codebook.from_dict, data["books"])), int(data["knots"]))
+        schema = cls(
+            TableSchema.from_dict(data["table"]), tuple(map(Codebook.from_dict, data["books"])), int(data["knots"])
+        )
         if len(schema.books) != schema.table.n_columns:
             raise ValueError("not the schema of a coded table: a codebook for each column is expected")
         return schema

@@ -15,4 +15,15 @@ from azogue.cli.stops.shared import Stop
 from azogue.cli.stops.synthesizing import synthesise
 
 #: In order. A later use adds its function here.
-STOPS: list[Callable[[Path], Stop]] = [reduce, detect, denoise, impute, anonymise, encrypt, synthesise, imagine, perceive, keep]
+STOPS: list[Callable[[Path], Stop]] = [
+    reduce,
+    detect,
+    denoise,
+    impute,
+    anonymise,
+    encrypt,
+    synthesise,
+    imagine,
+    perceive,
+    keep,
+]
