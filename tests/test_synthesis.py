@@ -293,6 +293,9 @@ def test_holes_are_drawn_and_the_rest_stays(table, model):
     assert np.corrcoef(full["a"][:100], table["a"][:100])[0, 1] > 0.9
     assert (full["text"][50:150] == table["text"][50:150]).mean() > 0.9
     assert not model.complete(holed, random_state=5)["a"].equals(full["a"])
+    holed.loc[holed.index[200], "text"] = "a stranger"
+    with pytest.warns(UserWarning, match="a stranger"), pytest.raises(ValueError, match="complete: 'text'"):
+        model.complete(holed)
 
 
 def test_rows_have_codes_and_probabilities(table, model):

@@ -22,7 +22,7 @@ from azogue.autoencoder import Autoencoder
 from azogue.corruptions import Hiding
 from azogue.layers import Bottleneck, Dense, LayerNorm, NetworkSpec, Output, Residual
 from azogue.modalities import Coded, CodedSchema
-from azogue.modalities.coded import values
+from azogue.modalities.columns import values
 from azogue.modalities.reading import read
 from azogue.optimizers import Adam, Cosine
 from azogue.session import as_seed
@@ -195,6 +195,8 @@ class Synthesizer(TransformerMixin, Application):  # type: ignore[misc]
         ------
         TypeError
             If rows are not drawn column by column.
+        ValueError
+            For categories that were not there when fitted.
         """
         schema = self._columns("complete")
         remember_columns(self, X, reset=False)
@@ -202,6 +204,11 @@ class Synthesizer(TransformerMixin, Application):  # type: ignore[misc]
         source = read(X)
         codes = schema._read(source)
         holes = np.stack([_gaps(column) for column in source.each()], 1)
+        strange = [schema.labels[at] for at in schema.coded if ((codes[:, at] < 0) & ~holes[:, at]).any()]
+        if strange:
+            raise ValueError(
+                f"complete: {', '.join(map(repr, strange))}: there are values that were not there when fitted"
+            )
         codes[holes] = -1
         weights = {at: np.append(np.ones(book.values), 0.0) for at, book in enumerate(schema.books) if book.missing}
         network = self.autoencoder_.network_
