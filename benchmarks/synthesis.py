@@ -4,7 +4,8 @@ The data folder is `AZOGUE_DATA`, else `../shared/data`. Column shapes are 1 −
 pair trends 1 − |r − s|/2 (two numbers) and 1 − TV of contingency tables (10 bins of one width), detection the AUC of
 gradient boosting in 3 folds, all against held-out real rows; use is the AUC (R² of a number) of gradient boosting that
 learned from synthetic rows, on real rows; copies are rows that equal a training row, near copies those nearer to one
-than 5 % of the training rows are to each other (numbers by rank, categories 0 or 1), beside held-out rows.
+than 5 % of the training rows are to each other (numbers by rank, categories 0 or 1), beside held-out rows; "member" is
+the AUC of telling training rows from held-out ones by how near a drawn row lies.
 
 - `adult`: 10,000 training rows (permutation of seed 0), 10,000 others to compare with, income on adult-test.
 - `german`, `abalone`: halves of the rows, seeds 0 to 2.
@@ -22,6 +23,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -133,18 +135,24 @@ def use(made: pd.DataFrame, test: pd.DataFrame, target: str) -> float:
     return float(roc_auc_score(y_test, model.predict_proba(x_test)[:, 1]))
 
 
-def copies(train: pd.DataFrame, made: pd.DataFrame) -> tuple[float, float]:
-    """Parts of the rows that equal a training row, and that are nearer to one than 5 % of those are to another."""
-    a, b = coded(train, made)
+def copies(train: pd.DataFrame, made: pd.DataFrame, other: pd.DataFrame) -> tuple[float, float, float]:
+    """Parts of the rows that equal a training row, and that are nearer to one than 5 % of those are to another; and the
+    AUC of telling training rows from others by how near a drawn row lies.
+    """
+    parts = coded(train, made, other)
     for at, name in enumerate(train):
         if is_number(train[name]):
-            ordered = np.sort(a[:, at])
-            a[:, at], b[:, at] = (np.searchsorted(ordered, part[:, at]) / len(ordered) for part in (a, b))
-    wide = [_spread(part, listed(train), a) for part in (a, b)]
+            ordered = np.sort(parts[0][:, at])
+            for part in parts:
+                part[:, at] = np.searchsorted(ordered, part[:, at]) / len(ordered)
+    wide = [_spread(part, listed(train), parts[0]) for part in parts]
     near = NearestNeighbors(n_neighbors=2, metric="manhattan").fit(wide[0])
     limit = np.quantile(near.kneighbors(wide[0])[0][:, 1], NEAR)
     distance = near.kneighbors(wide[1], n_neighbors=1)[0][:, 0]
-    return float((distance < 1e-9).mean()), float((distance < limit).mean())
+    drawn = NearestNeighbors(n_neighbors=1, metric="manhattan").fit(wide[1])
+    far = [drawn.kneighbors(part)[0][:, 0] for part in (wide[0], wide[2])]
+    member = roc_auc_score(np.repeat([1, 0], [len(part) for part in far]), -np.concatenate(far))
+    return float((distance < 1e-9).mean()), float((distance < limit).mean()), float(member)
 
 
 def _spread(x: np.ndarray, categories: list[int], known: np.ndarray) -> np.ndarray:
@@ -158,13 +166,13 @@ def judged(
 ) -> list[float]:
     """A line of figures."""
     found = [shapes(other, made), pairs(other, made), detection(other, made), use(made, test, target)]
-    found += copies(train, made)
+    found += copies(train, made, other)
     print(f"{name:<34}" + " ".join(f"{value:>8.4f}" for value in found), flush=True)
     return found
 
 
 def head() -> None:
-    names = ("shapes", "pairs", "detected", "use", "equal", "near")
+    names = ("shapes", "pairs", "detected", "use", "equal", "near", "member")
     print(f"{'':<34}" + " ".join(f"{name:>8}" for name in names))
 
 
@@ -175,6 +183,12 @@ def fitted(train: pd.DataFrame, **settings: Any) -> az.Synthesizer:
     return model
 
 
+@cache
+def of_adult() -> az.Synthesizer:
+    """The model of Adult's training rows, fitted once for all parts."""
+    return fitted(adult()[0])
+
+
 # -- parts -------------------------------------------------------------------------------------------------------------
 
 
@@ -183,7 +197,7 @@ def part_adult() -> None:
     head()
     judged("real training rows", train, other, test, "income", train)
     judged("real other rows (copies)", train, other, test, "income", other)
-    model = fitted(train)
+    model = of_adult()
     for seed in range(3):
         judged(f"Synthesizer, draws {seed}", train, other, test, "income", model.sample(10_000, random_state=seed))
 
@@ -206,7 +220,7 @@ def halves(X: pd.DataFrame, target: str, seeds: range, **settings: Any) -> None:
         order = np.random.default_rng(seed).permutation(len(X))
         train, other = (X.iloc[part].reset_index(drop=True) for part in np.array_split(order, 2))
         lines["real"].append(judged(f"real, seed {seed}", train, other, other, target, train))
-        exact, near = copies(train, other)
+        exact, near, _ = copies(train, other, other)
         print(f"{'held-out rows':<34}{exact:>44.4f} {near:>8.4f}")
         made = fitted(train, **settings).sample(len(train))
         lines["Synthesizer"].append(judged(f"Synthesizer, seed {seed}", train, other, other, target, made))
@@ -242,7 +256,7 @@ CONDITIONS: dict[str, tuple[dict[str, Any], Callable[[pd.DataFrame], pd.Series]]
 def part_conditional() -> None:
     train, other, test, _ = adult()
     real = pd.concat([other, test]).reset_index(drop=True)
-    model = fitted(train)
+    model = of_adult()
     print(f"{'condition':<38}{'real rows':>10}{'satisfied':>10}{'shapes':>8}{'control':>8}{'detected':>9}{'s':>7}")
     for name, (where, holds) in CONDITIONS.items():
         rows = real[holds(real)].reset_index(drop=True)
@@ -255,7 +269,7 @@ def part_conditional() -> None:
 
 
 def part_rows() -> None:
-    model = fitted(adult()[0])
+    model = of_adult()
     for count in (10_000, 1_000_000):
         begun = time.perf_counter()
         made = model.sample(count)

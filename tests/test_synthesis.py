@@ -293,6 +293,9 @@ def test_holes_are_drawn_and_the_rest_stays(table, model):
     assert np.corrcoef(full["a"][:100], table["a"][:100])[0, 1] > 0.9
     assert (full["text"][50:150] == table["text"][50:150]).mean() > 0.9
     assert not model.complete(holed, random_state=5)["a"].equals(full["a"])
+    holed.loc[holed.index[200], "text"] = "a stranger"
+    with pytest.warns(UserWarning, match="a stranger"), pytest.raises(ValueError, match="complete: 'text'"):
+        model.complete(holed)
 
 
 def test_rows_have_codes_and_probabilities(table, model):
@@ -328,9 +331,9 @@ def test_the_short_way_through_the_network_gives_what_the_long_way_does(table, m
     teller.clear(20)
     assert teller.first is not None
     assert teller.last is not None
-    some = torch.arange(0, 20, 2)
+    some = np.arange(0, 20, 2)
     half = np.full(codes.shape, -1)
-    for at, rows in (0, torch.arange(20)), (2, some), (5, some):
+    for at, rows in (0, slice(0, 20)), (2, some), (5, some):
         teller.tell(at, codes[rows, at], rows)
         half[rows, at] = codes[rows, at]
     x, _ = schema.packed(half)

@@ -13,24 +13,30 @@ van den Berg & Salimans (2022), Autoregressive diffusion models, ICLR.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import linear, silu
 
 from azogue.activations import activate
 from azogue.codes import Point
 from azogue.modalities.coded import CodedSchema
-from azogue.modules import DenseModule
+from azogue.modules import DenseModule, ResidualModule
 from azogue.network import Network
+from azogue.training.machine import fast_products
 
 Codes = NDArray[np.int64]
 
-#: Rows that are drawn at once, and rows that are scored at once: fewer are filled up to it, so that a row's bits do not
-#: depend on how many there are.
-BLOCK, SCORED = 4096, 1056
+#: Rows that are drawn at once, and rows that have an order of the columns together.
+BLOCK, GROUP = 1024, 64
+#: Rows that are scored at once: fewer are filled up to it, so that a row's bits do not depend on how many there are.
+SCORED = 1056
+
+#: A place among the columns that are drawn, and the rows that draw it.
+Part = tuple[int, "slice | NDArray[np.intp]"]
 
 
 class Teller:
@@ -43,11 +49,14 @@ class Teller:
     ----------
     network : Network
     schema : CodedSchema
+    short : bool
+        Whether the layers between the first and the last may be computed in bfloat16, where that is faster.
     """
 
-    def __init__(self, network: Network, schema: CodedSchema) -> None:
+    def __init__(self, network: Network, schema: CodedSchema, short: bool = False) -> None:
         self.network, self.schema = network, schema
         self.like = next(network.parameters()).detach()
+        self.short = short and self.like.dtype == torch.float32 and fast_products(self.like.device)
         self.tables: dict[int, Tensor] = {}
         self.slots = {head.columns[0]: head.slots for head in network.heads}
         self.codes = {at: slice(own.start, own.start + schema.books[at].size) for at, own in self.slots.items()}
@@ -63,21 +72,23 @@ class Teller:
             else first.bias.detach().expand(rows, -1).clone()
         )
 
-    def tell(self, column: int, codes: Tensor, rows: Tensor | slice = slice(None)) -> None:
+    def tell(self, column: int, codes: Tensor, rows: slice | NDArray[np.intp]) -> None:
         """Make cells of a column known: the codes (k,) of some rows, by their places."""
         if column not in self.tables:
-            packed = torch.from_numpy(self.schema.slots(column)).to(self.like.dtype)
-            slots = self.slots[column]
-            if self.first is None:
-                whole = packed.new_zeros(len(packed), self.schema.width)
-                whole[:, slots] = packed
-                self.tables[column] = whole
-            else:
-                self.tables[column] = packed @ self.first.weight.detach()[:, slots].t()
+            self.tables[column] = self._table(column)
         if isinstance(rows, slice):
             self.total[rows] += self.tables[column][codes]
         else:
-            self.total.index_add_(0, rows, self.tables[column][codes])
+            self.total.index_add_(0, torch.from_numpy(rows), self.tables[column][codes])
+
+    def _table(self, column: int) -> Tensor:
+        """What each code of a column adds to what the first layer sums."""
+        packed, slots = torch.from_numpy(self.schema.slots(column)).to(self.like.dtype), self.slots[column]
+        if self.first is not None:
+            return packed @ self.first.weight.detach()[:, slots].t()
+        whole = packed.new_zeros(len(packed), self.schema.width)
+        whole[:, slots] = packed
+        return whole
 
     def hidden(self) -> Tensor:
         """What the last layer reads of each row; where there is none, what the network makes of it."""
@@ -85,8 +96,24 @@ class Teller:
             return self.network.passed(self.total)[3]
         h = activate(str(self.first.activation), self.total)
         for step in self.middle:
-            h = step(h, None).z if step is self.network.code else step(h, None)
+            h = self._passed(step, h)
         return h
+
+    def _passed(self, step: Any, h: Tensor) -> Tensor:
+        """A step, products with rows in one piece and, where the machine is made for it, of bfloat16."""
+        if step is self.network.code:
+            return cast("Tensor", step(h, None).z)
+        if isinstance(step, ResidualModule):
+            return self._passed(step.dense, step.norm(h, None)).add_(h)
+        if _plain(step):
+            made = self._product(h, step.weight.detach(), step.bias.detach())
+            return silu(made, inplace=True) if step.activation == "silu" else activate(str(step.activation), made)
+        return cast("Tensor", step(h, None))
+
+    def _product(self, h: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        if not self.short:
+            return linear(h, weight, bias)
+        return linear(h.bfloat16(), weight.bfloat16(), bias.bfloat16()).float()
 
     def logits(self, hidden: Tensor, column: int) -> Tensor:
         """The log probabilities of a column's codes (k, codes), up to a constant of each row."""
@@ -94,7 +121,7 @@ class Teller:
         if self.last is None:
             return hidden[:, own].float()
         weight, bias = self.last
-        return torch.addmm(bias[own, None], weight[own], hidden.t()).t().float()
+        return linear(hidden, weight[own], bias[own]).float()
 
 
 def _parts(network: Network) -> tuple[DenseModule | None, list[Any], tuple[Tensor, Tensor] | None]:
@@ -152,42 +179,46 @@ def draw(
     """
     bounds = {at: bound(own) for at, own in (weights or {}).items()}
     made, mass = codes.copy(), np.zeros(len(codes))
-    teller, chosen = Teller(network, schema), schema.coded if only is None else list(only)
+    teller, chosen = Teller(network, schema, short=True), schema.coded if only is None else list(only)
     first = np.array([at in bounds for at in chosen])
     for start in range(0, len(codes), BLOCK):
         block, own_mass = made[start : start + BLOCK], mass[start : start + BLOCK]
         teller.clear(len(block))
         for at in schema.coded:
-            known = torch.from_numpy(np.flatnonzero(block[:, at] >= 0))
+            known = np.flatnonzero(block[:, at] >= 0)
             if len(known):
                 teller.tell(at, torch.from_numpy(block[known, at]), known)
-        for places in _steps(block[:, chosen] < 0, first, rng):
+        for parts in _steps(block[:, chosen] < 0, first, rng):
             hidden = teller.hidden()
-            for own, at in zip(places, chosen, strict=True):
-                if not len(own):
-                    continue
-                rows, uniform = torch.from_numpy(own), torch.from_numpy(rng.random(len(own), np.float32))
-                logits = teller.logits(hidden if len(own) == len(block) else hidden[rows], at)
-                found, left = drawn(logits, bounds.get(at), uniform)
-                block[own, at] = found.numpy()
+            for place, rows in parts:
+                at, here = chosen[place], hidden[rows]
+                uniform = torch.from_numpy(rng.random(len(here), np.float32))
+                found, left = drawn(teller.logits(here, at), bounds.get(at), uniform)
+                block[rows, at] = found.numpy()
                 if left is not None:
-                    own_mass[own] += left.numpy()
+                    own_mass[rows] += left.numpy()
                 teller.tell(at, found, rows)
     return made, mass
 
 
-def _steps(
-    wanted: NDArray[np.bool_], first: NDArray[np.bool_], rng: np.random.Generator
-) -> Iterator[list[NDArray[np.intp]]]:
-    """For each step the rows that draw each column: an order for each row, columns of `first` before the others."""
-    keys = rng.random(wanted.shape, np.float32) + np.where(first, 0.0, 2.0)
-    order = np.where(wanted, keys, np.inf).argsort(1)
-    counts = wanted.sum(1)
+def _steps(wanted: NDArray[np.bool_], first: NDArray[np.bool_], rng: np.random.Generator) -> Iterator[list[Part]]:
+    """For each step which rows draw which column: an order for every few rows, columns of `first` before the others.
+
+    Rows of which other cells are known have an order of their own.
+    """
+    alike = bool((wanted == wanted[:1]).all())
+    some = wanted[::GROUP] if alike else wanted
+    keys = rng.random(some.shape, np.float32) + np.where(first, 0.0, 2.0)
+    order, counts = np.where(some, keys, np.inf).argsort(1), some.sum(1)
     for step in range(int(counts.max(initial=0))):
         column = np.where(counts > step, order[:, step], -1)
+        if alike:
+            yield [(at, slice(GROUP * group, GROUP * (group + 1))) for group, at in enumerate(column.tolist())]
+            continue
         by_column = np.argsort(column, kind="stable")
         ends = np.searchsorted(column[by_column], np.arange(wanted.shape[1] + 1))
-        yield [by_column[ends[at] : ends[at + 1]] for at in range(wanted.shape[1])]
+        parts = [(at, by_column[ends[at] : ends[at + 1]]) for at in range(wanted.shape[1])]
+        yield [(at, rows) for at, rows in parts if len(rows)]
 
 
 def bound(weights: NDArray[np.float64]) -> Tensor:
@@ -228,7 +259,7 @@ def log_likelihood(
                 told = teller.logits(teller.hidden(), at).log_softmax(1)
                 own = told.gather(1, block[:, at].clamp(min=0)[:, None])[:, 0]
                 total += torch.where(known, own, 0.0).double()
-                rows = torch.nonzero(known)[:, 0]
+                rows = np.flatnonzero(known.numpy())
                 teller.tell(at, block[rows, at], rows)
         result[start : start + len(part)] = (total / len(orders))[: len(part)].numpy()
     return result

@@ -20,9 +20,9 @@ from azogue.applications.constraining import check, constraints_of
 from azogue.applications.owner import Application, owned, unfitted
 from azogue.autoencoder import Autoencoder
 from azogue.corruptions import Hiding
-from azogue.layers import Bottleneck, Dense, Input, LayerNorm, Output, Residual
+from azogue.layers import Bottleneck, Dense, LayerNorm, NetworkSpec, Output, Residual
 from azogue.modalities import Coded, CodedSchema
-from azogue.modalities.coded import values
+from azogue.modalities.columns import values
 from azogue.modalities.reading import read
 from azogue.optimizers import Adam, Cosine
 from azogue.session import as_seed
@@ -32,6 +32,10 @@ from azogue.variants import AdversarialAutoencoder, VariationalAutoencoder
 METHODS = "auto", "masked", "variational", "adversarial"
 #: Orders of the columns over which a row's log probability is averaged.
 ORDERS = 4
+#: Steps of training for 10,000 rows and fewer, and rows below which the network is smaller and drops units out.
+STEPS, FEW = 2400, 1000
+#: Codes of a column, at least and at most, where nobody says how many: a twentieth of the rows.
+LEAST_BINS, MOST_BINS = 16, 100
 
 
 @dataclass(eq=False, repr=False)
@@ -57,8 +61,8 @@ class Synthesizer(TransformerMixin, Application):  # type: ignore[misc]
     method : {"auto", "masked", "variational", "adversarial"}
         auto: "masked" for tables, "variational" for pictures and sequences. With an autoencoder of one's own it is
         whether its code has a prior that decides.
-    bins : int
-        Codes of a column, at most.
+    bins : int or "auto"
+        Codes of a column, at most; auto: a twentieth of the rows, at least 16 and at most 100.
     constraints : sequence of str
         What holds in every row: `"start <= end"`, `"total == price * count"`. A column that stands alone before `==` is
         computed. Rows that break one are drawn again.
@@ -97,7 +101,7 @@ class Synthesizer(TransformerMixin, Application):  # type: ignore[misc]
 
     _: KW_ONLY
     method: str = "auto"
-    bins: int = 100
+    bins: Any = "auto"
     constraints: Any = ()
     privacy: Any = None
 
@@ -191,6 +195,8 @@ class Synthesizer(TransformerMixin, Application):  # type: ignore[misc]
         ------
         TypeError
             If rows are not drawn column by column.
+        ValueError
+            For categories that were not there when fitted.
         """
         schema = self._columns("complete")
         remember_columns(self, X, reset=False)
@@ -198,6 +204,11 @@ class Synthesizer(TransformerMixin, Application):  # type: ignore[misc]
         source = read(X)
         codes = schema._read(source)
         holes = np.stack([_gaps(column) for column in source.each()], 1)
+        strange = [schema.labels[at] for at in schema.coded if ((codes[:, at] < 0) & ~holes[:, at]).any()]
+        if strange:
+            raise ValueError(
+                f"complete: {', '.join(map(repr, strange))}: there are values that were not there when fitted"
+            )
         codes[holes] = -1
         weights = {at: np.append(np.ones(book.values), 0.0) for at, book in enumerate(schema.books) if book.missing}
         network = self.autoencoder_.network_
@@ -262,7 +273,7 @@ class Synthesizer(TransformerMixin, Application):  # type: ignore[misc]
 
     def _check_rows(self, X: Any, given: Any) -> None:
         """Refuse constraints that the rows break."""
-        schema = Coded(self.bins).fit(X)
+        schema = Coded().fit(X)
         cells = [values(kind, one) for kind, one in zip(schema.table.columns, read(X).each(), strict=True)]
         check(given, schema, cells)
 
@@ -278,15 +289,17 @@ class Synthesizer(TransformerMixin, Application):  # type: ignore[misc]
         if not table:
             return own
         if own.modality in ("auto", "table"):
-            own.set_params(modality=self._coded(), scaling="auto")
+            own.set_params(modality=self._coded(read(X).shape[0]), scaling="auto")
         axes = own.axes()
         code = axes.code if own.code is None else own.code
         if own.corruption is None and axes.corruption is None and not getattr(code, "has_prior", False):
             own.set_params(corruption=Hiding(0.0, 1.0))
         return own
 
-    def _coded(self) -> Coded:
-        return self.modality if isinstance(self.modality, Coded) else Coded(self.bins)
+    def _coded(self, rows: int) -> Coded:
+        if isinstance(self.modality, Coded):
+            return self.modality
+        return Coded(int(np.clip(rows // 20, LEAST_BINS, MOST_BINS)) if self.bins == "auto" else self.bins)
 
     def _default(self, X: Any, method: str, table: bool) -> Autoencoder:
         """The autoencoder of a method."""
@@ -294,8 +307,8 @@ class Synthesizer(TransformerMixin, Application):  # type: ignore[misc]
         if not table:
             cls = AdversarialAutoencoder if method == "adversarial" else VariationalAutoencoder
             return cls(modality=self.modality, scaling=self.scaling, **shared)
-        shared["modality"] = self._coded()
         rows = read(X).shape[0]
+        shared["modality"] = self._coded(rows)
         if method == "masked":
             return masked(rows, **shared)
         cls = AdversarialAutoencoder if method == "adversarial" else VariationalAutoencoder
@@ -311,21 +324,18 @@ def masked(rows: int, **settings: Any) -> Autoencoder:
         That it trains on.
     settings : parameters of `Autoencoder`
     """
-    width = 256
+    few = rows < FEW
+    width, rate = (128, 0.2) if few else (256, 0.0)
+    size = int(np.clip(2 ** round(math.log2(max(rows, 1) / 32)), 16, 256))
+    steps = STEPS * math.sqrt(max(rows, 10_000) / 10_000)
+    body = () if settings.get("privacy") else (Residual(rate=rate), Residual(rate=rate), LayerNorm())
+    hidden = (Dense(width), *body) if body else (Dense(width, "silu"), Dense(width, "silu"))
     return Autoencoder(
-        Input()
-        + Dense(width)
-        + Residual(rate=0.1)
-        + LayerNorm()
-        + Bottleneck(width // 2)
-        + Dense(width)
-        + Residual(rate=0.1)
-        + LayerNorm()
-        + Output(),
+        NetworkSpec((*hidden, Bottleneck(width // 2)), (), Output()),
         corruption=Hiding(0.0, 1.0),
-        epochs=max(20, min(60, math.ceil(600_000 / max(rows, 1)))),
-        batch_size=256,
-        optimizer=Adam(clip=1.0),
+        epochs=max(1, round(steps * size / max(rows, 1))),
+        batch_size="auto" if settings.get("privacy") else size,
+        optimizer=Adam(clip=None if settings.get("privacy") else 1.0),
         learning_rate=Cosine(2e-3, warmup=0.05),
         weight_decay=1e-4,
         validation_fraction=0.0,

@@ -16,7 +16,7 @@ Codes = NDArray[np.int64]
 
 #: What is not known: the cell is hidden.
 UNKNOWN = -1
-#: Rows of a bin for each of its values, from which the values themselves are drawn and nothing between them.
+#: Rows of a column for each of its values, from which the values themselves are drawn and nothing between them.
 REPEATED = 3.0
 
 
@@ -243,8 +243,8 @@ def learn(u: Floats, bins: int, discrete: bool = False) -> Codebook:
 
     With at most `bins` different values each has a code. Else values that are frequent have one (of numbers those seen
     in at least half of the rows of a bin); the others share codes: numbers as neighbours of about equally many rows,
-    categories from the most frequent to the rarest. A bin of numbers of which each was seen in three rows or more (on
-    average) consists of these numbers, else of all between them.
+    categories from the most frequent to the rarest. Where a column's values were seen in three rows each on average,
+    bins consist of the values that were seen, else of all between their ends.
 
     Parameters
     ----------
@@ -303,9 +303,10 @@ def _numbers(values: Floats, counts: Codes, bins: int) -> list[Piece]:
     if not len(rest):
         return pieces
     groups = _shared(rows, max(1, bins - len(pieces)))
+    alone = counts.sum() >= REPEATED * len(values)
     code = len(pieces)
     for number, own in enumerate(groups):
-        if rows[own].sum() >= REPEATED * len(own) or len(own) == 1:
+        if alone or len(own) == 1:
             pieces += [(code + number, v, v, float(c)) for v, c in zip(rest[own], rows[own], strict=True)]
             continue
         stop = rest[groups[number + 1][0]] if number + 1 < len(groups) else rest[own[-1]]

@@ -16,10 +16,10 @@ from azogue.heads import Head, SpreadCategorical
 from azogue.modalities import hats
 from azogue.modalities.base import Demand, Pieces
 from azogue.modalities.codebooks import UNKNOWN, Codebook, Codes, Within, learn
-from azogue.modalities.columns import Boolean, Categorical, fit_kind
+from azogue.modalities.columns import Boolean, Categorical, fit_kind, values
 from azogue.modalities.kinds import Absent, Kind
 from azogue.modalities.labels import SHOWN, Unseen, warn_unseen
-from azogue.modalities.numeric import Numeric, infinity
+from azogue.modalities.numeric import Numeric
 from azogue.modalities.reading import Column, Source, TableRows, read, torch_array
 from azogue.modalities.scaling import Floats, Policy
 from azogue.modalities.schema import TableSchema
@@ -94,20 +94,6 @@ class Coded(Spec):
             for kind, column in zip(kinds, source.each(), strict=True)
         )
         return CodedSchema(table, books, self.knots)
-
-
-def values(kind: Kind, column: Column) -> Floats:
-    """What a column holds as numbers: `u` of numeric ones, 0 and 1, numbers of categories; NaN where missing."""
-    if isinstance(kind, Categorical):
-        found = kind.codes(column).astype(np.float64)
-        found[found < 0] = np.nan
-        return found
-    if isinstance(kind, Numeric):
-        u = kind.floats(kind.align(column), slice(None))
-        if np.isinf(u).any():
-            raise infinity(column.label)
-        return u
-    return column.floats()
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import numpy as np
 
 from azogue.applications import Synthesizer
 from azogue.cli.stops.shared import Stop, picture
-from azogue.drawing import new_figure
+from azogue.plots import new_axes
 
-#: The pairs of columns that are drawn.
-SHOWN = (("bmi", "bp"), ("s1", "s2"), ("s3", "s4"))
+#: The columns of the picture.
+SHOWN = ("s1", "s2")
 
 
 def synthesise(folder: Path) -> Stop:
@@ -28,7 +28,7 @@ def synthesise(folder: Path) -> Stop:
     drawn = model.sample(len(other))
     alone = np.column_stack([np.random.default_rng(at).permutation(column) for at, column in enumerate(train.T)])
     at = names.index("bmi")
-    asked = model.sample(len(other), where={at: ">=30", names.index("sex"): 2})
+    asked = model.sample(len(other), where={at: ">=30"})
     heavy = float((X[X[:, at] >= 30][:, -1]).mean())
     return {
         "use": "8 synthesise",
@@ -37,11 +37,11 @@ def synthesise(folder: Path) -> Stop:
         "ours": round(told(drawn, other), 3),
         "peer": "columns drawn alone",
         "theirs": round(told(alone, other), 3),
-        "text": f"A network that saw {len(train)} patients with cells hidden says how probable each value of a cell is, "
-        "given the others; new patients are drawn column by column. A random forest is asked which patients are new "
-        f"and which are real ones that nobody learned from. Rows can be asked for: of {len(asked)} drawn with a body "
-        f"mass index of 30 or more, of one sex, all are so ({bool((asked[:, at] >= 30).all())}), and their disease "
-        f"went on by {asked[:, -1].mean():.0f}, in real patients of such an index by {heavy:.0f}, in all by "
+        "text": f"A network that saw {len(train)} patients with cells hidden says how probable each value of a cell "
+        "is, given the others; new patients are drawn cell by cell. A random forest is asked which patients are new "
+        f"and which are real ones that nobody learned from. Rows can be asked for: {len(asked)} were drawn with a body "
+        f"mass index of 30 or more, the least is {asked[:, at].min():.1f}; their disease went on by "
+        f"{asked[:, -1].mean():.0f}, that of real patients with such an index by {heavy:.0f}, that of all by "
         f"{X[:, -1].mean():.0f}.",
         "images": [("Real patients and drawn ones", picture(_pairs(other, drawn, names), folder, "drawn.png"))],
     }
@@ -60,10 +60,10 @@ def told(drawn: np.ndarray, real: np.ndarray) -> float:
 
 
 def _pairs(real: np.ndarray, drawn: np.ndarray, names: list[str]) -> Any:
-    figure, axes = new_figure(1, len(SHOWN), figsize=(10, 3.2))
-    for axis, (a, b) in zip(np.ravel(axes), SHOWN, strict=True):
-        for rows, label in ((real, "real"), (drawn, "drawn")):
-            axis.scatter(rows[:, names.index(a)], rows[:, names.index(b)], s=8, alpha=0.5, label=label)
-        axis.set(xlabel=a, ylabel=b)
-    np.ravel(axes)[0].legend()
-    return figure
+    axis = new_axes(5.0, 4.0)
+    a, b = (names.index(name) for name in SHOWN)
+    for rows, label in ((real, "real"), (drawn, "drawn")):
+        axis.scatter(rows[:, a], rows[:, b], s=10, alpha=0.5, label=label)
+    axis.set(xlabel=SHOWN[0], ylabel=SHOWN[1])
+    axis.legend()
+    return axis
