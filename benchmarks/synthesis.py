@@ -146,18 +146,18 @@ def copies(train: pd.DataFrame, made: pd.DataFrame, other: pd.DataFrame) -> tupl
             for part in parts:
                 part[:, at] = np.searchsorted(ordered, part[:, at]) / len(ordered)
     wide = [_spread(part, listed(train), parts[0]) for part in parts]
-    near = NearestNeighbors(n_neighbors=2, metric="manhattan").fit(wide[0])
+    near = NearestNeighbors(n_neighbors=2, algorithm="brute").fit(wide[0])
     limit = np.quantile(near.kneighbors(wide[0])[0][:, 1], NEAR)
     distance = near.kneighbors(wide[1], n_neighbors=1)[0][:, 0]
-    drawn = NearestNeighbors(n_neighbors=1, metric="manhattan").fit(wide[1])
+    drawn = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(wide[1])
     far = [drawn.kneighbors(part)[0][:, 0] for part in (wide[0], wide[2])]
     member = roc_auc_score(np.repeat([1, 0], [len(part) for part in far]), -np.concatenate(far))
-    return float((distance < 1e-9).mean()), float((distance < limit).mean()), float(member)
+    return float((distance < 1e-6).mean()), float((distance < limit).mean()), float(member)
 
 
 def _spread(x: np.ndarray, categories: list[int], known: np.ndarray) -> np.ndarray:
     parts = [np.delete(x, categories, 1)]
-    parts += [(x[:, [at]] == np.unique(known[:, at])) / 2.0 for at in categories]
+    parts += [(x[:, [at]] == np.unique(known[:, at])) / 2**0.5 for at in categories]
     return np.concatenate(parts, 1)
 
 

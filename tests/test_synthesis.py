@@ -279,6 +279,21 @@ def test_texts_have_no_constraints(table):
 # -- rows with holes, and what else the model is good for --------------------------------------------------------------
 
 
+def test_tilting_brings_back_the_frequencies_of_the_table():
+    from azogue.autoregression import draw
+
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"a": rng.choice(list("wxyz"), 2000, p=[0.7, 0.2, 0.08, 0.02]), "b": rng.normal(size=2000)})
+    model = small(1).fit(X)  # hardly trained
+    schema, network = model.autoencoder_.schema_, model.autoencoder_.network_
+    wanted = np.bincount(schema.codes(X)[:, 0]) / 2000
+    drawn = model.sample(8000)["a"].value_counts(normalize=True).reindex(list("wxyz")).to_numpy()
+    untilted, _ = draw(network, schema, np.full((8000, 2), -1), np.random.default_rng(0))
+    plain = np.bincount(untilted[:, 0], minlength=4) / 8000
+    assert np.abs(drawn - wanted).sum() < 0.05
+    assert np.abs(plain - wanted).sum() > 2 * np.abs(drawn - wanted).sum()
+
+
 def test_holes_are_drawn_and_the_rest_stays(table, model):
     holed = table.copy()
     holed.loc[holed.index[:100], "a"] = np.nan

@@ -35,6 +35,13 @@ BLOCK, GROUP = 1024, 64
 #: Rows that are scored at once: fewer are filled up to it, so that a row's bits do not depend on how many there are.
 SCORED = 1056
 
+#: Columns of many codes are drawn rather early, those of few, which the others tell best, rather late: an order is that
+#: of log(codes) times this and a Gumbel number.
+DRIFT = 0.3
+#: Rounds of tilting, rows that are drawn in each (four times those of the table, at least and at most), and how far a
+#: round goes.
+ROUNDS, TILTED, PACE = 3, (2_048, 16_384), 0.7
+
 #: A place among the columns that are drawn, and the rows that draw it.
 Part = tuple[int, "slice | NDArray[np.intp]"]
 
@@ -156,6 +163,7 @@ def draw(
     *,
     weights: Mapping[int, NDArray[np.float64]] | None = None,
     only: Sequence[int] | None = None,
+    tilt: Mapping[int, Tensor] | None = None,
 ) -> tuple[Codes, NDArray[np.float64]]:
     """Cells that are not known, drawn one after another, in another random order for each row.
 
@@ -170,6 +178,8 @@ def draw(
         What each code's probability is multiplied with: 0 where it must not be drawn. These columns come first.
     only : sequence of int, optional
         The columns that are drawn; None: all.
+    tilt : mapping of column to Tensor, shape (codes,), optional
+        What is added to the log probabilities of its codes; see `tilted`.
 
     Returns
     -------
@@ -180,7 +190,7 @@ def draw(
     bounds = {at: bound(own) for at, own in (weights or {}).items()}
     made, mass = codes.copy(), np.zeros(len(codes))
     teller, chosen = Teller(network, schema, short=True), schema.coded if only is None else list(only)
-    first = np.array([at in bounds for at in chosen])
+    late = np.array([-np.inf if at in bounds else -DRIFT * np.log(schema.books[at].size) for at in chosen])
     for start in range(0, len(codes), BLOCK):
         block, own_mass = made[start : start + BLOCK], mass[start : start + BLOCK]
         teller.clear(len(block))
@@ -188,12 +198,14 @@ def draw(
             known = np.flatnonzero(block[:, at] >= 0)
             if len(known):
                 teller.tell(at, torch.from_numpy(block[known, at]), known)
-        for parts in _steps(block[:, chosen] < 0, first, rng):
+        for parts in _steps(block[:, chosen] < 0, late, rng):
             hidden = teller.hidden()
             for place, rows in parts:
                 at, here = chosen[place], hidden[rows]
                 uniform = torch.from_numpy(rng.random(len(here), np.float32))
-                found, left = drawn(teller.logits(here, at), bounds.get(at), uniform)
+                logits = teller.logits(here, at)
+                logits = logits + tilt[at] if tilt and at in tilt else logits
+                found, left = drawn(logits, bounds.get(at), uniform)
                 block[rows, at] = found.numpy()
                 if left is not None:
                     own_mass[rows] += left.numpy()
@@ -201,14 +213,14 @@ def draw(
     return made, mass
 
 
-def _steps(wanted: NDArray[np.bool_], first: NDArray[np.bool_], rng: np.random.Generator) -> Iterator[list[Part]]:
-    """For each step which rows draw which column: an order for every few rows, columns of `first` before the others.
+def _steps(wanted: NDArray[np.bool_], late: NDArray[np.float64], rng: np.random.Generator) -> Iterator[list[Part]]:
+    """For each step which rows draw which column: an order for every few rows, those less `late` rather first.
 
-    Rows of which other cells are known have an order of their own.
+    Columns that are −∞ late come before all others. Rows of which other cells are known have an order of their own.
     """
     alike = bool((wanted == wanted[:1]).all())
     some = wanted[::GROUP] if alike else wanted
-    keys = rng.random(some.shape, np.float32) + np.where(first, 0.0, 2.0)
+    keys = np.where(np.isfinite(late), late, -1e6) - rng.gumbel(size=some.shape)
     order, counts = np.where(some, keys, np.inf).argsort(1), some.sum(1)
     for step in range(int(counts.max(initial=0))):
         column = np.where(counts > step, order[:, step], -1)
@@ -219,6 +231,24 @@ def _steps(wanted: NDArray[np.bool_], first: NDArray[np.bool_], rng: np.random.G
         ends = np.searchsorted(column[by_column], np.arange(wanted.shape[1] + 1))
         parts = [(at, by_column[ends[at] : ends[at + 1]]) for at in range(wanted.shape[1])]
         yield [(at, rows) for at, rows in parts if len(rows)]
+
+
+def tilted(network: Network, schema: CodedSchema, codes: Codes, rng: np.random.Generator) -> dict[int, Tensor]:
+    """What has to be added to each column's log probabilities for drawn rows to have the frequencies of `codes`.
+
+    Small errors of each conditional add up along a row. Rows are drawn, and the logs of what is lacking are added, some
+    times: frequencies are counted with two rows more in each code.
+    """
+    n, many = len(codes), int(np.clip(4 * len(codes), *TILTED))
+    tilt = {at: torch.zeros(schema.books[at].size) for at in schema.coded}
+    for _ in range(ROUNDS):
+        empty = np.full((many, schema.n_columns), -1, np.int64)
+        made, _ = draw(network, schema, empty, rng, tilt=tilt)
+        for at, own in tilt.items():
+            wanted, found = (np.bincount(part[part >= 0], minlength=len(own)) for part in (codes[:, at], made[:, at]))
+            step = np.log((wanted / n + 2 / n) / (found / many + 2 / n))
+            tilt[at] = own + torch.from_numpy(PACE * step).float()
+    return tilt
 
 
 def bound(weights: NDArray[np.float64]) -> Tensor:

@@ -28,7 +28,14 @@ PILOTS, LEAST, MOST = 8, 4_000, 400_000
 BLOCK = 4096
 
 
-def chained(network: Network, schema: CodedSchema, n: int, weights: Weights, rng: np.random.Generator) -> Codes:
+def chained(
+    network: Network,
+    schema: CodedSchema,
+    n: int,
+    weights: Weights,
+    rng: np.random.Generator,
+    tilt: Mapping[int, torch.Tensor] | None = None,
+) -> Codes:
     """Codes drawn column by column, those with weights first.
 
     Where several columns have weights, rows of these columns alone are drawn first, each counting by the probability
@@ -38,9 +45,9 @@ def chained(network: Network, schema: CodedSchema, n: int, weights: Weights, rng
     if len(weights) > 1 and n:
         many = int(np.clip(PILOTS * n, LEAST, max(MOST, n)))
         pilots = np.full((many, schema.n_columns), -1, np.int64)
-        pilots, mass = autoregression.draw(network, schema, pilots, rng, weights=weights, only=list(weights))
+        pilots, mass = autoregression.draw(network, schema, pilots, rng, weights=weights, only=list(weights), tilt=tilt)
         empty = pilots[resampled(mass, n, rng)]
-    return autoregression.draw(network, schema, empty, rng, weights=weights)[0]
+    return autoregression.draw(network, schema, empty, rng, weights=weights, tilt=tilt)[0]
 
 
 @torch.inference_mode()

@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import torch
 from sklearn.base import TransformerMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
@@ -76,6 +77,9 @@ class Synthesizer(TransformerMixin, Application):  # type: ignore[misc]
     ----------
     autoencoder_ : Autoencoder
     method_ : str
+    tilt_ : dict of ndarray
+        For each column, by its position, what is added to the log probabilities of its codes for drawn rows to have the
+        frequencies of the training rows; empty where these were private.
 
     Notes
     -----
@@ -141,6 +145,7 @@ class Synthesizer(TransformerMixin, Application):  # type: ignore[misc]
                 f"autoencoder: {self.autoencoder_.code_!r} has no prior to draw from; use a VariationalAutoencoder"
             )
         self.method_ = method if self.autoencoder is None else "decoded" if prior else "masked"
+        self.tilt_ = self._tilted(X, seed) if self.method_ == "masked" else {}
         self.n_features_in_ = self.autoencoder_.n_features_in_
         self.seed_ = seed if self.privacy is None else 0
         return self
@@ -212,7 +217,7 @@ class Synthesizer(TransformerMixin, Application):  # type: ignore[misc]
         codes[holes] = -1
         weights = {at: np.append(np.ones(book.values), 0.0) for at, book in enumerate(schema.books) if book.missing}
         network = self.autoencoder_.network_
-        made, _ = autoregression.draw(network, schema, codes, rng, weights=weights)
+        made, _ = autoregression.draw(network, schema, codes, rng, weights=weights, tilt=self._tilt())
         cells = [schema.settled(at, u) for at, u in enumerate(schema.drawn(made, rng))]
         own = [values(kind, column) for kind, column in zip(schema.table.columns, source.each(), strict=True)]
         cells = [np.where(gone, new, old) for gone, new, old in zip(holes.T, cells, own, strict=True)]
@@ -259,9 +264,22 @@ class Synthesizer(TransformerMixin, Application):  # type: ignore[misc]
     # -- how ----------------------------------------------------------------------------------------------------------
 
     def _draw(self, schema: CodedSchema, weights: Any, rng: np.random.Generator) -> Draw:
-        way = chained if self.method_ == "masked" else decoded
-        network = self.autoencoder_.network_
-        return lambda n: way(network, schema, n, weights, rng)
+        network, tilt = self.autoencoder_.network_, self._tilt()
+        if self.method_ == "masked":
+            return lambda n: chained(network, schema, n, weights, rng, tilt)
+        return lambda n: decoded(network, schema, n, weights, rng)
+
+    def _tilted(self, X: Any, seed: int) -> dict[str, np.ndarray]:
+        """What brings the frequencies of the table back; nothing of private rows."""
+        inner, schema = self.autoencoder_, self._columns("fit")
+        if inner.privacy_ is not None:
+            return {}
+        rng = np.random.default_rng([seed, 1])
+        found = autoregression.tilted(inner.network_, schema, schema.codes(X), rng)
+        return {str(at): own.numpy() for at, own in found.items()}
+
+    def _tilt(self) -> dict[int, torch.Tensor]:
+        return {int(at): torch.from_numpy(own) for at, own in self.tilt_.items()}
 
     def _columns(self, name: str) -> CodedSchema:
         check_is_fitted(self, "autoencoder_")
