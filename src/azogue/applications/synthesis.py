@@ -79,7 +79,7 @@ class Synthesizer(TransformerMixin, Application):  # type: ignore[misc]
     method_ : str
     tilt_ : dict of ndarray
         For each column, by its position, what is added to the log probabilities of its codes for drawn rows to have the
-        frequencies of the training rows; empty where these were private.
+        frequencies of the training rows, where nothing is asked for; empty where these were private.
 
     Notes
     -----
@@ -217,7 +217,7 @@ class Synthesizer(TransformerMixin, Application):  # type: ignore[misc]
         codes[holes] = -1
         weights = {at: np.append(np.ones(book.values), 0.0) for at, book in enumerate(schema.books) if book.missing}
         network = self.autoencoder_.network_
-        made, _ = autoregression.draw(network, schema, codes, rng, weights=weights, tilt=self._tilt())
+        made, _ = autoregression.draw(network, schema, codes, rng, weights=weights)
         cells = [schema.settled(at, u) for at, u in enumerate(schema.drawn(made, rng))]
         own = [values(kind, column) for kind, column in zip(schema.table.columns, source.each(), strict=True)]
         cells = [np.where(gone, new, old) for gone, new, old in zip(holes.T, cells, own, strict=True)]
@@ -264,7 +264,8 @@ class Synthesizer(TransformerMixin, Application):  # type: ignore[misc]
     # -- how ----------------------------------------------------------------------------------------------------------
 
     def _draw(self, schema: CodedSchema, weights: Any, rng: np.random.Generator) -> Draw:
-        network, tilt = self.autoencoder_.network_, self._tilt()
+        network = self.autoencoder_.network_
+        tilt = None if weights else self._tilt()  # other frequencies are right where something is asked for
         if self.method_ == "masked":
             return lambda n: chained(network, schema, n, weights, rng, tilt)
         return lambda n: decoded(network, schema, n, weights, rng)

@@ -210,7 +210,7 @@ def parsed(texts: tuple[str, ...], names: list[Any]) -> dict[Any, Any]:
     Examples
     --------
     >>> parsed(("income=>50K", "age>=40", "age<50", "city=Jaén", "city="), ["age", "income", "city"])
-    {'income': ['>50K'], 'age': '>=40, <50', 'city': ['Jaén', None]}
+    {'income': ['>50K'], 'city': ['Jaén', None], 'age': '>=40, <50'}
     """
     values: dict[Any, list[Any]] = {}
     bounds: dict[Any, list[str]] = {}
