@@ -258,9 +258,7 @@ class Anonymizer(TransformerMixin, Application):  # type: ignore[misc]
             why = "a fitted autoencoder is used as it is" if frozen else "what protects would learn from others' rows"
             raise ValueError(f"method: {method!r} is not possible here: {why}; use 'reconstruct'")
         if method == "counterfactual" and not columns:
-            raise ValueError(
-                "method: 'counterfactual' is for tables, and labels that are columns of them"
-            )
+            raise ValueError("method: 'counterfactual' is for tables, and labels that are columns of them")
         if method in ("adversarial", "replace") and not hidden:
             raise ValueError(f"method: {method!r} needs sensitive labels; give sensitive=")
         if method == "replace" and (self.replace is None or table):

@@ -103,33 +103,39 @@ class Counterfactual:
     @classmethod
     def from_dict(cls, autoencoder: Autoencoder, data: dict[str, Any]) -> Self:
         """What `to_dict` wrote."""
-        return cls(autoencoder, **{**data, "whole": schema_from_dict(data["whole"])})
+        whole, pool = schema_from_dict(data["whole"]), np.asarray(data["pool"])
+        return cls(autoencoder, **{**data, "whole": cast("CodedSchema", whole), "pool": pool})
 
     # -- releasing ----------------------------------------------------------------------------------------------------
 
     def released(self, X: Any, strength: float, seed: int) -> Any:
         """Rows to release, in the user's schema.
 
-        Utility cells, and cells whose code stays the same, are those of X. A missing cell is a code like others, so
-        some are filled and others become missing, as they would be after the exchanged cells.
+        Utility cells are those of X, and so are categories that stay the same; numbers whose code stays are drawn
+        again within their bin (about a hundredth of the rows). A missing cell is a code like others: some are filled
+        and others become missing, as they would be after the exchanged cells.
         """
         schema: Any = self.autoencoder.schema_
         rows = in_order(X, self.places)
         source = read(rows)
-        codes = schema._read(source)
-        rng = Draws.of_rows(codes, seed)
-        level = rng.random((len(codes), codes.shape[1] + 1, 2))
-        codes = self._known(codes, rng)
-        drawn = np.array(self.pool)[rng.integers(len(self.pool))] if len(codes) else codes[:, : self.first]
+        read_codes = schema._read(source)
+        rng = Draws.of_rows(read_codes, seed)
+        level = rng.random((len(read_codes), read_codes.shape[1] + 1, 2))
+        codes = self._known(read_codes, rng)
+        drawn = self.pool[rng.integers(len(self.pool))] if len(codes) else codes[:, : self.first]
         given = np.where(level[:, :1, 0] < min(1.0, strength), drawn, codes[:, : self.first])
         blurred = min(1.0, BLUR * strength)
         made = np.concatenate([self._moved(part, blurred) for part in _parts(codes, given, level)] or [codes])
-        made[:, self.first : self.first + self.second] = codes[:, self.first : self.first + self.second]
+        whole = self.first + self.second
+        made[:, self.first : whole] = codes[:, self.first : whole]
         cells = []
         for at, (book, kind, column) in enumerate(zip(schema.books, schema.table.columns, source.each(), strict=True)):
             own = made[:, at]
             new = schema.settled(at, book.draw(np.where(own < 0, book.values, own), *level[:, at].T))
-            cells.append(np.where(own == codes[:, at], values(kind, column), new) if book.size else new)
+            stays = (own == read_codes[:, at]) & (own >= 0)
+            if book.size and (at < whole or not isinstance(kind, Numeric)):
+                new = np.where(stays, values(kind, column), new)
+            cells.append(new)
         back = [cells[at] for at in np.argsort(self.places)]
         return self.whole.write(back, read(X).rows)
 
@@ -152,7 +158,7 @@ class Counterfactual:
                         stays = uniform[:, -1, 0] >= blurred
                         new[:, at] = torch.where(stays, own[:, at], new[:, at])
                 for teller, told in ((before, own), (after, new)):
-                    rows = torch.nonzero(told[:, at] >= 0)[:, 0]
+                    rows = np.flatnonzero(told[:, at].numpy() >= 0)
                     if len(rows):
                         teller.tell(at, told[rows, at], rows)
         return new[:count].numpy()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from azogue.modalities import TableSchema
-from azogue.modalities.coded import CodedSchema
+from azogue.modalities import CodedSchema, TableSchema
 from azogue.plots import plot_reconstructions
 from azogue.report.looking import SHOWN, png_of
 
