@@ -38,6 +38,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/imputation.py
 	$(BIN)/python benchmarks/private.py
 	$(BIN)/python benchmarks/anonymization.py
+	$(BIN)/python benchmarks/synthesis.py
 	$(BIN)/python benchmarks/encryption.py
 
 docs: $(VENV)/.docs

@@ -248,7 +248,7 @@ def test_it_is_saved_with_what_it_needs(tmp_path):
     frame = table(200)
     frame.loc[::7, "score"] = np.nan
     models = [
-        (az.Anonymizer(sensitive="sex", utility="paid", random_state=0), frame, {}),
+        (az.Anonymizer(sensitive="sex", utility="paid", method="adversarial", random_state=0), frame, {}),
         (az.Anonymizer(random_state=0, replace=1), people(each=20)[0], {"sensitive": people(each=20)[2]}),
     ]
     for number, (model, X, told_of) in enumerate(models):
@@ -294,7 +294,10 @@ def test_the_audit_asks_for_the_columns_by_itself():
     [
         ({"sensitive": "age"}, r"sensitive 'age': there is no such column; the table has 'height', 'title'"),
         ({"sensitive": "same"}, r"sensitive: 'same' has the one value 'x' in all rows: nothing to tell apart"),
-        ({"method": "magic"}, r"method: expected one of auto, adversarial, average, replace, reconstruct, got 'magic'"),
+        (
+            {"method": "magic"},
+            r"method: expected one of auto, counterfactual, adversarial, average, replace, reconstruct, got 'magic'",
+        ),
         ({"method": "adversarial"}, r"method: 'adversarial' needs sensitive labels; give sensitive="),
         ({"strength": -1.0}, r"strength: expected a number of at least 0, got -1.0"),
         ({"noise": "much"}, r"noise: expected 'auto' or a number of at least 0, got 'much'"),

@@ -35,6 +35,7 @@ _HOMES = {
     "Denoiser": "azogue.applications",
     "Cipher": "azogue.applications",
     "NeuralCipher": "azogue.applications",
+    "Synthesizer": "azogue.applications",
     "Axes": "azogue.session",
     "autoencode": "azogue.shortcuts",
     "fit_together": "azogue.populations",
@@ -55,6 +56,7 @@ _HOMES = {
     "Dense": "azogue.layers",
     "Dropout": "azogue.layers",
     "LayerNorm": "azogue.layers",
+    "Residual": "azogue.layers",
     "BatchNorm": "azogue.layers",
     "Bottleneck": "azogue.layers",
     "Output": "azogue.layers",
@@ -96,6 +98,7 @@ if TYPE_CHECKING:
         Denoiser,
         Imputer,
         NeuralCipher,
+        Synthesizer,
     )
     from azogue.autoencoder import Autoencoder
     from azogue.contract import check_autoencoder
@@ -115,6 +118,7 @@ if TYPE_CHECKING:
         Pool,
         Recurrent,
         Repeat,
+        Residual,
         Restore,
         Upsample,
     )

@@ -27,6 +27,7 @@ from azogue.layers import (
     Pool,
     Recurrent,
     Repeat,
+    Residual,
     Restore,
     Shape,
     Stack,
@@ -34,7 +35,7 @@ from azogue.layers import (
     shapes,
     work_of,
 )
-from azogue.modules import NORMS, Chain, DenseModule, DropoutModule, Foreign, Skip, TiedModule
+from azogue.modules import NORMS, Chain, DenseModule, DropoutModule, Foreign, ResidualModule, Skip, TiedModule
 from azogue.network import CodeLayer, Network
 from azogue.positional import (
     CHANNEL_NORMS,
@@ -69,6 +70,7 @@ def _norm(kind: str, shape: Shape, **options: float) -> nn.Module:
 _MODULES: dict[type[Layer], Callable[..., nn.Module]] = {
     Dense: lambda layer, shape, rng, gain, _: DenseModule(math.prod(shape), layer, rng, gain),
     Bottleneck: lambda layer, shape, rng, gain, _: DenseModule(math.prod(shape), layer, rng, gain),
+    Residual: lambda layer, shape, rng, _, at: ResidualModule(shape[0], layer, rng, f"residual/{at}"),
     Restore: lambda layer, shape, rng, gain, _: DenseModule(math.prod(shape), layer, rng, gain),
     Conv: lambda layer, shape, rng, gain, _: ConvModule(shape, layer, rng, gain),
     ConvTranspose: lambda layer, shape, rng, gain, _: ConvTransposeModule(shape, layer, rng, gain),

@@ -177,6 +177,47 @@ class Categorical(Head):
         return self._each(cells).sum(-1)
 
 
+@dataclass(frozen=True, repr=False)
+class SpreadCategorical(Categorical):
+    """A column of categories whose last `read` slots are for the encoder alone, at no cost.
+
+    Parameters
+    ----------
+    read : int
+    """
+
+    read: int = 0
+
+    def _own(self, slots: Tensor) -> Tensor:
+        return slots[..., : slots.shape[-1] - self.read]
+
+    def _back(self, own: Tensor) -> Tensor:
+        """Slots of the categories → all slots, 0 where the encoder alone reads."""
+        return own if not self.read else _pad(own, self.read)
+
+    def link(self, raw: Tensor) -> Tensor:
+        return self._back(super().link(self._own(raw)))
+
+    def loss(self, raw: Tensor, x: Tensor) -> Tensor:
+        return super().loss(self._own(raw), self._own(x))
+
+    def gradient(self, raw: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        cells, slope = super().gradient(self._own(raw), self._own(x))
+        return cells, self._back(slope)
+
+    def pull(self, delta: Tensor, raw: Tensor, out: Tensor) -> Tensor:
+        return self._back(super().pull(self._own(delta), self._own(raw), self._own(out)))
+
+    def per_column(self, cells: Tensor) -> Tensor:
+        return super().per_column(self._own(cells))
+
+
+def _pad(slots: Tensor, count: int) -> Tensor:
+    from torch.nn.functional import pad
+
+    return pad(slots, (0, count))
+
+
 class Poisson(Head):
     """Counts, one slot each: exponential link, `λ − x log λ + log x!` in nats."""
 

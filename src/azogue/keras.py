@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from azogue.codes import Gaussian, Point
 from azogue.keras_module import KerasModule, copied, drawing, keras_on_torch
 from azogue.layers import ACTIVATIONS
-from azogue.modules import BatchNormModule, DenseModule, DropoutModule, Foreign, LayerNormModule
+from azogue.modules import BatchNormModule, DenseModule, DropoutModule, Foreign, LayerNormModule, ResidualModule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -149,6 +149,9 @@ class _Writer:
             return layers.Dropout(step.rate, name=name, dtype=self.dtype)(x)
         if isinstance(step, (BatchNormModule, LayerNormModule)):
             return self._norm(step, x, name)
+        if isinstance(step, ResidualModule):
+            change = self._dense(step.dense, self._norm(step.norm, x, f"{name}_norm"), name, step.dense.activation)
+            return layers.Add(name=f"{name}_sum", dtype=self.dtype)([x, change])
         if isinstance(step, KerasModule):
             return _named(copied(step.model), name)(x)
         return self._wrapped(_Still(cast("Foreign", step).module), x, name, units)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from azogue.activations import activate
-from azogue.layers import Bottleneck, Dense, Restore
+from azogue.layers import Bottleneck, Dense, Residual, Restore
 from azogue.recipe import Rng, Rngs
 
 if TYPE_CHECKING:
@@ -141,6 +141,19 @@ class LayerNormModule(nn.LayerNorm):
 
     def forward(self, x: Tensor, rng: Rng | None) -> Tensor:  # type: ignore[override]
         return super().forward(x)
+
+
+class ResidualModule(nn.Module):
+    """`x + dropout(activation(W norm(x) + b))`."""
+
+    def __init__(self, width: int, spec: Residual, rng: Rng, stream: str) -> None:
+        super().__init__()
+        self.norm = LayerNormModule(width)
+        self.dense = DenseModule(width, Dense(width, spec.activation), rng)
+        self.dropout = DropoutModule(spec.rate, stream)
+
+    def forward(self, x: Tensor, rng: Rng | None) -> Tensor:
+        return cast("Tensor", x + self.dropout(self.dense(self.norm(x, rng), rng), rng))
 
 
 class BatchNormModule(nn.BatchNorm1d):

@@ -7,6 +7,7 @@ from azogue.applications.denoising import Denoiser
 from azogue.applications.imputation import Imputer
 from azogue.applications.neighbors import AEkNNClassifier, AEkNNRegressor
 from azogue.applications.neural_cipher import NeuralCipher
+from azogue.applications.synthesis import Synthesizer
 
 __all__ = [
     "AEkNNClassifier",
@@ -17,4 +18,5 @@ __all__ = [
     "Denoiser",
     "Imputer",
     "NeuralCipher",
+    "Synthesizer",
 ]

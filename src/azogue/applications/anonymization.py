@@ -13,6 +13,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from azogue.applications.censoring import averaged, censored, neutral, reconstructing
+from azogue.applications.counterfactual import Counterfactual
 from azogue.applications.labelling import Label, dropped, labels, named
 from azogue.applications.owner import Application, unfitted
 from azogue.applications.releasing import Draws, assembled, drawn, mapped, seen, usual
@@ -23,7 +24,7 @@ from azogue.privacy import PrivacyReport, audit
 from azogue.session import as_seed
 from azogue.validation import remember_columns
 
-METHODS = "auto", "adversarial", "average", "replace", "reconstruct"
+METHODS = "auto", "counterfactual", "adversarial", "average", "replace", "reconstruct"
 #: Noise on released numbers in scaled units: of tables, where it hides last digits; of rows that are replaced, where it
 #: hides which; and of everything else.
 FINE, SLIGHT, COARSE = 0.05, 0.1, 0.25
@@ -37,6 +38,9 @@ class Anonymizer(TransformerMixin, Application):  # type: ignore[misc]
 
     What comes out is pseudonymised, never anonymous: `audit` says what attackers find in it.
 
+    - `"counterfactual"` (tables whose labels are columns): a network learns how likely each value of a column is after
+      the columns before it, the sensitive ones first. Each row gets sensitive cells drawn from other rows, and its
+      other cells become what they would be after those, moved as little as may be; utility columns stay as they are.
     - `"adversarial"` (tables with sensitive labels): an autoencoder minimises the error of reconstruction, a weight
       times the surprise of a judge that helps (for each utility label), and `strength` times 16 times what a judge
       against it still tells of each sensitive label. Sensitive columns are no input, and come back drawn from other
@@ -60,7 +64,7 @@ class Anonymizer(TransformerMixin, Application):  # type: ignore[misc]
         What must not be told; or labels given to `fit`. With neither, each row's own identity is what is hidden.
     utility : column name or position, list of them, or None
         What must still be told; or labels given to `fit`.
-    method : {"auto", "adversarial", "average", "replace", "reconstruct"}
+    method : {"auto", "counterfactual", "adversarial", "average", "replace", "reconstruct"}
     strength : float
         How much is given up for it, at least 0; see `tradeoff`.
     noise : float or "auto"
@@ -136,14 +140,22 @@ class Anonymizer(TransformerMixin, Application):  # type: ignore[misc]
         hidden = labels(asked, X, rows, "sensitive", table)
         kept = labels(self.utility if utility is None else utility, X, rows, "utility", table)
         self._check(rows)
-        self.method_ = self._method(table, hidden)
+        self.method_ = self._method(table, hidden, kept)
         self.sensitive_, self.utility_ = [str(one.name) for one in hidden], [str(one.name) for one in kept]
         self.redrawn_ = sorted(one.column for one in hidden if one.column is not None)
         self.intact_ = sorted(one.column for one in kept if one.column is not None and one.column not in self.redrawn_)
         if table and self._apart and len(self._apart) == self.n_features_in_:
             raise ValueError("sensitive, utility: these are all columns; there is nothing left to release")
-        self._learn(dropped(X, self._apart), hidden, kept, seed)
         self.seed_ = seed
+        self.counterfactual_: Any = None
+        self.whole_: Any = None
+        self.replacement_: Any = None
+        if self.method_ == "counterfactual":
+            shared = {**self._shared(self.modality), "random_state": seed}
+            model = Counterfactual.learned(self.autoencoder, X, hidden, kept, **shared)
+            self.autoencoder_, self.counterfactual_ = model.autoencoder, model.to_dict()
+            return self
+        self._learn(dropped(X, self._apart), hidden, kept, seed)
         if table:
             self._remember(X)
         return self
@@ -151,11 +163,14 @@ class Anonymizer(TransformerMixin, Application):  # type: ignore[misc]
     def transform(self, X: Any) -> Any:
         """Rows to release, in the schema or shape of `X`.
 
-        A row always gives the same release, whatever the others are. Sensitive columns of `X` are not read, but for
-        their places.
+        A row always gives the same release, whatever the others are. Sensitive columns of `X` are read by the method
+        "counterfactual" alone; where they are missing or unknown, it draws them by how likely they are.
         """
         check_is_fitted(self, "autoencoder_")
         remember_columns(self, X, reset=False)
+        if self.method_ == "counterfactual":
+            model = Counterfactual.from_dict(self.autoencoder_, self.counterfactual_)
+            return model.released(X, self.strength, self.seed_)
         if self._kind(X) == "table":
             return self._table(X)
         rng = Draws.of_rows(self.autoencoder_.schema_.pack(X).x.numpy(), self.seed_)
@@ -232,17 +247,20 @@ class Anonymizer(TransformerMixin, Application):  # type: ignore[misc]
         if rows < 2:
             raise ValueError(f"fit: expected at least 2 rows, got {rows} sample")
 
-    def _method(self, table: bool, hidden: list[Label]) -> str:
+    def _method(self, table: bool, hidden: list[Label], kept: list[Label]) -> str:
         frozen = isinstance(self.autoencoder, FrozenEstimator)
         if frozen and self.epsilon is not None:
             raise ValueError("epsilon: nothing is trained where the autoencoder is fitted already; give it unfitted")
-        usual_one = "adversarial" if table and hidden else "average"
+        columns = table and hidden and all(one.column is not None for one in hidden + kept)
+        usual_one = "counterfactual" if columns else "adversarial" if table and hidden else "average"
         usual_one = "replace" if self.replace is not None else usual_one
         usual_one = "reconstruct" if frozen or self.epsilon is not None else usual_one
         method = usual_one if self.method == "auto" else self.method
         if method != "reconstruct" and (frozen or self.epsilon is not None):
             why = "a fitted autoencoder is used as it is" if frozen else "what protects would learn from others' rows"
             raise ValueError(f"method: {method!r} is not possible here: {why}; use 'reconstruct'")
+        if method == "counterfactual" and not columns:
+            raise ValueError("method: 'counterfactual' is for tables, and labels that are columns of them")
         if method in ("adversarial", "replace") and not hidden:
             raise ValueError(f"method: {method!r} needs sensitive labels; give sensitive=")
         if method == "replace" and (self.replace is None or table):
@@ -252,7 +270,6 @@ class Anonymizer(TransformerMixin, Application):  # type: ignore[misc]
     def _learn(self, X: Any, hidden: list[Label], kept: list[Label], seed: int) -> None:
         unfitted(None if isinstance(self.autoencoder, FrozenEstimator) else self.autoencoder)
         shared = {**self._shared(self.modality), "random_state": seed}
-        self.replacement_ = None
         if isinstance(self.autoencoder, FrozenEstimator) or self.method_ == "reconstruct":
             self.autoencoder_ = reconstructing(self.autoencoder, X, shared, seed, self.epsilon, self.delta)
         elif self.method_ == "adversarial":
@@ -274,7 +291,6 @@ class Anonymizer(TransformerMixin, Application):  # type: ignore[misc]
         batch = schema.pack(dropped(X, self._apart))
         made = drawn(reflected([self.autoencoder_], batch), schema, self._level(), rng)
         self.usual_ = usual(made, batch, schema)
-        self.whole_: Any = None
         if self._apart:
             whole: Any = as_modality(self.modality, self.scaling, X).fit(X)
             packed = whole.pack(X).take(torch.from_numpy(rng.permutation(len(batch))[:POOL]))

@@ -141,7 +141,7 @@ def _opened(path: str, asked: Hiding) -> Anonymizer:
 
 def _kind(model: Anonymizer) -> str:
     kind: str = model.autoencoder_.schema_.to_dict()["modality"]
-    return kind
+    return "table" if kind == "coded" else kind
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -250,7 +250,7 @@ def _fitting(given: Given, names: list[str], labels: dict[str, Any], say: Say) -
         raise ValueError(f"{given.path}: lacks the column{'s' * (len(needed) > 1)} {', '.join(needed[:10])}")
     for name in lacking:
         say(f"azogue: {given.path}: has no column {name}, so none is released")
-        table = table.append_column(name, pa.nulls(len(table), pa.float64()))
+        table = table.append_column(name, pa.nulls(len(table)))
     if extra := [name for name in table.column_names if name not in names]:
         say(f"azogue: {given.path}: {', '.join(extra[:10])}: not learned from, left out")
     if lacking:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from azogue.cli import evaluating, safekeeping
+from azogue.cli import evaluating, safekeeping, synthesizing
 from azogue.cli.options import (
     Cells,
     Data,
@@ -396,5 +396,5 @@ def tour(
     emit(result, json_, touring.table(result))
 
 
-for _verb in (evaluating.evaluate, safekeeping.encrypt, safekeeping.decrypt):
+for _verb in (evaluating.evaluate, safekeeping.encrypt, safekeeping.decrypt, synthesizing.sample):
     app.command()(_verb)

@@ -110,6 +110,7 @@ def _held(given: Given) -> str:
 def for_model(path: str, reading: Reading, schema: Any) -> Given:
     """What a fitted model is to look at: read as its data were."""
     kind = schema.to_dict()["modality"]
+    kind = "table" if kind == "coded" else kind
     columns = schema.describe()
     texts = [column["name"] for column in columns if column["kind"].startswith("categorical")]
     given = read(path, reading, kind, True, [name for name in texts if isinstance(name, str)])

@@ -331,7 +331,7 @@ def facts(path: str) -> dict[str, Any]:
         "network": repr(inner.network_spec_) if inner.network_spec_ is not None else "a pair of modules",
         "code": f"{inner.code_size_} units",
         "objective": repr(inner.recipe_.objective),
-        **(columns if kind == "table" else {"a row": row_of(inner.schema_)}),
+        **(columns if kind in ("table", "coded") else {"a row": row_of(inner.schema_)}),
         "parameters": sum(p.numel() for p in inner.network_.parameters()),
         "epochs": len(inner.history_),
         "loss": inner.history_[-1].get("loss") if inner.history_ else None,

@@ -5,7 +5,7 @@ where a cell was changed. Sizes are in scaled units, and nothing is drawn but fr
 """
 
 from azogue.corruptions.base import Corruption, Paired
-from azogue.corruptions.cells import Hiding, Masking, Ones, SaltPepper, Swap, Zeros
+from azogue.corruptions.cells import Following, Hiding, Masking, Ones, SaltPepper, Swap, Zeros
 from azogue.corruptions.mixtures import Mixture, Recording
 from azogue.corruptions.noises import Cauchy, Clipped, Gaussian, Levels
 from azogue.corruptions.spots import BlindSpot, Blocks, FurtherImpulses, Impulses, Positional
@@ -17,6 +17,7 @@ __all__ = [
     "Cauchy",
     "Clipped",
     "Corruption",
+    "Following",
     "FurtherImpulses",
     "Gaussian",
     "Hiding",

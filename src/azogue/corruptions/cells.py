@@ -151,3 +151,41 @@ class Hiding(Masking):
     """
 
     blind: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, repr=False)
+class Following(Corruption):
+    """Hide, in each row, all columns from a drawn one on; what is learned is to tell columns from those before them.
+
+    Parameters
+    ----------
+    first : int
+        Columns at the beginning that are always seen.
+
+    Examples
+    --------
+    >>> import torch
+    >>> seen, counted = Following(1).show(torch.tensor([[1.0, 2.0, 3.0, 4.0]]), None, Rng(3), None, (4,))
+    >>> seen
+    tensor([[1., 2., 0., 0.]])
+    >>> counted
+    tensor([[False, False,  True,  True]])
+    """
+
+    first: int = 0
+
+    whole_cells: ClassVar[bool] = True
+    blind: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if isinstance(self.first, bool) or not isinstance(self.first, int) or self.first < 0:
+            raise ValueError(f"Following: first must be a whole number of at least 0, got {self.first!r}")
+
+    def __call__(self, x: Tensor, rng: Rng, columns: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        import torch
+
+        place = torch.arange(x.shape[1], device=x.device) if columns is None else columns
+        free = max(1, int(place.max()) + 1 - self.first)
+        start = self.first + (uniform(x[:, :1], rng, "corruption/place") * free).floor()
+        touched = place[None, :] >= start
+        return x.masked_fill(touched, 0.0), touched

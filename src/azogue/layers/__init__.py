@@ -7,7 +7,7 @@ network means (its code layer, its way back) is decided in one place, `as_networ
 """
 
 from azogue.layers.base import ACTIVATIONS, Input, Layer, Output, Shape, Stack, check_activation
-from azogue.layers.dense import SIZED, BatchNorm, Bottleneck, Dense, Dropout, Flatten, LayerNorm, Restore
+from azogue.layers.dense import SIZED, BatchNorm, Bottleneck, Dense, Dropout, Flatten, LayerNorm, Residual, Restore
 from azogue.layers.networks import (
     HIDDEN,
     NetworkSpec,
@@ -40,6 +40,7 @@ __all__ = [
     "Pool",
     "Recurrent",
     "Repeat",
+    "Residual",
     "Restore",
     "Shape",
     "Stack",

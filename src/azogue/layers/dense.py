@@ -182,6 +182,43 @@ class BatchNorm(Layer):
 
 
 @dataclass(frozen=True, repr=False)
+class Residual(Layer):
+    """What is added to the values of a row: `x + dropout(activation(W norm(x) + b))`, of as many values.
+
+    The norm is that of `LayerNorm`, in front of the matrix, so that deep stacks train from the start.
+
+    Parameters
+    ----------
+    activation : str
+    rate : float
+        Of the dropout, 0 for none.
+
+    References
+    ----------
+    He, Zhang, Ren & Sun (2016), Identity mappings in deep residual networks, ECCV.
+
+    Examples
+    --------
+    >>> from azogue.layers import as_network
+    >>> as_network(Dense(8) + Residual() + Dense(2), rows=100, width=4)
+    Input() + Dense(8) + Residual() + Dense(2) + Dense(8) + Residual() + Output()
+    """
+
+    activation: str = "silu"
+    rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_activation(self.activation, "Residual")
+        if not 0.0 <= self.rate < 1.0:
+            raise ValueError(f"Residual: rate must lie in [0, 1), got {self.rate!r}")
+
+    def count(self, shape: Shape) -> int:
+        if len(shape) > 1:
+            raise ValueError(f"Residual: takes rows of one dimension, got {shape}; put it behind a Dense layer")
+        return math.prod(shape) ** 2
+
+
+@dataclass(frozen=True, repr=False)
 class Flatten(Layer):
     """All values of a row in one line; a `Dense` layer does so by itself.
 

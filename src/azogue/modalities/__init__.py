@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from azogue.modalities.base import Demand, Modality, Schema
+from azogue.modalities.coded import Coded, CodedSchema
 from azogue.modalities.image import Image, ImageSchema
 from azogue.modalities.sequence import Sequence, SequenceSchema
 from azogue.modalities.table import Table, TableSchema
@@ -16,6 +17,8 @@ from azogue.modalities.text import schema_from_dict as text_from_dict
 from azogue.modalities.waves import wave_files
 
 __all__ = [
+    "Coded",
+    "CodedSchema",
     "Demand",
     "Image",
     "ImageSchema",
@@ -38,6 +41,7 @@ _NAMED: dict[str, Callable[[str], Modality]] = {
     "text": lambda _: Text(),
 }
 _SCHEMAS: dict[str, Callable[[dict[str, Any]], Schema]] = {
+    "coded": CodedSchema.from_dict,
     "table": TableSchema.from_dict,
     "image": ImageSchema.from_dict,
     "sequence": SequenceSchema.from_dict,

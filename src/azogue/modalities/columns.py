@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from azogue.modalities.dtypes import family, value_family
 from azogue.modalities.kinds import Absent, Kind, Missing, plain_values, value_array
-from azogue.modalities.numeric import Numeric
+from azogue.modalities.numeric import Numeric, infinity
 from azogue.modalities.reading import Column
 from azogue.modalities.scaling import Affine, Floats, Knots, Policy
 
@@ -150,6 +150,20 @@ def fit_kind(column: Column, policy: Policy, smooth: bool) -> Kind:
     """What the column is, by its type."""
     fit = _FITTED.get(str(family(column.type)))
     return Numeric.fit(column, policy, smooth) if fit is None else fit(column)
+
+
+def values(kind: Kind, column: Column) -> Floats:
+    """What a column holds as numbers: `u` of numeric ones, 0 and 1, numbers of categories; NaN where missing."""
+    if isinstance(kind, Categorical):
+        found = kind.codes(column).astype(np.float64)
+        found[found < 0] = np.nan
+        return found
+    if isinstance(kind, Numeric):
+        u = kind.floats(kind.align(column), slice(None))
+        if np.isinf(u).any():
+            raise infinity(column.label)
+        return u
+    return column.floats()
 
 
 def kind_from_dict(data: dict[str, Any]) -> Kind:

@@ -149,7 +149,7 @@ def _whole_grid(column: Column, plain: bool) -> tuple[int, float]:
         return 0, 1.0
     low, high = int(seen.min()), int(seen.max())
     if temporal:
-        return low, float(coarsest_unit(seen, low, _tick(column.type)))
+        return low, float(coarsest_unit(seen, low, tick(column.type)))
     return (low if max(-low, high) > _WHOLE else 0), 1.0
 
 
@@ -195,7 +195,7 @@ def _check_closed(label: Label, low: float, high: float, policy: Policy) -> None
         )
 
 
-def _tick(kind: pa.DataType) -> int:
+def tick(kind: pa.DataType) -> int:
     """Nanoseconds of one tick of a temporal type."""
     if pa.types.is_date(kind):
         return _DAY if pa.types.is_date32(kind) else 10**6
@@ -206,7 +206,7 @@ def _limits(kind: pa.DataType, dtype: np.dtype[Any]) -> tuple[int, int]:
     """The least and the largest whole number of a type; dates stay within the years 1 to 9999."""
     word = np.iinfo(dtype)
     if pa.types.is_date(kind):
-        return -719_162 * (_DAY // _tick(kind)), 2_932_896 * (_DAY // _tick(kind))
+        return -719_162 * (_DAY // tick(kind)), 2_932_896 * (_DAY // tick(kind))
     if pa.types.is_time(kind):
-        return 0, _DAY // _tick(kind) - 1
+        return 0, _DAY // tick(kind) - 1
     return int(word.min) + (family(kind) in TEMPORAL), int(word.max)

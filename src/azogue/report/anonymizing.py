@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from azogue.modalities import TableSchema
+from azogue.modalities import CodedSchema, TableSchema
 from azogue.plots import plot_reconstructions
 from azogue.report.looking import SHOWN, png_of
 
@@ -110,11 +110,17 @@ def method_section(model: Anonymizer, found: PrivacyReport) -> Section:
         facts["no attacker asked for"] = f"{', '.join(quiet)}: these rows came without"
     if model.guarantee_ is not None:
         facts["guarantee"] = model.guarantee_.statement()
+    if model.method_ == "counterfactual":
+        how = (
+            "Each row got sensitive cells of other rows, and its other cells became what they would be after those, "
+            "moved as little as may be: many stay as they were."
+        )
+    else:
+        how = "Which cells are missing stays as it is."
     return {
         "title": "Method",
-        "text": "Released rows are pseudonymised: each belongs to one original row. Which cells are missing stays as "
-        "it is. The model file holds quantiles, categories and sensitive cells of the rows; keep it as safe as they "
-        "are.",
+        "text": f"Released rows are pseudonymised: each belongs to one original row. {how} The model file holds "
+        "quantiles, categories and sensitive cells of the rows; keep it as safe as they are.",
         "facts": facts,
     }
 
@@ -128,7 +134,7 @@ class _Releasing:
 
 def before_section(model: Anonymizer, X: Any) -> Section | None:
     """The first windows or pictures, and what is released of them."""
-    if isinstance(model.autoencoder_.schema_, TableSchema):
+    if isinstance(model.autoencoder_.schema_, (TableSchema, CodedSchema)):
         return None
     drawn = png_of(plot_reconstructions(_Releasing(model), X, SHOWN))
     return {"title": "Before and after", "images": [["The first rows, and what is released of them", drawn]]}

@@ -51,10 +51,17 @@ def precision_for(precision: str, device: torch.device, spec: NetworkSpec | None
     wide = bool(hidden) and min(width, max(hidden)) >= 256
     seen = zip(spec.encoder, shapes(spec.encoder, spec.shape), strict=False) if spec.shape else ()
     filtered = any(isinstance(layer, Conv) and layer.work(shape) >= CONVOLVED for layer, shape in seen)
-    return "bfloat16" if (wide or filtered) and _fast_bfloat16(device) else "float32"
+    return "bfloat16" if (wide or filtered) and fast_bfloat16(device) else "float32"
 
 
-def _fast_bfloat16(device: torch.device) -> bool:
+def fast_products(device: torch.device) -> bool:
+    """Whether products alone, without what is between them, are faster in bfloat16 there."""
+    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return fast_bfloat16(device) or (device.type == "cpu" and probe is not None and bool(probe()))
+
+
+def fast_bfloat16(device: torch.device) -> bool:
+    """Whether products of matrices are faster in bfloat16 there."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
     probe = getattr(torch.cpu, "_is_amx_tile_supported", None)

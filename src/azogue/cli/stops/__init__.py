@@ -12,6 +12,18 @@ from azogue.cli.stops.perceiving import perceive
 from azogue.cli.stops.restoring import denoise, impute
 from azogue.cli.stops.sealing import encrypt
 from azogue.cli.stops.shared import Stop
+from azogue.cli.stops.synthesizing import synthesise
 
 #: In order. A later use adds its function here.
-STOPS: list[Callable[[Path], Stop]] = [reduce, detect, denoise, impute, anonymise, encrypt, imagine, perceive, keep]
+STOPS: list[Callable[[Path], Stop]] = [
+    reduce,
+    detect,
+    denoise,
+    impute,
+    anonymise,
+    encrypt,
+    synthesise,
+    imagine,
+    perceive,
+    keep,
+]

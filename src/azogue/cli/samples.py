@@ -1,0 +1,237 @@
+"""`azogue sample`: fit a synthesizer or open one, read what is asked for, draw rows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from azogue.applications import Synthesizer
+from azogue.applications.conditioning import conditions
+from azogue.autoencoder import Autoencoder
+from azogue.cli import data, models, results, tables
+from azogue.cli.options import Cells, Reading
+from azogue.cli.results import Made, Say
+from azogue.modalities import Coded, CodedSchema
+
+#: Behind the column's name.
+_SIGN = re.compile(r"\s*(>=|<=|!=|==|=|>|<)\s*(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is drawn, and how it is learned.
+
+    Parameters
+    ----------
+    n : int
+    where, constraints : tuple of str
+    method : str
+    epsilon : float or None
+    save : str or None
+    seed : int or None
+    """
+
+    n: int
+    where: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+    method: str = "auto"
+    epsilon: float | None = None
+    save: str | None = None
+    seed: int | None = None
+
+    def fitting(self) -> list[str]:
+        """The options of fitting that say something."""
+        told = {
+            "--constraint": self.constraints,
+            "--method": self.method != "auto",
+            "--epsilon": self.epsilon is not None,
+            "--save": self.save,
+        }
+        return [name for name, value in told.items() if value]
+
+
+def sample(path: str, output: str | None, asked: Asked, reading: Cells, say: Say) -> tuple[Made, dict[str, Any], str]:
+    """Draw rows like those of `path`.
+
+    Parameters
+    ----------
+    path : str
+        A model, or a table to fit a synthesizer on.
+    output : str or None
+    asked, reading : options of the command line
+    say : callable
+        Told what the user should know.
+
+    Returns
+    -------
+    made, facts, text
+        The rows that are still to be written; what JSON says besides; and what people read of them.
+
+    Raises
+    ------
+    ValueError
+        Naming the file or the option, and what is wrong with it.
+    """
+    models.check_ending(asked.save)
+    if asked.save is not None:
+        tables.check_output(asked.save, path, output, stream=False)
+    if path.endswith(models.ENDING):
+        model = _opened(path, asked)
+    else:
+        results.check(output, "table", path, path)
+        model = _unfitted(asked)
+        X = _read(path, reading, asked, say)
+        models.quietly(_foreseen, X, asked, about=path)
+        models.quietly(_fit, model, X, about=path)
+        if model.autoencoder_.stopped_ == "interrupted":
+            raise KeyboardInterrupt
+        if asked.save is not None:
+            model.save(asked.save)
+            say(f"azogue: the synthesizer is in {asked.save}; it holds bounds and categories of the rows")
+    drawn = models.quietly(_drawn, model, asked, about=path)
+    if path.endswith(models.ENDING):
+        results.check(output, _way(drawn), path, path)
+    guarantee = getattr(model, "guarantee_", None)
+    facts = {
+        "kind": "synthetic",
+        "method": getattr(model, "method_", "decoded"),
+        "where": list(asked.where),
+        "guarantee": None if guarantee is None else guarantee.statement(),
+    }
+    text = "" if guarantee is None else f"azogue: {guarantee.statement()}"
+    return Made(_way(drawn), drawn, len(drawn), path), facts, text
+
+
+def rows_of(made: Made) -> dict[str, Any]:
+    """The rows as JSON values."""
+    table = results.as_table(made)
+    return {"columns": table.column_names, "rows": models.json_rows(table)}
+
+
+# -- the model ---------------------------------------------------------------------------------------------------------
+
+
+def _opened(path: str, asked: Asked) -> Any:
+    model = models.known(path)
+    if not isinstance(model, (Synthesizer, Autoencoder)):
+        raise ValueError(f"{path}: holds {models.named(model)}; sample takes what azogue sample --save or fit wrote")
+    if said := asked.fitting():
+        raise ValueError(f"{path} is trained already; leave {', '.join(said)} out")
+    if isinstance(model, Autoencoder) and not model.code_.has_prior:
+        raise ValueError(
+            f"{path}: holds {models.named(model)}, whose code has no prior to draw from; fit --variant variational has "
+            "one, and azogue sample learns from the data itself"
+        )
+    return model
+
+
+def _unfitted(asked: Asked) -> Synthesizer:
+    privacy = None
+    if asked.epsilon is not None:
+        from azogue.private import Privacy
+
+        privacy = Privacy(asked.epsilon)
+    return Synthesizer(
+        method=asked.method, constraints=asked.constraints, privacy=privacy, random_state=asked.seed, verbose=1
+    )
+
+
+def _fit(model: Synthesizer, X: Any) -> None:
+    try:
+        model.fit(X)
+    except ImportError as error:  # an extra that is not installed
+        raise ValueError(str(error)) from error
+
+
+def _read(path: str, reading: Cells, asked: Asked, say: Say) -> Any:
+    """The table; that the columns of conditions are there is known before anything is trained."""
+    given = data.read(path, Reading(**vars(reading)), "table")
+    if not len(given.X):
+        raise ValueError(f"{path}: has no rows")
+    if isinstance(given.X, pa.Table):
+        models.advised(given, say)
+    elif given.X.dtype.kind not in "biufmM":
+        raise ValueError(f"{path}: an array of {given.X.dtype} is no table of numbers")
+    return given.X
+
+
+def _foreseen(X: Any, asked: Asked) -> None:
+    """Refuse what no row can satisfy before anything is trained."""
+    if asked.where:
+        schema = Coded().fit(X)
+        conditions(_where(asked, schema), schema)
+
+
+def _where(asked: Asked, schema: CodedSchema) -> dict[Any, Any]:
+    """The conditions, by name, or by position where columns have none."""
+    if schema.names is not None:
+        return parsed(asked.where, schema.labels)
+    found = parsed(asked.where, list(range(1, schema.n_columns + 1)))
+    return {name - 1: condition for name, condition in found.items()}
+
+
+def _drawn(model: Any, asked: Asked) -> Any:
+    schema: Any = (model.autoencoder_ if isinstance(model, Synthesizer) else model).schema_
+    if asked.where and not (isinstance(model, Synthesizer) and isinstance(schema, CodedSchema)):
+        raise ValueError("--where is for tables, and models that azogue sample --save wrote")
+    if not isinstance(model, Synthesizer):
+        return model.sample(max(asked.n, 1), random_state=asked.seed)
+    if not asked.where:
+        return model.sample(asked.n, random_state=asked.seed)
+    return model.sample(asked.n, where=_where(asked, schema), random_state=asked.seed)
+
+
+def _way(drawn: Any) -> str:
+    """How what was drawn can be written."""
+    if isinstance(drawn, list):
+        return "texts" if drawn and isinstance(drawn[0], str) else "sounds"
+    if isinstance(drawn, np.ndarray) and drawn.ndim > 2:
+        return results.way_of_pictures(str(drawn.dtype), drawn.shape) if drawn.dtype == np.uint8 else "array"
+    return "table"
+
+
+# -- what is asked for -------------------------------------------------------------------------------------------------
+
+
+def parsed(texts: tuple[str, ...], names: list[Any]) -> dict[Any, Any]:
+    """`("sex=Male", "age>=40", "age<50")` → what `Synthesizer.sample(where=)` takes.
+
+    The longest name that a text begins with is its column, so that names may hold signs themselves.
+
+    Raises
+    ------
+    ValueError
+        For texts that name no column or no sign, in one line.
+
+    Examples
+    --------
+    >>> parsed(("income=>50K", "age>=40", "age<50", "city=Jaén", "city="), ["age", "income", "city"])
+    {'income': ['>50K'], 'city': ['Jaén', None], 'age': '>=40, <50'}
+    """
+    values: dict[Any, list[Any]] = {}
+    bounds: dict[Any, list[str]] = {}
+    for text in texts:
+        name, sign, value = _split(text, names)
+        if sign in ("=", "=="):
+            values.setdefault(name, []).append(value if value else None)
+        elif not value:
+            raise ValueError(f"--where {text!r}: nothing stands behind {sign}")
+        else:
+            bounds.setdefault(name, []).append(sign + value)
+    if both := [name for name in values if name in bounds]:
+        raise ValueError(f"--where: {both[0]!r} is given values and bounds; give one of them")
+    return {**values, **{name: ", ".join(own) for name, own in bounds.items()}}
+
+
+def _split(text: str, names: list[Any]) -> tuple[Any, str, str]:
+    for name in sorted(names, key=lambda name: -len(str(name))):
+        if text.startswith(str(name)) and (found := _SIGN.fullmatch(text[len(str(name)) :])):
+            return name, found[1], found[2].strip()
+    shown = ", ".join(map(str, names[:20])) + ", …" * (len(names) > 20)
+    if _SIGN.search(text) is None:
+        raise ValueError(f"--where {text!r}: expected COLUMN=VALUE or COLUMN>=NUMBER; the columns are {shown}")
+    raise ValueError(f"--where {text!r}: begins with no column; there are {shown}")
