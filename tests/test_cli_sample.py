@@ -136,3 +136,32 @@ def test_conditions_are_read_by_the_longest_name():
     assert parsed(("a=b=c", "capital-gain>5", "capital-gain<=9"), names) == {"a=b": ["c"], "capital-gain": ">5, <=9"}
     assert parsed(("a!=x",), names) == {"a": "!=x"}
     assert parsed(("a==x", "a = y "), names) == {"a": ["x", "y"]}
+
+
+def test_drawn_rows_are_judged_beside_rows_held_out(folder):
+    page = folder / "judged.json"
+    done = run(
+        "sample", folder / "people.csv", "-n", 5, "-o", folder / "o.csv", "--evaluate", page, "--target", "income"
+    )
+    assert done.exit_code == 0, done.stderr
+    assert "30 rows of" in done.stderr
+    told = page.read_text()
+    assert "column shapes" in told
+    assert "income" in told
+    assert len(pd.read_csv(folder / "o.csv")) == 5
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("people.csv", "--target", "income"), "--target income: is for --evaluate FILE"),
+        (("people.csv", "--evaluate", "x.pdf"), "x.pdf: --evaluate writes a page that ends in .html or .json"),
+        (("people.csv", "--evaluate", "x.html", "--target", "no"), "--target no: there is no such column"),
+        (("people.azogue", "--evaluate", "x.html"), "is trained already; leave --evaluate out"),
+    ],
+)
+def test_what_cannot_be_judged_is_one_line(folder, words, said):
+    done = run("sample", folder / words[0], *words[1:])
+    assert done.exit_code == 1
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1

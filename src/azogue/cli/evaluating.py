@@ -61,8 +61,8 @@ def evaluate(
             raise ValueError(f"{asked.report}: --report writes a page that ends in .html or .json")
     given = _read(paths, reading)
     options: dict[str, Any] = {
-        "target": None if asked.target is None else _label(given[0], asked.target, "target"),
-        "sensitive": [_label(given[0], name, "sensitive") for name in asked.sensitive] if asked.sensitive else None,
+        "target": None if asked.target is None else label(given[0], asked.target, "target"),
+        "sensitive": [label(given[0], name, "sensitive") for name in asked.sensitive] if asked.sensitive else None,
         "constraints": asked.constraint or None,
         "random_state": asked.seed,
     }
@@ -115,7 +115,7 @@ def _read(paths: tuple[str, str, str], reading: Cells) -> list[Any]:
     return [found[at] for at in range(len(paths))]
 
 
-def _label(table: Any, name: str, option: str) -> Any:
+def label(table: Any, name: str, option: str) -> Any:
     """A column by its name, or of an array by its number from 1."""
     import pyarrow as pa
 

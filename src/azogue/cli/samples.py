@@ -13,10 +13,13 @@ from azogue.applications import Synthesizer
 from azogue.applications.conditioning import conditions
 from azogue.autoencoder import Autoencoder
 from azogue.cli import data, models, results, tables
+from azogue.cli.evaluating import label
 from azogue.cli.options import Cells, Reading
 from azogue.cli.results import Made, Say
 from azogue.modalities import Coded, CodedSchema
 
+#: One row of so many judges drawn rows, where that is asked for.
+HELD_OUT = 4
 #: Behind the column's name.
 _SIGN = re.compile(r"\s*(>=|<=|!=|==|=|>|<)\s*(.*)", re.DOTALL)
 
@@ -33,6 +36,9 @@ class Asked:
     epsilon : float or None
     save : str or None
     seed : int or None
+    evaluate : str or None
+        The page to write.
+    target : str or None
     """
 
     n: int
@@ -42,6 +48,8 @@ class Asked:
     epsilon: float | None = None
     save: str | None = None
     seed: int | None = None
+    evaluate: str | None = None
+    target: str | None = None
 
     def fitting(self) -> list[str]:
         """The options of fitting that say something."""
@@ -50,6 +58,7 @@ class Asked:
             "--method": self.method != "auto",
             "--epsilon": self.epsilon is not None,
             "--save": self.save,
+            "--evaluate": self.evaluate,
         }
         return [name for name, value in told.items() if value]
 
@@ -76,9 +85,7 @@ def sample(path: str, output: str | None, asked: Asked, reading: Cells, say: Say
     ValueError
         Naming the file or the option, and what is wrong with it.
     """
-    models.check_ending(asked.save)
-    if asked.save is not None:
-        tables.check_output(asked.save, path, output, stream=False)
+    _check_files(path, output, asked)
     if path.endswith(models.ENDING):
         model = _opened(path, asked)
     else:
@@ -86,12 +93,16 @@ def sample(path: str, output: str | None, asked: Asked, reading: Cells, say: Say
         model = _unfitted(asked)
         X = _read(path, reading, asked, say)
         models.quietly(_foreseen, X, asked, about=path)
+        X, held = (X, None) if asked.evaluate is None else _halves(X, path, asked.seed)
         models.quietly(_fit, model, X, about=path)
         if model.autoencoder_.stopped_ == "interrupted":
             raise KeyboardInterrupt
         if asked.save is not None:
             model.save(asked.save)
             say(f"azogue: the synthesizer is in {asked.save}; it holds bounds and categories of the rows")
+        if held is not None:
+            models.quietly(_judge, model, X, held, asked, about=path)
+            say(f"azogue: the page is {asked.evaluate}; {len(held):,} rows of {path} were held out for it")
     drawn = models.quietly(_drawn, model, asked, about=path)
     if path.endswith(models.ENDING):
         results.check(output, _way(drawn), path, path)
@@ -110,6 +121,40 @@ def rows_of(made: Made) -> dict[str, Any]:
     """The rows as JSON values."""
     table = results.as_table(made)
     return {"columns": table.column_names, "rows": models.json_rows(table)}
+
+
+# -- judging -----------------------------------------------------------------------------------------------------------
+
+
+def _check_files(path: str, output: str | None, asked: Asked) -> None:
+    """Refuse files that could not be written before anything is trained."""
+    models.check_ending(asked.save)
+    if asked.save is not None:
+        tables.check_output(asked.save, path, output, stream=False)
+    if asked.target is not None and asked.evaluate is None:
+        raise ValueError(f"--target {asked.target}: is for --evaluate FILE")
+    if asked.evaluate is not None:
+        tables.check_output(asked.evaluate, path, output, asked.save, stream=False)
+        if not asked.evaluate.endswith((".html", ".json")):
+            raise ValueError(f"{asked.evaluate}: --evaluate writes a page that ends in .html or .json")
+
+
+def _halves(X: Any, path: str, seed: int | None) -> tuple[Any, Any]:
+    """Three quarters of the rows to learn from, and a quarter to judge by."""
+    count = len(X) // HELD_OUT
+    if count < 2:
+        raise ValueError(f"{path}: --evaluate holds out one row of {HELD_OUT}, and there are {len(X)} rows only")
+    order = np.random.default_rng(seed or 0).permutation(len(X))
+    held, rest = np.sort(order[:count]), np.sort(order[count:])
+    return (X.take(rest), X.take(held)) if isinstance(X, pa.Table) else (X[rest], X[held])
+
+
+def _judge(model: Synthesizer, X: Any, held: Any, asked: Asked) -> None:
+    from azogue.report.synthesizing import synthetic_report
+
+    target = None if asked.target is None else label(X, asked.target, "target")
+    found = model.evaluate(X, held, target=target, constraints=asked.constraints or None, random_state=asked.seed or 0)
+    synthetic_report(found).save(str(asked.evaluate))
 
 
 # -- the model ---------------------------------------------------------------------------------------------------------
@@ -160,7 +205,9 @@ def _read(path: str, reading: Cells, asked: Asked, say: Say) -> Any:
 
 
 def _foreseen(X: Any, asked: Asked) -> None:
-    """Refuse what no row can satisfy before anything is trained."""
+    """Refuse what no row can satisfy, and a target that is not there, before anything is trained."""
+    if asked.target is not None:
+        label(X, asked.target, "target")
     if asked.where:
         schema = Coded().fit(X)
         conditions(_where(asked, schema), schema)

@@ -38,6 +38,17 @@ def sample(
         float | None, typer.Option(help="Trains with differential privacy (extra privacy): ε of the network's weights.")
     ] = None,
     save: Annotated[str | None, typer.Option(help="Model file to write the fitted synthesizer to.")] = None,
+    evaluate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="HTML or JSON file to write: drawn rows, without --where, judged beside a quarter of DATA that is not "
+            "learned from then.",
+        ),
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="With --evaluate: a column that drawn rows should teach to tell.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same result.")] = None,
     json_: Json = False,
     *,
@@ -50,7 +61,7 @@ def sample(
     from azogue.cli import samples
     from azogue.cli.app import _write
 
-    asked = samples.Asked(n, tuple(where or ()), tuple(constraint or ()), method, epsilon, save, seed)
+    asked = samples.Asked(n, tuple(where or ()), tuple(constraint or ()), method, epsilon, save, seed, evaluate, target)
     made, facts, text = samples.sample(data, output, asked, reading, say)
     if output is None and json_:
         emit(facts | samples.rows_of(made), True, "")
