@@ -35,6 +35,8 @@ _HOMES = {
     "Denoiser": "azogue.applications",
     "Cipher": "azogue.applications",
     "NeuralCipher": "azogue.applications",
+    "SemanticHasher": "azogue.applications",
+    "HammingIndex": "azogue.hamming",
     "Axes": "azogue.session",
     "autoencode": "azogue.shortcuts",
     "fit_together": "azogue.populations",
@@ -94,10 +96,12 @@ if TYPE_CHECKING:
         Denoiser,
         Imputer,
         NeuralCipher,
+        SemanticHasher,
     )
     from azogue.autoencoder import Autoencoder
     from azogue.contract import check_autoencoder
     from azogue.files import ModelFileError
+    from azogue.hamming import HammingIndex
     from azogue.keys import CipherError
     from azogue.layers import (
         BatchNorm,

@@ -1,4 +1,4 @@
-"""Who is like whom among training rows, without labels: what a code learns that is to bring like rows together."""
+"""Who is like whom among training rows: what a code learns that is to bring like rows together."""
 
 from __future__ import annotations
 
@@ -6,78 +6,66 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, issparse, vstack
+from scipy.sparse import issparse
+
+from azogue.applications.topics import to_length
 
 #: Directions of what varies most, of numbers and of words, in which neighbours are looked for.
 DIRECTIONS, TOPICS = 48, 128
 #: Rows among which neighbours are looked for, at most; rows that are packed, and distances that are held, at once.
 MANY, PART, CELLS = 65_536, 4096, 1 << 24
-#: Part of a block's cells that may be set for it to be kept as a sparse one.
-SPARSE = 0.1
 
 
-def kin(schema: Any, X: Any, n_neighbors: int, seed: int) -> NDArray[np.int64]:
-    """Each row's neighbours, positions (n, k), -1 where there are fewer.
+def kin(spaces: list[Any], n_neighbors: int, seed: int) -> NDArray[np.int64]:
+    """Each row's nearest rows in each of several spaces: positions (n, k), -1 where one is named twice.
 
-    Of bags of words, the nearest rows by the cosine of TF-IDF and by that of its `TOPICS` leading directions (latent
-    semantic analysis), both; of other rows the nearest ones along their `DIRECTIONS` leading directions, in scaled
-    units. Of more than `MANY` rows, they are looked for among that many, drawn once.
+    Of more than `MANY` rows, neighbours are looked for among that many, drawn once.
 
     Parameters
     ----------
-    schema : Schema
-        How the rows are packed.
-    X : rows
+    spaces : list of array or sparse matrix, each (n, size)
     n_neighbors : int
-        Of each kind; fewer where there are not as many other rows.
+        In each space; fewer where there are not as many other rows.
     seed : int
 
-    References
-    ----------
-    Deerwester, Dumais, Furnas, Landauer & Harshman (1990), Indexing by latent semantic analysis.
+    Examples
+    --------
+    >>> kin([np.array([[0.0], [1.0], [3.0]]), np.array([[0.0], [9.0], [1.0]])], 1, seed=0).tolist()
+    [[1, 2], [0, 2], [0, 1]]
     """
-    x = packed(schema, X)
-    rng = np.random.default_rng(seed)
-    count = x.shape[0]
-    chosen = np.sort(rng.choice(count, MANY, replace=False)) if count > MANY else np.arange(count)
-    spaces = spaces_of(schema, x, seed)
+    count = spaces[0].shape[0]
+    chosen = np.arange(count)
+    if count > MANY:
+        chosen = np.sort(np.random.default_rng(seed).choice(count, MANY, replace=False))
     return joined([nearest(space, chosen, n_neighbors) for space in spaces])
 
 
-def packed(schema: Any, X: Any) -> Any:
-    """Rows as numbers in scaled units (n, width), each column by the root of its weight; sparse where few are not 0."""
+def spaces_of_words(weights: Any, vectors: NDArray[np.float32]) -> list[Any]:
+    """Where texts are compared: by TF-IDF, and along its first directions, in rows of one length."""
+    return [weights, to_length(vectors[:, :TOPICS])]
+
+
+def space_of(schema: Any, X: Any, seed: int) -> NDArray[np.float32]:
+    """Rows in scaled units, each column by the root of its weight, along what varies most: (n, at most `DIRECTIONS`)."""
+    from sklearn.decomposition import PCA
+
+    x = packed(schema, X)
+    size = min(DIRECTIONS, *x.shape)
+    if size == x.shape[1] or len(x) < 3:
+        return x - x.mean(0)
+    made = PCA(size, svd_solver="randomized", random_state=seed % 2**32).fit_transform(x)
+    return np.asarray(made, np.float32)
+
+
+def packed(schema: Any, X: Any) -> NDArray[np.float32]:
+    """Rows as the network sees them (n, width), each column by the root of its weight; half of it in a category."""
     store = getattr(schema, "store", schema.pack)(X)
-    weights = np.array([weight for head in schema.heads for weight in head.weights])
-    columns = [cell for cell, width in enumerate(w for head in schema.heads for w in head.cells) for _ in range(width)]
-    scale = np.sqrt(weights[columns]).astype(np.float32)
-    parts = []
-    for start in range(0, len(store), PART):
-        block = store.take(slice(start, start + PART)).x.numpy().reshape(-1, schema.width).astype(np.float32) * scale
-        parts.append(csr_array(block) if np.count_nonzero(block) < SPARSE * block.size else block)
-    if all(issparse(part) for part in parts):
-        return csr_array(vstack(parts, "csr"))
-    return np.concatenate([part.toarray() if issparse(part) else part for part in parts])
-
-
-def spaces_of(schema: Any, x: Any, seed: int) -> list[Any]:
-    """The spaces in which rows are compared, each (n, size); of words, rows of length 1."""
-    from sklearn.decomposition import PCA, TruncatedSVD
-    from sklearn.feature_extraction.text import TfidfTransformer
-    from sklearn.preprocessing import normalize
-
-    if getattr(schema, "unit", None) == "word":
-        x = csr_array(x)
-        words = x if schema.weighting == "tfidf" else TfidfTransformer(sublinear_tf=True).fit_transform(x)
-        size = min(TOPICS, min(words.shape) - 1)
-        if size < 1:
-            return [words]
-        topics = normalize(TruncatedSVD(size, random_state=seed % 2**32).fit_transform(words))
-        return [words, topics.astype(np.float32)]
-    dense = x.toarray() if issparse(x) else x
-    size = min(DIRECTIONS, *dense.shape)
-    if size == dense.shape[1]:
-        return [dense - dense.mean(0)]
-    return [PCA(size, svd_solver="randomized", random_state=seed % 2**32).fit_transform(dense).astype(np.float32)]
+    weights = [weight for head in schema.heads for weight in head.weights]
+    widths = [width for head in schema.heads for width in head.cells]
+    each = [weight / min(width, 2) for weight, width in zip(weights, widths, strict=True) for _ in range(width)]
+    scale = np.sqrt(np.array(each, np.float32))
+    parts = (store.take(slice(start, start + PART)).x.numpy() for start in range(0, len(store), PART))
+    return np.concatenate([part.reshape(len(part), -1).astype(np.float32) * scale for part in parts])
 
 
 def nearest(space: Any, chosen: NDArray[Any], count: int) -> NDArray[np.int64]:

@@ -197,7 +197,8 @@ def _terms(texts: Sequence[Any], lists: list[NDArray[Any]], count: int) -> list[
 
     vectorizer = TfidfVectorizer(stop_words="english", sublinear_tf=True, max_features=10_000)
     try:
-        found = vectorizer.fit_transform([text or "" for text in texts])
+        plain = [text.as_py() if hasattr(text, "as_py") else text for text in texts]  # of Arrow
+        found = vectorizer.fit_transform([text if isinstance(text, str) else "" for text in plain])
     except ValueError:  # no text has a word
         return [()] * len(lists)
     names, usual, told = vectorizer.get_feature_names_out(), np.asarray(found.mean(0)).ravel(), []
