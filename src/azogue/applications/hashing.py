@@ -22,7 +22,7 @@ from azogue.corruptions import Neighbor
 from azogue.hamming import Buckets, HammingIndex, pack, unpack
 from azogue.hamming.scan import Found
 from azogue.hamming.words import check_bits
-from azogue.layers import Dense, Dropout, Input, Output
+from azogue.layers import Dense, Input, Output
 from azogue.modalities import as_modality
 from azogue.objectives import Agreement, Balance, Decorrelation, NeighborhoodComponents, as_objective
 from azogue.optimizers import Cosine
@@ -30,10 +30,12 @@ from azogue.session import as_seed
 from azogue.validation import remember_columns
 
 SUPERVISIONS = ("none", "labels")
-#: Units of the hidden layer, the part of the inputs that is hidden, rows of a batch, steps of training, about.
-HIDDEN, HIDDEN_PART, BATCH, STEPS = 512, 0.2, 256, 1000
+#: Units of the hidden layer, rows of a batch, steps of training, about, and epochs, at most.
+HIDDEN, BATCH, STEPS, LONGEST = 512, 256, 1000, 300
+#: There are at most so many times fewer neighbours than rows.
+PART = 10
 #: Part of the bits that weighs as one nat where codes agree; weights of evenness and of differing bits.
-TEMPERATURE, EVEN, APART = 0.3, 0.1, 0.1
+TEMPERATURE, EVEN, APART = 0.2, 0.1, 0.1
 
 
 @dataclass(eq=False, repr=False)
@@ -58,7 +60,7 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
         `"none"`: y is ignored. `"labels"`: codes are near where labels are the same
         (`objectives.NeighborhoodComponents`), whatever lies near in the rows.
     n_neighbors : int
-        Neighbours of each row while training.
+        Neighbours of each row while training, of each kind where there are two; at most a tenth of the rows.
     modality, scaling : see `Autoencoder`
         For the autoencoder that is made where none is given. Of texts, words are weighed by TF-IDF; where no
         `Text(...)` is given, English stop words are left out.
@@ -197,7 +199,7 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
     def _told(self, count: int, y: Any, spaces: Callable[[], list[Any]], seed: int) -> NDArray[np.int64]:
         """What training is told of the rows: which others are like each, or their classes."""
         if self.supervision == "none":
-            return kin(spaces(), int(self.n_neighbors), seed)
+            return kin(spaces(), min(int(self.n_neighbors), max(1, count // PART)), seed)
         labels = np.asarray(y)
         if labels.shape != (count,):
             raise ValueError(f"y: expected a label for each of {count} rows, got shape {labels.shape}")
@@ -210,11 +212,11 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
         """The autoencoder where none is given."""
         alike = Agreement(TEMPERATURE) if self.supervision == "none" else self._by_labels()
         return Autoencoder(
-            Input() + Dropout(HIDDEN_PART) + Dense(HIDDEN, "silu", normalization="batch") + Dense(int(self.n_bits)) + Output(),
+            Input() + Dense(HIDDEN, "silu", normalization="batch") + Dense(int(self.n_bits)) + Output(),
             code=Binary(),
             corruption=Neighbor() if self.supervision == "none" else None,
             objective=alike + EVEN * Balance() + APART * Decorrelation(),
-            epochs=min(max(STEPS * BATCH // max(rows, 1), 10), 100),
+            epochs=min(max(STEPS * BATCH // max(rows, 1), 10), LONGEST),
             batch_size=BATCH,
             learning_rate=Cosine(2e-3, warmup=0.1),
             validation_fraction=0.0,
@@ -235,7 +237,7 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
         weights = tfidf(self.words_, X)
         if unknown := int((np.diff(weights.indptr) == 0).sum()):
             warnings.warn(
-                f"{unknown} of {weights.shape[0]} texts have no word of the vocabulary; their codes say nothing of them",
+                f"{unknown} of {weights.shape[0]} texts have no known word; their codes say nothing of them",
                 UserWarning,
                 stacklevel=3,
             )

@@ -46,13 +46,13 @@ def spaces_of_words(weights: Any, vectors: NDArray[np.float32]) -> list[Any]:
 
 
 def space_of(schema: Any, X: Any, seed: int) -> NDArray[np.float32]:
-    """Rows in scaled units, each column by the root of its weight, along what varies most: (n, at most `DIRECTIONS`)."""
+    """Rows in scaled units, each column by the root of its weight, along what varies most: (n, size)."""
     from sklearn.decomposition import PCA
 
     x = packed(schema, X)
     size = min(DIRECTIONS, *x.shape)
     if size == x.shape[1] or len(x) < 3:
-        return x - x.mean(0)
+        return np.asarray(x - x.mean(0))
     made = PCA(size, svd_solver="randomized", random_state=seed % 2**32).fit_transform(x)
     return np.asarray(made, np.float32)
 

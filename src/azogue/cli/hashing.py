@@ -16,7 +16,9 @@ def hash_(
     output: Annotated[
         str,
         typer.Option(
-            "--output", "-o", help="Codes (.npy, .npz: packed bytes; .csv and others: hexadecimal), or an index .azogue."
+            "--output",
+            "-o",
+            help="Codes (.npy, .npz: packed bytes; .csv …: hexadecimal), or an index .azogue.",
         ),
     ],
     new: New = None,

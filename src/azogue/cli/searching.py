@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Letters of a text and cells of a row that are shown.
 LETTERS, CELLS = 80, 8
+#: The remedy where a file is no index.
+MAKE = f"make an index by azogue hash DATA -o INDEX{models.ENDING}"
 
 
 def hash_rows(
@@ -79,10 +81,7 @@ def _opened(
         raise ValueError(f"{path} is trained already; leave {', '.join(said)} out")
     hasher = models.known(path)
     if not isinstance(hasher, SemanticHasher):
-        raise ValueError(
-            f"{path}: holds {models.named(hasher)}, which makes no binary codes; make a hasher by azogue hash DATA -o "
-            f"INDEX{models.ENDING}"
-        )
+        raise ValueError(f"{path}: holds {models.named(hasher)}, which makes no binary codes; {MAKE}")
     given = data.for_model(str(new), reading, models.schema_of(hasher))
     return hasher, given.having(models.matched(given.X, models.known_columns(hasher), say)), None
 
@@ -170,26 +169,22 @@ def find(
     if output not in (None, "-"):
         results.write(made, output, print)
         return facts, made, f"{output}: {len(table):,} neighbours of {len(codes):,} rows, from {path}"
-    lines = [*[f"{'query':>5}  {'row':>7}  {'bits':>4}" + ("" if shown is None else "  shown")]]
-    lines += [
-        "  ".join([f"{row['query']:>5}", f"{row['row']:>7}", f"{row['distance']:>4}", *([row["shown"]] if shown else [])])
-        for row in table.to_pylist()
-    ]
+    lines = [f"{'query':>5}  {'row':>7}  {'bits':>4}" + ("" if shown is None else "  shown")]
+    for row in table.to_pylist():
+        line = f"{row['query']:>5}  {row['row']:>7}  {row['distance']:>4}"
+        lines.append(line if shown is None else f"{line}  {row['shown']}")
     return facts, made, "\n".join(lines)
 
 
 def _index(path: str) -> tuple[SemanticHasher | None, HammingIndex]:
     """The hasher of a file, if it holds one, and the codes."""
     if not path.endswith(models.ENDING):
-        raise ValueError(f"{path}: an index ends in {models.ENDING}; make one by azogue hash DATA -o INDEX{models.ENDING}")
+        raise ValueError(f"{path}: an index ends in {models.ENDING}; {MAKE}")
     if "estimator" not in files.peek(path):
         return None, HammingIndex.load(path, mmap=True)
     model = load(path)
     if not isinstance(model, SemanticHasher):
-        raise ValueError(
-            f"{path}: holds {models.named(model)}, in which nothing is looked up; make an index by azogue hash DATA -o "
-            f"INDEX{models.ENDING}"
-        )
+        raise ValueError(f"{path}: holds {models.named(model)}, in which nothing is looked up; {MAKE}")
     return model, model.index()
 
 
@@ -249,7 +244,7 @@ def _shown(model: Any, index: HammingIndex, show: str | None, reading: Reading) 
     else:
         rows = [str(item) for item in given.X]
     if len(rows) != len(index):
-        raise ValueError(f"--show {show}: has {len(rows)} rows, but the index {len(index)}; give the data that were hashed")
+        raise ValueError(
+            f"--show {show}: has {len(rows)} rows, but the index {len(index)}; give the data that were hashed"
+        )
     return lambda at: " ".join(str(rows[at]).split())[:LETTERS]
-
-

@@ -99,9 +99,7 @@ class Buckets:
         return "\n".join([head, *(line.rstrip() for line in lines)])
 
 
-def bucketed(
-    codes: Codes, radius: int, labels: Any, texts: Any, members: int, terms: int, most: int
-) -> Buckets:
+def bucketed(codes: Codes, radius: int, labels: Any, texts: Any, members: int, terms: int, most: int) -> Buckets:
     """See `HammingIndex.buckets`."""
     for name, told in (("labels", labels), ("texts", texts)):
         if told is not None and len(told) != len(codes):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -116,10 +117,7 @@ class Faiss:
             index, self._hash.nflip = self._hash, radius // self._parts
         limits, far, where = index.range_search(queries, radius + 1)
         starts = limits.astype(np.int64)
-        return [
-            ordered(far[a:b].astype(np.uint16), where[a:b].astype(np.int64))
-            for a, b in zip(starts[:-1], starts[1:], strict=True)
-        ]
+        return [ordered(far[a:b].astype(np.uint16), where[a:b].astype(np.int64)) for a, b in pairwise(starts)]
 
 
 def imported() -> Any:

@@ -253,15 +253,17 @@ class HammingIndex:
         else:
             manifest, tensors = files.read(path, KIND)
             arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
-        codes, bits = arrays.get("codes"), manifest.get("n_bits")
-        fits = set(manifest) == {"n_bits", "codes"} and set(arrays) == {"codes"} and codes is not None
-        if not fits or codes.dtype != np.uint8 or codes.ndim != 2 or len(codes) != manifest["codes"]:
+        bits, count = manifest.get("n_bits"), manifest.get("codes")
+        if set(manifest) != {"n_bits", "codes"} or set(arrays) != {"codes"}:
+            raise ModelFileError(f"{path}: the index's description has other parts than an index has; save it again")
+        codes = np.asarray(arrays["codes"])
+        if codes.dtype != np.uint8 or codes.ndim != 2 or len(codes) != count:
             raise ModelFileError(f"{path}: the index's description does not fit its codes; save it again")
         if bits is not None and 8 * codes.shape[1] != bits:
             raise ModelFileError(f"{path}: the index states {bits} bits, but its codes have {8 * codes.shape[1]}")
         index = cls(bits, engine=engine)
         if len(codes):
-            index._parts = [np.asarray(codes)]
+            index._parts = [codes]
         return index
 
 

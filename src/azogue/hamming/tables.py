@@ -71,9 +71,7 @@ class Tables:
 
     def query(self, queries: Codes, k: int) -> Found:
         """The k nearest codes of each query, k ≤ n: distances and positions, (m, k)."""
-        told = [
-            self._nearest(part, word, k) for part, word in zip(_parts(queries), as_words(queries), strict=True)
-        ]
+        told = [self._nearest(part, word, k) for part, word in zip(_parts(queries), as_words(queries), strict=True)]
         return np.stack([far for far, _ in told]), np.stack([where for _, where in told])
 
     def _nearest(self, parts: NDArray[np.uint16], word: Words, k: int) -> Found:

@@ -69,7 +69,7 @@ def as_codes(codes: Any, n_bits: int | None, what: str) -> Codes:
     if found.ndim != 2:
         raise ValueError(f"{what}: expected codes of shape (n, bytes), got {found.shape}")
     if n_bits is not None and found.shape[1] * 8 != n_bits:
-        raise ValueError(f"{what}: the codes have {8 * found.shape[1]} bits, the index {n_bits}; use one model for both")
+        raise ValueError(f"{what}: codes of {8 * found.shape[1]} bits, but the index has {n_bits}; use one model")
     check_bits(8 * found.shape[1], f"{what}: bits of a code")
     return np.ascontiguousarray(found)
 
@@ -85,8 +85,8 @@ def counted(a: Words, b: Words) -> NDArray[np.uint16]:
     """Bits in which words (n, k) differ from b (k,) or (n, k): (n,)."""
     differing = np.bitwise_count(a ^ b)
     if differing.shape[1] == 1:
-        return differing[:, 0].astype(np.uint16)
-    return differing.sum(1, dtype=np.uint16)
+        return np.asarray(differing[:, 0], np.uint16)
+    return np.asarray(differing.sum(1, dtype=np.uint16))
 
 
 def distances(a: Any, b: Any) -> NDArray[np.uint16]:

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-import torch
 from torch import Tensor
 
 from azogue.objectives.algebra import Term
@@ -41,6 +40,7 @@ class Agreement(Term):
     Examples
     --------
     >>> from types import SimpleNamespace
+    >>> import torch
     >>> from azogue.recipe import Code
     >>> z = torch.tensor([[0.0, 0.0], [1.0, 1.0]])
     >>> model = SimpleNamespace(encode=lambda x, rng: (x, Code(x)))
@@ -79,6 +79,7 @@ class Balance(Term):
     Examples
     --------
     >>> from types import SimpleNamespace
+    >>> import torch
     >>> from azogue.recipe import Code
     >>> Balance()(SimpleNamespace(code=Code(torch.tensor([[1.0, 1.0], [0.0, 1.0]]))))  # ½ (0 + 1)
     tensor(0.5000)
@@ -105,6 +106,7 @@ class Decorrelation(Term):
     Examples
     --------
     >>> from types import SimpleNamespace
+    >>> import torch
     >>> from azogue.recipe import Code
     >>> z = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
     >>> Decorrelation()(SimpleNamespace(code=Code(z))).round(decimals=3)

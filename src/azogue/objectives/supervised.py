@@ -27,9 +27,10 @@ SMALL = 1e-6
 class NeighborhoodComponents(Term):
     """How badly a row's neighbours in the code tell its target: what k nearest neighbours will be asked.
 
-    Each row i of the batch chooses another row j with probability `p_ij ∝ exp(−‖z_i − z_j‖²/temperature)`. For classes the value
-    is `−log Σ_j p_ij [y_j = y_i]`, minus the log of the probability of its own class, 0 where no other row of the batch
-    has it; for values it is `(y_i − Σ_j p_ij y_j)²`, the squared error of a kernel regression. One value a row, (n,).
+    Each row i of the batch chooses another row j with probability `p_ij ∝ exp(−‖z_i − z_j‖²/temperature)`. For classes
+    the value is `−log Σ_j p_ij [y_j = y_i]`, minus the log of the probability of its own class, 0 where no other row of
+    the batch has it; for values it is `(y_i − Σ_j p_ij y_j)²`, the squared error of a kernel regression. One value a
+    row, (n,).
 
     Parameters
     ----------

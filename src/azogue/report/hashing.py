@@ -49,8 +49,8 @@ def buckets_section(found: Buckets, n_bits: int) -> Section:
     }
     return {
         "title": "Codes",
-        "text": "Groups of rows whose codes differ in few bits, in the order of the Gray code: groups that stand beside "
-        "one another are near. A code is pseudonymised data, not anonymous data.",
+        "text": "Groups of rows whose codes differ in few bits, in the order of the Gray code: groups that stand "
+        "beside one another are near. A code is pseudonymised data, not anonymous data.",
         "facts": facts,
         "table": {"columns": columns, "rows": rows},
     }

@@ -53,12 +53,12 @@ def counted(model: Any, X: Any) -> str:
     """How many rows of the network there are, and what they are."""
     if isinstance(model, Denoiser):
         return counted_noisy(model, X)
-    schema = None if groups_of(model) else getattr(model, "words_", autoencoder_of(model).schema_)
+    schema: Any = None if groups_of(model) else getattr(model, "words_", None) or autoencoder_of(model).schema_
     if schema is None or isinstance(schema, TableSchema):
         return f"{len(X):,} rows"
     noun = {ImageSchema: "pictures", SequenceSchema: "sequences"}.get(type(schema), "texts")
     noun = "windows" if getattr(schema, "step", None) is not None else noun
-    return f"{schema.count(X):,} {noun}"  # type: ignore[attr-defined]
+    return f"{schema.count(X):,} {noun}"
 
 
 def model_section(model: Any, X: Any) -> Section:
