@@ -22,7 +22,7 @@ from azogue.corruptions import Neighbor
 from azogue.hamming import Buckets, HammingIndex, pack, unpack
 from azogue.hamming.scan import Found
 from azogue.hamming.words import check_bits
-from azogue.layers import Dense, Input, Output
+from azogue.layers import Dense, Dropout, Input, Output
 from azogue.modalities import as_modality
 from azogue.objectives import Agreement, Balance, Decorrelation, NeighborhoodComponents, as_objective
 from azogue.optimizers import Cosine
@@ -34,8 +34,11 @@ SUPERVISIONS = ("none", "labels")
 HIDDEN, BATCH, STEPS, LONGEST = 512, 256, 1000, 300
 #: There are at most so many times fewer neighbours than rows.
 PART = 10
-#: Part of the bits that weighs as one nat where codes agree; weights of evenness and of differing bits.
-TEMPERATURE, EVEN, APART = 0.2, 0.1, 0.1
+#: Part of the bits that weighs as one nat where codes agree, and part of the inputs that training hides: of rows, and of
+#: topics, which are few and would be learned by heart.
+ROWS, TOPICS = (0.15, 0.0), (0.3, 0.2)
+#: Weights of evenness and of differing bits.
+EVEN, APART = 0.1, 0.1
 
 
 @dataclass(eq=False, repr=False)
@@ -168,7 +171,7 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
         vectors = along(weights, self.topics_)
         told = self._told(len(vectors), y, lambda: spaces_of_words(weights, vectors), seed)
         shared = {"modality": "table", "scaling": "none", "verbose": self.verbose}
-        self.autoencoder_ = owned(None, self._default(len(vectors), shared), vectors, seed, told)
+        self.autoencoder_ = owned(None, self._default(len(vectors), shared, *TOPICS), vectors, seed, told)
 
     def _fit_rows(self, X: Any, y: Any, seed: int) -> None:
         """Anything else, or an autoencoder of the user's."""
@@ -176,7 +179,7 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
         like = self if given is None else given
         schema = as_modality(like.modality, like.scaling, X).fit(X)
         count = len(getattr(schema, "store", schema.pack)(X))
-        default = self._default(count, self._shared(self.modality))
+        default = self._default(count, self._shared(self.modality), *ROWS)
         made = default if given is None else self._completed(clone(given))
         pointed = getattr(made.corruption, "pointed", False) or self.supervision == "labels"
         told = self._told(count, y, lambda: [space_of(schema, X, seed)], seed) if pointed else y
@@ -206,13 +209,14 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
         return np.asarray(np.unique(labels.astype(str) if labels.dtype == object else labels, return_inverse=True)[1])
 
     def _by_labels(self) -> NeighborhoodComponents:
-        return NeighborhoodComponents(TEMPERATURE * self.n_bits)
+        return NeighborhoodComponents(ROWS[0] * self.n_bits)
 
-    def _default(self, rows: int, shared: dict[str, Any]) -> Autoencoder:
+    def _default(self, rows: int, shared: dict[str, Any], temperature: float, hidden: float) -> Autoencoder:
         """The autoencoder where none is given."""
-        alike = Agreement(TEMPERATURE) if self.supervision == "none" else self._by_labels()
+        layers = Input() + Dropout(hidden) if hidden else Input()
+        alike = Agreement(temperature) if self.supervision == "none" else self._by_labels()
         return Autoencoder(
-            Input() + Dense(HIDDEN, "silu", normalization="batch") + Dense(int(self.n_bits)) + Output(),
+            layers + Dense(HIDDEN, "silu", normalization="batch") + Dense(int(self.n_bits)) + Output(),
             code=Binary(),
             corruption=Neighbor() if self.supervision == "none" else None,
             objective=alike + EVEN * Balance() + APART * Decorrelation(),

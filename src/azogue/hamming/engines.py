@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from azogue.hamming.scan import Found, gathered, ordered, scan, within
-from azogue.hamming.tables import LEAST_ROWS, MOST_BITS, Tables
+from azogue.hamming.tables import LEAST_ROWS, MOST_BITS, PART, Tables
 from azogue.hamming.words import Codes, as_words
 
 ENGINES = ("core", "faiss")
@@ -73,7 +73,7 @@ class Core:
 
 
 class Faiss:
-    """faiss's `IndexBinaryFlat`, or `IndexBinaryMultiHash` for many short codes.
+    """faiss's `IndexBinaryFlat`; for small radii among many short codes `IndexBinaryMultiHash`, made when first needed.
 
     Raises
     ------
@@ -83,10 +83,10 @@ class Faiss:
 
     def __init__(self, codes: Codes) -> None:
         self._faiss = imported()
-        bits = 8 * codes.shape[1]
-        self._parts = bits // 16 if bits % 16 == 0 and bits <= MOST_BITS and len(codes) >= LEAST_ROWS else 0
-        self._flat = self._faiss.IndexBinaryFlat(bits)
-        self._hash = self._faiss.IndexBinaryMultiHash(bits, self._parts, 16) if self._parts else None
+        self._bits = 8 * codes.shape[1]
+        self._flat = self._faiss.IndexBinaryFlat(self._bits)
+        self._flat.use_heap = False
+        self._hash: Any = None
         self.codes = codes[:0]
         self.grown(codes)
 
@@ -103,21 +103,32 @@ class Faiss:
     def query(self, queries: Codes, k: int) -> Found:
         count = min(k + SPARE, len(self.codes))
         far, where = self._flat.search(queries, count)
-        told: list[Found] = []
-        for number, (row, places) in enumerate(zip(far.astype(np.uint16), where.astype(np.int64), strict=True)):
-            if count < len(self.codes) and row[-1] == row[k - 1]:  # some equals may be missing
-                told.append(tuple(part[:k] for part in self.within(queries[number : number + 1], int(row[-1]))[0]))  # type: ignore[arg-type]
-            else:
-                told.append(ordered(row, places, k))
+        told = [
+            ordered(row.astype(np.uint16), places.astype(np.int64), k) for row, places in zip(far, where, strict=True)
+        ]
+        if count < len(self.codes):  # where as far as the last one, equals of the k-th may be missing
+            open_ = np.flatnonzero(far[:, -1] == far[:, k - 1])
+            for bound in np.unique(far[open_, -1]):
+                chosen = open_[far[open_, -1] == bound]
+                found = self._ranged(self._flat, queries[chosen], int(bound))
+                for number, (row, places) in zip(chosen, found, strict=True):
+                    told[number] = row[:k], places[:k]
         return np.stack([row for row, _ in told]), np.stack([places for _, places in told])
 
     def within(self, queries: Codes, radius: int) -> list[Found]:
-        index: Any = self._flat
-        if self._hash is not None and radius // self._parts <= 1:  # two bits of a part are too many patterns
-            index, self._hash.nflip = self._hash, radius // self._parts
-        limits, far, where = index.range_search(queries, radius + 1)
+        parts = self._bits // PART
+        if self._bits % PART or self._bits > MOST_BITS or len(self.codes) < LEAST_ROWS or radius // parts > 1:
+            return self._ranged(self._flat, queries, radius)  # two bits of a part are too many patterns
+        if self._hash is None:
+            self._hash = self._faiss.IndexBinaryMultiHash(self._bits, parts, PART)
+            self._hash.add(self.codes)
+        self._hash.nflip = radius // parts
+        return self._ranged(self._hash, queries, radius)
+
+    def _ranged(self, index: Any, queries: Codes, radius: int) -> list[Found]:
+        limits, far, where = index.range_search(np.ascontiguousarray(queries), radius + 1)
         starts = limits.astype(np.int64)
-        return [ordered(far[a:b].astype(np.uint16), where[a:b].astype(np.int64)) for a, b in pairwise(starts)]
+        return [ordered(far[a:b].astype(np.uint16), where[a:b].astype(np.int64)) for a, b in pairwise(starts.tolist())]
 
 
 def imported() -> Any:
