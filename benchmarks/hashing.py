@@ -5,8 +5,8 @@ Parts:
 - `20newsgroups` (by date), `r8`, `mnist`, `cifar` (10,000 + 2,000 colour pictures): official splits, each test query
   against all training rows in an order drawn with seed 0, relevant = same label, precision among the first 100. Codes
   of 32 and 64 bits, unsupervised: random hyperplanes through the mean (LSH), signs of PCA (of TF-IDF's truncated SVD
-  for texts), ITQ (Gong & Lazebnik 2011) on the same directions, and `az.SemanticHasher` as it is, SEEDS fits (default 1)
-  averaged. TF-IDF cosine and Euclidean distance of pixels stand beside.
+  for texts), ITQ (Gong & Lazebnik 2011) on the same directions, and `az.SemanticHasher` as it is, mean of SEEDS fits
+  (default 1). TF-IDF cosine and Euclidean distance of pixels stand beside.
 - `two-stage`: MNIST, the first 2,000 test queries: candidates by code, then Euclidean distance among them, beside exact
   search (scikit-learn's brute force): precision and seconds, on one thread each.
 - `index`: 10 M codes of 64 bits, half of them clustered: seconds to build and to answer 100 queries, k = 10, in core

@@ -60,7 +60,7 @@ def test_a_row_finds_itself(folder):
     hasher = az.load(folder / "iris.azogue")
     distance, position = hasher.index().query(hasher.codes_[:1], 3)
     assert told["columns"] == ["query", "row", "distance"]
-    assert told["rows"] == [[1, int(row) + 1, int(far)] for row, far in zip(position[0], distance[0], strict=True)]
+    assert told["rows"] == [[0, int(row), int(far)] for row, far in zip(position[0], distance[0], strict=True)]
 
 
 def test_files_of_rows_radius_and_what_is_shown(folder):

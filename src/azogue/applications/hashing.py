@@ -30,13 +30,13 @@ from azogue.session import as_seed
 from azogue.validation import remember_columns
 
 SUPERVISIONS = ("none", "labels")
-#: Units of the hidden layer, rows of a batch, steps of training, about, and epochs, at most.
-HIDDEN, BATCH, STEPS, LONGEST = 512, 256, 1000, 300
+#: Rows of a batch, steps of training, about, and epochs, at most.
+BATCH, STEPS, LONGEST = 256, 1000, 300
 #: There are at most so many times fewer neighbours than rows.
 PART = 10
-#: Part of the bits that weighs as one nat where codes agree, and part of the inputs that training hides: of rows, and of
-#: topics, which are few and would be learned by heart.
-ROWS, TOPICS = (0.15, 0.0), (0.3, 0.2)
+#: Units of the hidden layer, the part of the bits that weighs as one nat where codes agree, and the part of the inputs
+#: that training hides: for rows as they are, and for topics, which are few and would be learned by heart.
+ROWS, TOPICS = (1024, 0.15, 0.0), (512, 0.3, 0.2)
 #: Weights of evenness and of differing bits.
 EVEN, APART = 0.1, 0.1
 
@@ -209,14 +209,14 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
         return np.asarray(np.unique(labels.astype(str) if labels.dtype == object else labels, return_inverse=True)[1])
 
     def _by_labels(self) -> NeighborhoodComponents:
-        return NeighborhoodComponents(ROWS[0] * self.n_bits)
+        return NeighborhoodComponents(ROWS[1] * self.n_bits)
 
-    def _default(self, rows: int, shared: dict[str, Any], temperature: float, hidden: float) -> Autoencoder:
+    def _default(self, rows: int, shared: dict[str, Any], units: int, temperature: float, hidden: float) -> Autoencoder:
         """The autoencoder where none is given."""
         layers = Input() + Dropout(hidden) if hidden else Input()
         alike = Agreement(temperature) if self.supervision == "none" else self._by_labels()
         return Autoencoder(
-            layers + Dense(HIDDEN, "silu", normalization="batch") + Dense(int(self.n_bits)) + Output(),
+            layers + Dense(units, "silu", normalization="batch") + Dense(int(self.n_bits)) + Output(),
             code=Binary(),
             corruption=Neighbor() if self.supervision == "none" else None,
             objective=alike + EVEN * Balance() + APART * Decorrelation(),

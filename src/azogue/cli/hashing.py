@@ -57,7 +57,7 @@ def find(
     *,
     reading: Reading,
 ) -> None:
-    """Rows of the index that are most like those of QUERY, by their codes: row numbers from 1, and bits that differ."""
+    """Rows of the index that are most like those of QUERY, by their codes: row numbers from 0, and bits that differ."""
     from azogue.cli import searching
 
     told, made, text = searching.find(index, query, k, radius, show, output, reading)

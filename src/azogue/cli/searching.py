@@ -66,7 +66,7 @@ def hash_rows(
     }
     text = f"{output}: {told.rows:,} codes of {hasher.n_bits} bits, {told.distinct:,} different, from {given.path}"
     if asked.groups is not None:
-        named = [vars(group) | {"members": [at + 1 for at in group.members]} for group in told.groups]
+        named = [vars(group) | {"members": list(group.members)} for group in told.groups]
         facts["groups"] = named
         text += "\n" + "\n".join(str(told).split("\n")[1:])
     return facts, text
@@ -158,11 +158,11 @@ def find(
     shown = _shown(model, index, show, reading)
     columns: dict[str, list[Any]] = {"query": [], "row": [], "distance": []}
     for number, (bits, rows) in enumerate(found):
-        columns["query"] += [number + 1] * len(rows)
-        columns["row"] += [int(row) + 1 for row in rows]
+        columns["query"] += [number] * len(rows)
+        columns["row"] += [int(row) for row in rows]
         columns["distance"] += [int(bit) for bit in bits]
     if shown is not None:
-        columns["shown"] = [shown(row - 1) for row in columns["row"]]
+        columns["shown"] = [shown(row) for row in columns["row"]]
     table = pa.table(columns)
     made = Made("table", table, len(table), path)
     facts = {"index": path, "bits": index.n_bits, "columns": table.column_names, "rows": models.json_rows(table)}

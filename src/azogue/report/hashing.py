@@ -26,13 +26,19 @@ def buckets_section(found: Buckets, n_bits: int) -> Section:
     """Groups and the evenness of codes as a section."""
     named = any(group.purity is not None for group in found.groups)
     told = any(group.terms for group in found.groups)
-    columns = ["code", "rows", *(["label", "purity"] if named else []), "typical rows", *(["terms"] if told else [])]
+    columns = [
+        "code",
+        "rows",
+        *(["label", "purity"] if named else []),
+        "typical rows, from 0",
+        *(["terms"] if told else []),
+    ]
     rows = [
         [
             group.code,
             group.size,
             *([group.label, f"{group.purity:.0%}"] if named else []),
-            ", ".join(str(at + 1) for at in group.members),
+            ", ".join(str(at) for at in group.members),
             *([" ".join(group.terms)] if told else []),
         ]
         for group in found.groups
