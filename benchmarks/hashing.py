@@ -13,7 +13,8 @@ Parts:
   and by faiss; answers compared with brute force.
 
 Texts: TfidfVectorizer(max_features=10000, stop_words="english", sublinear_tf=True), vocabulary from the training rows.
-Settings of ours were chosen on held-out parts of the training rows (docs/hashing.md). ENGINE=core does without faiss.
+Settings of ours were chosen on held-out parts of the training rows (docs/hashing.md). ENGINE=core does without faiss;
+BITS=64 compares codes of 64 bits alone.
 Data sets are looked for in ../shared/data (or in AZOGUE_DATA); parts whose data are absent say so and are skipped.
 """
 
@@ -39,7 +40,7 @@ from parts import run
 
 DATA = Path(os.environ.get("AZOGUE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 SEEDS = range(int(os.environ.get("SEEDS", "1")))
-BITS = (32, 64)
+BITS = tuple(map(int, os.environ.get("BITS", "32,64").split(",")))
 FIRST = 100
 
 

@@ -36,7 +36,7 @@ BATCH, STEPS, LONGEST = 256, 1000, 300
 PART = 10
 #: Units of the hidden layer, the part of the bits that weighs as one nat where codes agree, and the part of the inputs
 #: that training hides: for rows as they are, and for topics, which are few and would be learned by heart.
-ROWS, TOPICS = (1024, 0.15, 0.0), (512, 0.3, 0.2)
+ROWS, TOPICS = (1024, 0.15, 0.0), (512, 0.3, 0.4)
 #: Weights of evenness and of differing bits.
 EVEN, APART = 0.1, 0.1
 

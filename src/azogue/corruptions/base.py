@@ -167,6 +167,7 @@ class Neighbor(Corruption):
 
     given: ClassVar[bool] = True
     pointed: ClassVar[bool] = True
+    mixes: ClassVar[bool] = True
 
     def __call__(
         self, x: Tensor, rng: Rng, columns: Tensor | None = None, pair: Tensor | None = None
