@@ -10,8 +10,8 @@ from scipy.sparse import issparse
 
 from azogue.applications.topics import to_length
 
-#: Directions of what varies most, of numbers and of words, in which neighbours are looked for.
-DIRECTIONS, TOPICS = 48, 128
+#: Directions of what varies most, in which neighbours are looked for.
+DIRECTIONS = 48
 #: Rows among which neighbours are looked for, at most; rows that are packed, and distances that are held, at once.
 MANY, PART, CELLS = 65_536, 4096, 1 << 24
 
@@ -41,8 +41,8 @@ def kin(spaces: list[Any], n_neighbors: int, seed: int) -> NDArray[np.int64]:
 
 
 def spaces_of_words(weights: Any, vectors: NDArray[np.float32]) -> list[Any]:
-    """Where texts are compared: by TF-IDF, and along its first directions, in rows of one length."""
-    return [weights, to_length(vectors[:, :TOPICS])]
+    """Where texts are compared: by TF-IDF, and along its leading directions, in rows of one length."""
+    return [weights, to_length(vectors)]
 
 
 def space_of(schema: Any, X: Any, seed: int) -> NDArray[np.float32]:

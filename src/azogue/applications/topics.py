@@ -12,7 +12,7 @@ from scipy.sparse import csr_array, vstack
 from azogue.modalities import Text
 
 #: Directions that are kept, and texts that are packed at once.
-TOPICS, PART = 300, 4096
+TOPICS, PART = 128, 4096
 
 
 def as_words(modality: Any) -> Text:
