@@ -19,7 +19,8 @@ def clustered(bits, rows, seed=0):
 
 @pytest.fixture
 def soon(monkeypatch):
-    """Tables from 1,000 codes on."""
+    """Tables from 1,000 codes on, and blocks of 200."""
+    monkeypatch.setattr("azogue.hamming.scan.BLOCK", 200)
     monkeypatch.setattr(tables, "LEAST_ROWS", 1000)
     monkeypatch.setattr(engines, "LEAST_ROWS", 1000)
 
