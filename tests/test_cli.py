@@ -260,13 +260,14 @@ def test_the_tour(tmp_path):
             "4 missing data",
             "5 anonymise",
             "6 encrypt",
+            "7 hash",
             "8 synthesise",
             "variants",
             "pictures, signals, texts",
         ),
         "save, load",
     ]
-    reduce, detect, denoise, impute, anonymise, encrypt, synthesise, imagine, perceive, keep = told["stops"]
+    reduce, detect, denoise, impute, anonymise, encrypt, search, synthesise, imagine, perceive, keep = told["stops"]
     assert reduce["ours"] > reduce["theirs"], "two codes should beat two principal components"
     assert detect["ours"] >= detect["theirs"], "the detector should be as good as an isolation forest"
     assert denoise["ours"] > denoise["more"][0]["theirs"] > denoise["theirs"], "network, lines, filter"
@@ -279,12 +280,13 @@ def test_the_tour(tmp_path):
     assert encrypt["ours"] < encrypt["theirs"], "the container should be smaller than what lzma makes of the pictures"
     assert encrypt["measure"].endswith("all of them back")
     assert encrypt["more"][0]["ours"] > 0.9 > 0.01 > encrypt["more"][0]["theirs"], "codes are read, it is not"
+    assert search["ours"] > search["theirs"], "learned bits should find more than signs along directions"
     assert synthesise["ours"] < synthesise["theirs"], "drawn rows should be harder to tell than columns drawn alone"
     assert imagine["ours"] > imagine["theirs"], "the bound should be above the likelihood of probabilistic PCA"
     assert perceive["ours"] < perceive["theirs"], "eight codes should beat eight principal components"
     assert keep["ours"] == "yes"
     page = (tmp_path / "t" / "index.html").read_text()
-    assert page.count("<img") == 17
+    assert page.count("<img") == 18
     assert "525 cells of 14 columns filled" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
 

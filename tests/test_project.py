@@ -13,7 +13,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 #: From the bottom up: a file may import from its own layer and from those below.
 LAYERS = [
     ("recipe", "disk", "keys", "cryptography"),
-    ("layers", "activations", "values", "files", "optimizers", "private"),
+    ("layers", "activations", "values", "files", "hamming", "optimizers", "private"),
     ("heads",),
     ("priors",),
     ("codes", "corruptions"),
@@ -133,7 +133,7 @@ assert ae.reconstruct(table).column_names == ["a", "b"]
 X = rng.normal(size=(40, 3))
 az.AnomalyDetector(az.Autoencoder(2, epochs=2), random_state=0).fit(X).explain(X)
 from azogue.cli.touring import tour
-assert len(tour(sys.argv[1], say=print)["stops"]) == 10
+assert len(tour(sys.argv[1], say=print)["stops"]) == 11
 """
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
 

@@ -42,6 +42,8 @@ def test_shell_blocks_run(tmp_path):
     load_diabetes(as_frame=True, scaled=False).frame.to_csv(tmp_path / "people.csv", index=False)
     tone = 8000 * np.sin(np.arange(4000) / 9) + np.random.default_rng(2).normal(0, 1500, 4000)
     write_wave(tmp_path / "noisy.wav", tone.astype(np.int16), 8000)
+    news = "\n".join(["text", *("the price of crude oil rose", "oil exports fell", "wheat and grain prices") * 4])
+    (tmp_path / "news.csv").write_text(news)
     commands = [shlex.split(line, comments=True)[1:] for line in SHELL if line.startswith("azogue")]
     assert len(commands) >= 4
     for command in commands:
@@ -59,6 +61,7 @@ def test_shell_blocks_run(tmp_path):
         "released.csv",
         "found.html",
         "judged.html",
+        "news.azogue",
     ):
         assert (tmp_path / made).stat().st_size > 100
 

@@ -35,6 +35,8 @@ _HOMES = {
     "Denoiser": "azogue.applications",
     "Cipher": "azogue.applications",
     "NeuralCipher": "azogue.applications",
+    "SemanticHasher": "azogue.applications",
+    "HammingIndex": "azogue.hamming",
     "Synthesizer": "azogue.applications",
     "Axes": "azogue.session",
     "autoencode": "azogue.shortcuts",
@@ -98,11 +100,13 @@ if TYPE_CHECKING:
         Denoiser,
         Imputer,
         NeuralCipher,
+        SemanticHasher,
         Synthesizer,
     )
     from azogue.autoencoder import Autoencoder
     from azogue.contract import check_autoencoder
     from azogue.files import ModelFileError
+    from azogue.hamming import HammingIndex
     from azogue.keys import CipherError
     from azogue.layers import (
         BatchNorm,

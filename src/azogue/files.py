@@ -141,6 +141,34 @@ def read(path: AnyPath, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
         return record["manifest"], {name: tensors[name] for name in sorted(tensors)}
 
 
+def mapped(path: AnyPath, kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """As `read`, but tensors stay in the file: read-only arrays of numpy that are mapped into memory.
+
+    All is checked but the tensors' values: nothing of them is read before it is used.
+
+    Raises
+    ------
+    ModelFileError
+        As `read`; and for bfloat16, which numpy does not have.
+    """
+    import numpy as np
+
+    with naming(path), opened(path) as (stream, size):
+        record, slots = _read_header(stream, size)
+        if record["kind"] != kind:
+            raise FaultError(f"it holds a {record['kind']}, not a {kind}; give a {kind} file")
+        start, arrays = stream.tell(), {}
+        for name, slot in slots.items():
+            if slot.dtype == "BF16":
+                raise FaultError(f"its tensor {name!r} is bfloat16, which cannot be mapped; read the file whole")
+            dtype = np.dtype(_DTYPES[slot.dtype][0])
+            whole = slot.stop > slot.start
+            arrays[name] = (
+                np.memmap(stream, dtype, "r", start + slot.start, slot.shape) if whole else np.empty(slot.shape, dtype)
+            )
+        return record["manifest"], arrays
+
+
 def peek(path: AnyPath) -> dict[str, Any]:
     """The manifest of a file of any kind, after all checks but those of the tensors' values.
 

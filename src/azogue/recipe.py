@@ -163,12 +163,16 @@ class Batch:
     target : Tensor, shape (n,) or (n, width), or None
         What is known of each row besides: its class, for terms that ask for it, which the encoder never sees; or its
         corrupted version, which is then all that the encoder sees.
+    neighbors : Tensor of int64, shape (n, k), or None
+        Positions of rows that are like each row, -1 where there are fewer than k. Training draws one of them at each
+        step: it becomes the target.
     """
 
     x: torch.Tensor
     mask: torch.Tensor | None = None
     rows: Rows | None = None
     target: torch.Tensor | None = None
+    neighbors: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -181,7 +185,7 @@ class Batch:
         def part(values: torch.Tensor | None) -> Any:
             return values if values is None else values[index] if whole else values.index_select(0, index)
 
-        return Batch(part(self.x), part(self.mask), None, part(self.target))
+        return Batch(part(self.x), part(self.mask), None, part(self.target), part(self.neighbors))
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,6 +204,8 @@ class Lazy:
         As in `Batch`.
     pair : Lazy or None
         The corrupted rows, which become the target of the rows that are taken.
+    neighbors : Tensor of int64, shape (count, k), or None
+        As in `Batch`.
     """
 
     count: int
@@ -208,6 +214,7 @@ class Lazy:
     rows: Rows | None = None
     target: torch.Tensor | None = None
     pair: Lazy | None = None
+    neighbors: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return self.count
@@ -215,6 +222,8 @@ class Lazy:
     def take(self, index: Any) -> Batch:
         """The rows of an index tensor or slice."""
         made = self.make(index if isinstance(index, slice) else index.cpu().numpy())
+        if self.neighbors is not None:
+            return replace(made, neighbors=self.neighbors[index])
         if self.pair is not None:
             return replace(made, target=self.pair.take(index).x)
         return made if self.target is None else replace(made, target=self.target[index])

@@ -131,7 +131,7 @@ def open_session(
     objective.check(code, schema.heads)
     corruption = axes.corruption if estimator.corruption is None else as_corruption(estimator.corruption)
     data = accompanied(data, schema, objective, corruption, y)
-    if data.target is not None and held_out is not None:
+    if (data.target is not None or data.neighbors is not None) and held_out is not None:
         raise TypeError("fit: y is needed for every row; hold rows out by validation_fraction instead")
     index = None if rows is None else _rows(rows, len(data))
     count = len(data) if index is None else len(index)
@@ -210,7 +210,9 @@ def accompanied(data: Batch | Lazy, schema: Schema, objective: Objective, corrup
 
 
 def _paired(data: Batch | Lazy, schema: Schema, corruption: Any, y: Any) -> Batch | Lazy:
-    """Clean rows, each with its corrupted version."""
+    """Clean rows, each with its corrupted version, or with the positions of its neighbours."""
+    if corruption.pointed:
+        return replace(data, neighbors=_neighbors(corruption, y, len(data)))
     if y is None:
         raise TypeError(f"{corruption!r} needs the corrupted rows beside the clean ones: fit(clean, corrupted)")
     pairs = getattr(schema, "store", schema.pack)(y)
@@ -221,6 +223,21 @@ def _paired(data: Batch | Lazy, schema: Schema, corruption: Any, y: Any) -> Batc
     assert isinstance(data, Batch)
     assert isinstance(pairs, Batch)
     return replace(data, target=pairs.x)
+
+
+def _neighbors(corruption: Any, y: Any, count: int) -> torch.Tensor:
+    """Positions of each row's neighbours, (count, k), those that are there first; a row without any has itself."""
+    told = np.asarray(y)
+    if told.ndim != 2 or len(told) != count or not told.shape[1] or told.dtype.kind not in "iu":
+        raise ValueError(
+            f"{corruption!r} needs positions of each row's neighbours, whole numbers of shape ({count}, k): "
+            f"fit(X, neighbors); got {'nothing' if y is None else f'{told.dtype} of shape {told.shape}'}"
+        )
+    if told.min() < -1 or told.max() >= count:
+        raise ValueError(f"neighbors: there are {count} rows, got positions from {told.min()} to {told.max()}")
+    ordered = np.take_along_axis(told, np.argsort(told < 0, axis=1, kind="stable"), 1).astype(np.int64)
+    ordered[:, 0] = np.where(ordered[:, 0] < 0, np.arange(count), ordered[:, 0])
+    return torch.from_numpy(ordered)
 
 
 def _rows(rows: Any, count: int) -> torch.Tensor:
@@ -237,8 +254,10 @@ def place(data: Batch | Lazy, network: Network) -> Rows:
     like = next(network.parameters())
     if isinstance(data, Lazy):
         return Rows(data, like=like.detach())
-    mask, target = (None if part is None else part.to(like.device) for part in (data.mask, data.target))
-    return Rows(Batch(data.x.to(like.device, like.dtype), mask, None, target))
+    mask, target, near = (
+        None if part is None else part.to(like.device) for part in (data.mask, data.target, data.neighbors)
+    )
+    return Rows(Batch(data.x.to(like.device, like.dtype), mask, None, target, near))
 
 
 def as_seed(random_state: Any) -> int:

@@ -4,6 +4,7 @@ from azogue.applications.anomaly import AnomalyDetector
 from azogue.applications.anonymization import Anonymizer
 from azogue.applications.cryptography import Cipher
 from azogue.applications.denoising import Denoiser
+from azogue.applications.hashing import SemanticHasher
 from azogue.applications.imputation import Imputer
 from azogue.applications.neighbors import AEkNNClassifier, AEkNNRegressor
 from azogue.applications.neural_cipher import NeuralCipher
@@ -18,5 +19,6 @@ __all__ = [
     "Denoiser",
     "Imputer",
     "NeuralCipher",
+    "SemanticHasher",
     "Synthesizer",
 ]

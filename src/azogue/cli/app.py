@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from azogue.cli import evaluating, safekeeping, synthesizing
 from azogue.cli.options import (
     Cells,
     Data,
@@ -27,6 +26,7 @@ from azogue.cli.options import (
     say,
     taking,
 )
+from azogue.cli.verbs import VERBS
 
 app = typer.Typer(
     add_completion=True,
@@ -396,5 +396,5 @@ def tour(
     emit(result, json_, touring.table(result))
 
 
-for _verb in (evaluating.evaluate, safekeeping.encrypt, safekeeping.decrypt, synthesizing.sample):
-    app.command()(_verb)
+for _verb in VERBS:
+    app.command(_verb.__name__.rstrip("_"))(_verb)

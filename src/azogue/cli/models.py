@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from azogue import files
-from azogue.applications import Anonymizer
+from azogue.applications import Anonymizer, SemanticHasher
 from azogue.cli import data, results, tables
 from azogue.cli.data import Given
 from azogue.cli.results import Made, Say
@@ -189,7 +189,8 @@ def known_columns(model: Any) -> list[Any]:
 
 def schema_of(model: Any) -> Any:
     """What a model takes; of one with a detector for each group, what the first one takes."""
-    return autoencoder_of(next(iter(groups_of(model).values()), model)).schema_
+    words = getattr(model, "words_", None)
+    return autoencoder_of(next(iter(groups_of(model).values()), model)).schema_ if words is None else words
 
 
 def matched(table: Any, names: list[Any], say: Say) -> Any:
@@ -229,7 +230,7 @@ def advised(given: Given, say: Say) -> None:
 def codes(model: Any, given: Given) -> Made:
     """The codes as a table, behind the names of the files where they come from a folder."""
     inner = autoencoder_of(model)
-    z = inner.encode(given.X)
+    z = (model if isinstance(model, SemanticHasher) else inner).encode(given.X)
     where = data.places(given, inner.schema_)
     columns = {name: where[name] for name in where if name == "file"}
     columns |= {f"code_{at + 1}": z[:, at] for at in range(z.shape[1])}

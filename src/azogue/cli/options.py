@@ -267,6 +267,27 @@ class Hiding:
         return [f"--{item.name}" for item in fitting if getattr(self, item.name) not in (item.default, [])]
 
 
+@dataclass(frozen=True)
+class Hashing:
+    """How rows become binary codes."""
+
+    bits: Annotated[int, typer.Option(help="Bits of a code, a multiple of 8 from 8 to 512.")] = 64
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            help="A column whose equal values shall have near codes, never an input; of an array, its number from 1."
+        ),
+    ] = None
+    groups: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="BITS", help="Say which rows are in one group: codes that differ in so few bits."),
+    ] = None
+
+    def given(self) -> list[str]:
+        """The options of fitting that say something."""
+        return [name for name, said in (("--bits", self.bits != 64), ("--labels", self.labels is not None)) if said]
+
+
 def taking(**groups: type) -> Callable[[Verb], Verb]:
     """Give a verb the options of dataclasses: it declares `training: Training`, the user sees `--epochs` and so on."""
 

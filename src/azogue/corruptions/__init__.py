@@ -4,7 +4,7 @@ Each is a frozen value and a function `(x, rng) → (seen, touched)`: `seen` is 
 where a cell was changed. Sizes are in scaled units, and nothing is drawn but from `rng`.
 """
 
-from azogue.corruptions.base import Corruption, Paired
+from azogue.corruptions.base import Corruption, Neighbor, Paired
 from azogue.corruptions.cells import Following, Hiding, Masking, Ones, SaltPepper, Swap, Zeros
 from azogue.corruptions.mixtures import Mixture, Recording
 from azogue.corruptions.noises import Cauchy, Clipped, Gaussian, Levels
@@ -25,6 +25,7 @@ __all__ = [
     "Levels",
     "Masking",
     "Mixture",
+    "Neighbor",
     "Ones",
     "Paired",
     "Positional",

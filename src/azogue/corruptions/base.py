@@ -50,6 +50,8 @@ class Corruption(Spec):
     blind: ClassVar[bool] = False
     #: whether corrupted rows come with the clean ones, as `fit(clean, corrupted)`
     given: ClassVar[bool] = False
+    #: whether they are other rows, by their positions: `fit(X, neighbors)`
+    pointed: ClassVar[bool] = False
     #: whether what a row is shown depends on the other rows of its batch
     mixes: ClassVar[bool] = False
 
@@ -146,3 +148,29 @@ class Paired(Corruption):
         if pair is None:
             raise ValueError("Paired: the corrupted rows did not come with the clean ones; fit(clean, corrupted)")
         return pair.to(x.dtype), pair != x
+
+
+class Neighbor(Corruption):
+    """The encoder is shown another row that is like the one to be decoded: `fit(X, neighbors)`.
+
+    `neighbors` (n, k) holds positions of rows of X, -1 where a row has fewer than k; one of them is drawn anew for each
+    row at each step. A row that has none is shown itself. The code then keeps what neighbours have in common.
+
+    Examples
+    --------
+    >>> import azogue as az
+    >>> X = np.random.default_rng(0).normal(size=(50, 3))
+    >>> like = np.argsort(np.square(X[:, None] - X).sum(2), axis=1)[:, 1:6]
+    >>> az.Autoencoder((8, 2), corruption=Neighbor(), epochs=5).fit(X, like).encode(X).shape
+    (50, 2)
+    """
+
+    given: ClassVar[bool] = True
+    pointed: ClassVar[bool] = True
+    mixes: ClassVar[bool] = True
+
+    def __call__(
+        self, x: Tensor, rng: Rng, columns: Tensor | None = None, pair: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        seen = x if pair is None else pair.to(x.dtype)
+        return seen, seen != x

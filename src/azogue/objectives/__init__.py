@@ -1,6 +1,7 @@
 """The objective of training: reconstruction + Σ weighted penalties."""
 
 from azogue.objectives.algebra import Objective, Term, evaluate
+from azogue.objectives.bits import Agreement, Balance, Decorrelation
 from azogue.objectives.censoring import Censored, CensoredLoss, Informative
 from azogue.objectives.distances import MAE, MSE, RMSE, Correntropy, Huber
 from azogue.objectives.divergences import (
@@ -36,6 +37,8 @@ __all__ = [
     "RMSE",
     "Adversary",
     "AdversaryLoss",
+    "Agreement",
+    "Balance",
     "Censored",
     "CensoredLoss",
     "Commitment",
@@ -43,6 +46,7 @@ __all__ = [
     "ContrastiveDivergence",
     "Correntropy",
     "CrossEntropy",
+    "Decorrelation",
     "FisherRatio",
     "HeadLoss",
     "Huber",

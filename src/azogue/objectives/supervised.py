@@ -27,9 +27,15 @@ SMALL = 1e-6
 class NeighborhoodComponents(Term):
     """How badly a row's neighbours in the code tell its target: what k nearest neighbours will be asked.
 
-    Each row i of the batch chooses another row j with probability `p_ij ∝ exp(−‖z_i − z_j‖²)`. For classes the value
-    is `−log Σ_j p_ij [y_j = y_i]`, minus the log of the probability of its own class, 0 where no other row of the batch
-    has it; for values it is `(y_i − Σ_j p_ij y_j)²`, the squared error of a kernel regression. One value a row, (n,).
+    Each row i of the batch chooses another row j with probability `p_ij ∝ exp(−‖z_i − z_j‖²/temperature)`. For classes
+    the value is `−log Σ_j p_ij [y_j = y_i]`, minus the log of the probability of its own class, 0 where no other row of
+    the batch has it; for values it is `(y_i − Σ_j p_ij y_j)²`, the squared error of a kernel regression. One value a
+    row, (n,).
+
+    Parameters
+    ----------
+    temperature : float
+        In squared distance of codes; of bits, how many of them differ.
 
     References
     ----------
@@ -48,11 +54,17 @@ class NeighborhoodComponents(Term):
     (150, 2)
     """
 
+    temperature: float = 1.0
+
     supervised: ClassVar[bool] = True
     mixing: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        if not 0.0 < self.temperature < float("inf"):
+            raise ValueError(f"NeighborhoodComponents: temperature must be a positive number, got {self.temperature!r}")
+
     def __call__(self, step: Step) -> Tensor:
-        near, y = _near(step.code.z), _target(step)
+        near, y = _near(step.code.z, self.temperature), _target(step)
         if y.is_floating_point():
             return (y - near.exp() @ y).square()
         same, friends = _same(y)
@@ -61,7 +73,7 @@ class NeighborhoodComponents(Term):
 
     def gradient(self, step: Step, scale: float) -> Pulled:
         z, y = step.code.z, _target(step)
-        near = _near(z)
+        near = _near(z, self.temperature)
         chance, rows = near.exp(), z.shape[-2]
         if y.is_floating_point():
             told = (chance @ y[..., None])[..., 0]
@@ -76,17 +88,17 @@ class NeighborhoodComponents(Term):
             pull = torch.where(same, (near - own[..., None]).exp(), 0.0) - chance * friends[..., None]
         pull = pull + pull.mT  # a distance moves both of its ends
         by_z = pull.sum(-1, keepdim=True) * z - pull @ z
-        return Pulled(value.mean(-1), {"z": by_z * (2 * scale / rows)})
+        return Pulled(value.mean(-1), {"z": by_z * (2 * scale / rows / self.temperature)})
 
 
-def _near(z: Tensor) -> Tensor:
+def _near(z: Tensor, temperature: float) -> Tensor:
     """Logarithms of p_ij, (…, n, n): which other row each row of codes (…, n, size) would choose; −∞ for itself."""
     lengths = z.square().sum(-1)
     squares = (lengths[..., :, None] + lengths[..., None, :] - 2 * z @ z.mT).clamp(min=0.0)
     alone = torch.eye(z.shape[-2], dtype=torch.bool, device=z.device)
     if z.shape[-2] == 1:
         return torch.full_like(squares, -torch.inf)
-    return (-squares).masked_fill(alone, -torch.inf).log_softmax(-1)
+    return (squares / -temperature).masked_fill(alone, -torch.inf).log_softmax(-1)
 
 
 def _same(y: Tensor) -> tuple[Tensor, Tensor]:

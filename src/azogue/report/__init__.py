@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from azogue.report.anonymizing import anonymizing_report
 from azogue.report.page import page
-from azogue.report.sections import RESTORING, SECTIONS, counted
+from azogue.report.sections import HASHING, RESTORING, SECTIONS, counted
 from azogue.report.synthesizing import synthetic_report
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ def report(model: Any, X: Any) -> Report:
     Parameters
     ----------
     model : fitted estimator
-        An autoencoder, or an application that owns one as `autoencoder_`: a detector, a denoiser, an imputer, an
-        anonymizer (what it releases of the rows is attacked).
+        An autoencoder, or an application that owns one as `autoencoder_`: a detector, a denoiser, an imputer, a
+        hasher, an anonymizer (what it releases of the rows is attacked).
     X : table, pictures, sequences or texts
 
     Returns
@@ -78,11 +78,12 @@ def report(model: Any, X: Any) -> Report:
     >>> [section["title"] for section in made.sections]
     ['Model', 'Training', 'Reconstruction', 'Code', 'Anomalies']
     """
-    from azogue.applications import Anonymizer, Denoiser, Imputer
+    from azogue.applications import Anonymizer, Denoiser, Imputer, SemanticHasher
 
     if isinstance(model, Anonymizer):
         return anonymizing_report(model, X)
     wanted = RESTORING if isinstance(model, (Denoiser, Imputer)) else SECTIONS
+    wanted = HASHING if isinstance(model, SemanticHasher) else wanted
     sections = [section for summarise in wanted if (section := summarise(model, X)) is not None]
     return Report(f"{type(model).__name__} on {counted(model, X)}", [_plain(section) for section in sections])
 

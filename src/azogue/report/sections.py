@@ -18,6 +18,7 @@ from azogue.modalities.words import WordSchema
 from azogue.plots import plot_reconstructions
 from azogue.report.anomalies import anomaly_section, groups_section
 from azogue.report.denoising import counted_noisy, denoising_section
+from azogue.report.hashing import hashing_section
 from azogue.report.imputing import missing_section
 from azogue.report.looking import MAX_POINTS, MAX_ROWS, SHOWN, groups_of, png_of
 
@@ -52,12 +53,12 @@ def counted(model: Any, X: Any) -> str:
     """How many rows of the network there are, and what they are."""
     if isinstance(model, Denoiser):
         return counted_noisy(model, X)
-    schema = None if groups_of(model) else autoencoder_of(model).schema_
+    schema: Any = None if groups_of(model) else getattr(model, "words_", None) or autoencoder_of(model).schema_
     if schema is None or isinstance(schema, (TableSchema, CodedSchema)):
         return f"{len(X):,} rows"
     noun = {ImageSchema: "pictures", SequenceSchema: "sequences"}.get(type(schema), "texts")
     noun = "windows" if getattr(schema, "step", None) is not None else noun
-    return f"{schema.count(X):,} {noun}"  # type: ignore[attr-defined]
+    return f"{schema.count(X):,} {noun}"
 
 
 def model_section(model: Any, X: Any) -> Section:
@@ -195,3 +196,6 @@ RESTORING: list[Callable[[Any, Any], Section | None]] = [
     denoising_section,
     missing_section,
 ]
+
+#: For hashers, whose networks may read texts by their topics.
+HASHING: list[Callable[[Any, Any], Section | None]] = [model_section, training_section, hashing_section]

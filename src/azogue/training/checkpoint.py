@@ -120,7 +120,7 @@ def digest(*parts: str | Batch | Rows | None) -> str:
             continue
         for start in range(0, len(part), GROUP_ROWS):
             rows = part.take(slice(start, start + GROUP_ROWS))
-            for tensor in (rows.x, rows.mask, *(() if rows.target is None else (rows.target,))):
+            for tensor in (rows.x, rows.mask, *(part for part in (rows.target, rows.neighbors) if part is not None)):
                 total.update(b"-" if tensor is None else _bytes(tensor))
     return total.hexdigest()
 

@@ -82,14 +82,16 @@ class Rows:
         """Slots of a row."""
         return self.batch.width if isinstance(self.batch, Lazy) else math.prod(self.batch.x.shape[1:])
 
-    def take(self, where: Any) -> Batch:
-        """The rows at the places of an index tensor or slice."""
+    def take(self, where: Any, rng: Rng | None = None) -> Batch:
+        """The rows at the places of an index tensor or slice; with `rng`, each beside one of its neighbours, if any."""
         found = self.batch.take(where if self.index is None else self.index[where])
+        if rng is not None and found.neighbors is not None:
+            found = replace(found, target=self.batch.take(drawn(found.neighbors, rng)).x, neighbors=None)
         if self.like is None:
             return found
         mask = None if found.mask is None else found.mask.to(self.like.device)
         target = None if found.target is None else found.target.to(self.like.device)
-        return Batch(found.x.to(self.like.device, self.like.dtype), mask, None, target)
+        return Batch(found.x.to(self.like.device, self.like.dtype), mask, None, target, found.neighbors)
 
     def all(self) -> Batch:
         """All rows, in order."""
@@ -100,6 +102,14 @@ class Rows:
     def only(self, index: Tensor) -> Rows:
         """Some of the rows, by their places."""
         return replace(self, index=index if self.index is None else self.index[index])
+
+
+def drawn(neighbors: Tensor, rng: Rng) -> Tensor:
+    """One of each row's neighbours (n, k), those that are -1 excepted: positions, (n,)."""
+    there = (neighbors >= 0).sum(1)
+    part = torch.rand(len(neighbors), generator=rng.generator("neighbors"), dtype=torch.float64)
+    place = (part * there.cpu()).long().to(neighbors.device)
+    return neighbors.gather(1, place[:, None])[:, 0]
 
 
 def hold_out(data: Rows, fraction: float, seed: int) -> tuple[Rows, Rows | None]:
@@ -139,7 +149,8 @@ def batches(members: Sequence[Rows], size: int, rngs: Sequence[Rng]) -> Iterator
     gathered = size * max(1, CHUNK // max(size * members[0].width * len(members), 1))
     for start in range(0, len(members[0]), gathered):
         chosen = [where[start : start + gathered] for where in orders]
-        whole = together([rows.take(where) for rows, where in zip(members, chosen, strict=True)])
+        draws = [rng.at(step=start) for rng in rngs]
+        whole = together([rows.take(where, rng) for rows, where, rng in zip(members, chosen, draws, strict=True)])
         nothing: itertools.repeat[None] = itertools.repeat(None)
         masks = nothing if whole.mask is None else torch.split(whole.mask, size, 1)
         targets = nothing if whole.target is None else torch.split(whole.target, size, 1)

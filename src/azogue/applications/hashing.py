@@ -1,0 +1,326 @@
+"""Use 7, semantic hashing: rows → short binary codes, the nearer the more alike the rows are."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from azogue.applications.kin import kin, space_of, spaces_of_words
+from azogue.applications.owner import Application, owned, unfitted
+from azogue.applications.topics import along, as_words, directions, tfidf
+from azogue.autoencoder import Autoencoder
+from azogue.codes import Binary
+from azogue.corruptions import Neighbor
+from azogue.hamming import Buckets, HammingIndex, pack, unpack
+from azogue.hamming.scan import Found
+from azogue.hamming.words import check_bits
+from azogue.layers import Dense, Dropout, Input, Output
+from azogue.modalities import as_modality
+from azogue.objectives import Agreement, Balance, Decorrelation, NeighborhoodComponents, as_objective
+from azogue.optimizers import Cosine
+from azogue.session import as_seed
+from azogue.validation import remember_columns
+
+SUPERVISIONS = ("none", "labels")
+#: Rows of a batch, steps of training, about, and epochs, at most.
+BATCH, STEPS, LONGEST = 256, 1000, 300
+#: There are at most so many times fewer neighbours than rows.
+PART = 10
+#: Units of the hidden layer, the part of the bits that weighs as one nat where codes agree, and the part of the inputs
+#: that training hides: for rows as they are, and for topics, which are few and would be learned by heart.
+ROWS, TOPICS = (1024, 0.15, 0.0), (512, 0.3, 0.4)
+#: Weights of evenness and of differing bits.
+EVEN, APART = 0.1, 0.1
+
+
+@dataclass(eq=False, repr=False)
+class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Application):  # type: ignore[misc]
+    """Rows → binary codes of which few bits differ where rows are alike: texts, pictures, tables.
+
+    An autoencoder whose code is bits learns to decode each row from the code of one of its neighbours, which are found
+    without labels; beside that, a row's code is to agree with its neighbours' and with no other row's
+    (`objectives.Agreement`), and bits are to be even and to differ from one another (`Balance`, `Decorrelation`).
+    Neighbours are the nearest rows along the leading principal components; of texts, by TF-IDF and by latent semantic
+    analysis, along whose directions the autoencoder reads them.
+
+    Parameters
+    ----------
+    n_bits : int
+        A multiple of 8 from 8 to 512.
+    autoencoder : Autoencoder, FrozenEstimator or None
+        Unfitted (cloned and fitted; it gets a binary code and `corruptions.Neighbor` where it has none) or fitted
+        inside `sklearn.frozen.FrozenEstimator` (used as it is). Its code has `n_bits` units; one that is no binary code
+        is cut at each unit's median. None: one hidden layer.
+    supervision : {"none", "labels"}
+        `"none"`: y is ignored. `"labels"`: codes are near where labels are the same
+        (`objectives.NeighborhoodComponents`), whatever lies near in the rows.
+    n_neighbors : int
+        Neighbours of each row while training, of each kind where there are two; at most a tenth of the rows.
+    modality, scaling : see `Autoencoder`
+        For the autoencoder that is made where none is given. Of texts, words are weighed by TF-IDF; where no
+        `Text(...)` is given, English stop words are left out.
+    random_state : int, numpy generator or None
+    verbose : int
+
+    Attributes
+    ----------
+    autoencoder_ : Autoencoder
+    codes_ : ndarray of uint8, shape (n, n_bits/8)
+        The training rows' codes: what `index()` searches.
+    thresholds_ : ndarray, shape (n_bits,)
+        A unit above it is a bit that is set.
+    words_, topics_ : schema and ndarray of float32, shape (words, directions)
+        Of texts, the vocabulary and the directions.
+    n_features_in_ : int
+
+    Notes
+    -----
+    A code is pseudonymised data, not anonymous data.
+
+    References
+    ----------
+    Salakhutdinov & Hinton (2009), Semantic hashing; Krizhevsky & Hinton (2011), Using very deep autoencoders for
+    content-based image retrieval, ESANN; Chaidaroon, Ebesu & Fang (2018), Deep semantic text hashing with weak
+    supervision, SIGIR, for neighbours that take the place of labels.
+
+    Examples
+    --------
+    >>> import azogue as az
+    >>> texts = ["red wine and cheese", "white wine", "cheese and bread", "the engine of a car", "a fast car"] * 4
+    >>> hasher = az.SemanticHasher(8, random_state=0).fit(texts)
+    >>> hasher.transform(["wine", "car engine"]).shape
+    (2, 1)
+    """
+
+    n_bits: int = 64
+    _: KW_ONLY
+    autoencoder: Any = field(default=None, kw_only=True)
+    supervision: str = "none"
+    n_neighbors: int = 15
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn the code, and keep those of the rows.
+
+        Parameters
+        ----------
+        X : texts, pictures, table or sequences
+            As `Autoencoder.fit` takes them.
+        y : array, shape (n,), optional
+            Labels; ignored unless `supervision="labels"`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError, TypeError
+            For data, labels or parameters that make no sense, naming them.
+        """
+        self._check(y)
+        for name in ("autoencoder_", "words_", "topics_"):  # what an earlier fit saw says nothing about these rows
+            self.__dict__.pop(name, None)
+        remember_columns(self, X, reset=True)
+        seed = as_seed(self.random_state)
+        if isinstance(self.autoencoder, FrozenEstimator):
+            self.autoencoder_ = owned(self.autoencoder, Autoencoder(), X)
+        elif self.autoencoder is None and self._takes_words(X):
+            self._fit_words(X, y, seed)
+        else:
+            self._fit_rows(X, y, seed)
+        inner = self.autoencoder_
+        if inner.code_size_ != self.n_bits:
+            raise ValueError(f"autoencoder: its code has {inner.code_size_} units, but n_bits is {self.n_bits}")
+        self.thresholds_ = self._thresholds(X)
+        self.n_features_in_ = len(self.topics_) if hasattr(self, "topics_") else inner.n_features_in_
+        self.codes_ = pack(self.encode(X))
+        return self
+
+    # -- training -----------------------------------------------------------------------------------------------------
+
+    def _check(self, y: Any) -> None:
+        check_bits(self.n_bits)
+        k = self.n_neighbors
+        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+            raise ValueError(f"n_neighbors: expected a whole number of at least 1, got {k!r}")
+        if self.supervision not in SUPERVISIONS:
+            said = ", ".join(map(repr, SUPERVISIONS))
+            raise ValueError(f"supervision: expected one of {said}, got {self.supervision!r}")
+        if self.supervision == "labels" and y is None:
+            raise ValueError("supervision='labels' needs a label for each row: fit(X, y)")
+        if self.supervision == "labels" and isinstance(self.autoencoder, FrozenEstimator):
+            raise ValueError("supervision: 'labels' trains the autoencoder, but it is frozen; use 'none'")
+
+    def _takes_words(self, X: Any) -> bool:
+        return self._kind(X) == "text" and getattr(self.modality, "unit", "word") == "word"
+
+    def _fit_words(self, X: Any, y: Any, seed: int) -> None:
+        """Texts: an autoencoder of their coordinates along the leading directions of TF-IDF."""
+        as_modality(self.modality, self.scaling, X)  # refuses what does not go with texts
+        self.words_ = as_words(self.modality).fit(X)
+        weights = tfidf(self.words_, X)
+        self.topics_ = directions(weights, seed)
+        vectors = along(weights, self.topics_)
+        told = self._told(len(vectors), y, lambda: spaces_of_words(weights, vectors), seed)
+        shared = {"modality": "table", "scaling": "none", "verbose": self.verbose}
+        self.autoencoder_ = owned(None, self._default(len(vectors), shared, *TOPICS), vectors, seed, told)
+
+    def _fit_rows(self, X: Any, y: Any, seed: int) -> None:
+        """Anything else, or an autoencoder of the user's."""
+        given = unfitted(self.autoencoder)
+        like = self if given is None else given
+        schema = as_modality(like.modality, like.scaling, X).fit(X)
+        count = len(getattr(schema, "store", schema.pack)(X))
+        default = self._default(count, self._shared(self.modality), *ROWS)
+        made = default if given is None else self._completed(clone(given))
+        pointed = getattr(made.corruption, "pointed", False) or self.supervision == "labels"
+        told = self._told(count, y, lambda: [space_of(schema, X, seed)], seed) if pointed else y
+        self.autoencoder_ = owned(made, default, X, seed, told)
+
+    def _completed(self, given: Autoencoder) -> Autoencoder:
+        """An autoencoder of the user's with what it lacks for hashing."""
+        if given.code is None and not isinstance(given.axes().code, Binary):
+            given.set_params(code=Binary())
+        if given.network == "auto":
+            given.set_params(network=int(self.n_bits))
+        if self.supervision == "labels":
+            objective = as_objective(given.objective, given.axes().reconstruction)
+            if not objective.supervised:
+                given.set_params(objective=objective + self._by_labels())
+        elif given.corruption is None and given.axes().corruption is None:
+            given.set_params(corruption=Neighbor())
+        return given
+
+    def _told(self, count: int, y: Any, spaces: Callable[[], list[Any]], seed: int) -> NDArray[np.int64]:
+        """What training is told of the rows: which others are like each, or their classes."""
+        if self.supervision == "none":
+            return kin(spaces(), min(int(self.n_neighbors), max(1, count // PART)), seed)
+        labels = np.asarray(y)
+        if labels.shape != (count,):
+            raise ValueError(f"y: expected a label for each of {count} rows, got shape {labels.shape}")
+        return np.asarray(np.unique(labels.astype(str) if labels.dtype == object else labels, return_inverse=True)[1])
+
+    def _by_labels(self) -> NeighborhoodComponents:
+        return NeighborhoodComponents(ROWS[1] * self.n_bits)
+
+    def _default(self, rows: int, shared: dict[str, Any], units: int, temperature: float, hidden: float) -> Autoencoder:
+        """The autoencoder where none is given."""
+        layers = Input() + Dropout(hidden) if hidden else Input()
+        alike = Agreement(temperature) if self.supervision == "none" else self._by_labels()
+        return Autoencoder(
+            layers + Dense(units, "silu", normalization="batch") + Dense(int(self.n_bits)) + Output(),
+            code=Binary(),
+            corruption=Neighbor() if self.supervision == "none" else None,
+            objective=alike + EVEN * Balance() + APART * Decorrelation(),
+            epochs=min(max(STEPS * BATCH // max(rows, 1), 10), LONGEST),
+            batch_size=BATCH,
+            learning_rate=Cosine(2e-3, warmup=0.1),
+            validation_fraction=0.0,
+            **shared,
+        )
+
+    def _thresholds(self, X: Any) -> NDArray[np.float64]:
+        if isinstance(self.autoencoder_.code_, Binary):
+            return np.full(self.n_bits, 0.5)
+        return np.asarray(np.median(self._units(X), axis=0), np.float64)
+
+    # -- use ----------------------------------------------------------------------------------------------------------
+
+    def _units(self, X: Any) -> NDArray[Any]:
+        """The code's units, (n, n_bits)."""
+        if not hasattr(self, "topics_"):
+            return np.asarray(self.autoencoder_.encode(X))
+        weights = tfidf(self.words_, X)
+        if unknown := int((np.diff(weights.indptr) == 0).sum()):
+            warnings.warn(
+                f"{unknown} of {weights.shape[0]} texts have no known word; their codes say nothing of them",
+                UserWarning,
+                stacklevel=3,
+            )
+        return np.asarray(self.autoencoder_.encode(along(weights, self.topics_)))
+
+    def encode(self, X: Any) -> NDArray[np.float32]:
+        """Rows → bits as numbers, for whoever computes with them.
+
+        Returns
+        -------
+        ndarray of float32, 0 and 1, shape (n, n_bits)
+        """
+        check_is_fitted(self, "autoencoder_")
+        if not hasattr(self, "topics_"):
+            remember_columns(self, X, reset=False)
+        return (self._units(X) > self.thresholds_).astype(np.float32)
+
+    def transform(self, X: Any) -> Any:
+        """Rows → packed codes.
+
+        Parameters
+        ----------
+        X : rows as `fit` took them
+
+        Returns
+        -------
+        ndarray of uint8, shape (n, n_bits/8), or what `set_output` asked for
+
+        Warns
+        -----
+        UserWarning
+            For texts without any word that is known.
+        """
+        check_is_fitted(self, "autoencoder_")
+        return pack(self.encode(X))
+
+    def inverse_transform(self, codes: Any) -> Any:
+        """Packed codes → the rows that the decoder makes of them; of texts, the words that it expects."""
+        check_is_fitted(self, "autoencoder_")
+        if not isinstance(self.autoencoder_.code_, Binary):
+            raise TypeError(f"inverse_transform: {self.autoencoder_.code_!r} is no code of bits; use its own decode")
+        bits = unpack(codes).astype(np.float32)
+        if bits.shape[1] != self.n_bits:
+            raise ValueError(f"inverse_transform: expected codes of {self.n_bits} bits, got {bits.shape[1]}")
+        rows = self.autoencoder_.decode(bits)
+        if not hasattr(self, "topics_"):
+            return rows
+        import torch
+
+        from azogue.recipe import Batch
+
+        made = np.asarray(rows, np.float32) @ self.topics_.T
+        return self.words_.unpack(Batch(torch.from_numpy(made)))
+
+    def index(self, engine: str = "core") -> HammingIndex:
+        """The codes of the training rows, to be searched and added to."""
+        check_is_fitted(self, "codes_")
+        return HammingIndex(self.n_bits, engine=engine).add(self.codes_)
+
+    def kneighbors(self, X: Any, n_neighbors: int = 10) -> Found:
+        """The training rows with the nearest codes.
+
+        Returns
+        -------
+        distances, positions : ndarrays, shape (n, n_neighbors)
+            Bits that differ, and positions of training rows; see `HammingIndex.query`.
+        """
+        return self.index().query(pack(self.encode(X)), n_neighbors)
+
+    def buckets(self, radius: int = 0, **told: Any) -> Buckets:
+        """The training rows in groups by their codes; see `HammingIndex.buckets`."""
+        return self.index().buckets(radius, **told)
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(self.n_bits) // 8
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
