@@ -35,6 +35,7 @@ LAYERS = [
     ("variants",),
     ("contract", "applications"),
     ("shortcuts",),
+    ("search",),
     ("report",),
     ("cli",),
     ("__main__", "__init__"),

@@ -36,6 +36,7 @@ _HOMES = {
     "Cipher": "azogue.applications",
     "NeuralCipher": "azogue.applications",
     "Axes": "azogue.session",
+    "ArchitectureSearch": "azogue.search",
     "autoencode": "azogue.shortcuts",
     "fit_together": "azogue.populations",
     "choose_code_size": "azogue.reduction",
@@ -122,6 +123,7 @@ if TYPE_CHECKING:
     from azogue.populations import fit_together
     from azogue.private import Privacy
     from azogue.reduction import choose_code_size, continuity, trustworthiness
+    from azogue.search import ArchitectureSearch
     from azogue.session import Axes
     from azogue.shortcuts import autoencode, load
     from azogue.training.loop import TrainingWarning
