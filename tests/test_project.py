@@ -133,7 +133,7 @@ assert ae.reconstruct(table).column_names == ["a", "b"]
 X = rng.normal(size=(40, 3))
 az.AnomalyDetector(az.Autoencoder(2, epochs=2), random_state=0).fit(X).explain(X)
 from azogue.cli.touring import tour
-assert len(tour(sys.argv[1], say=print)["stops"]) == 9
+assert len(tour(sys.argv[1], say=print)["stops"]) == 10
 """
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
 

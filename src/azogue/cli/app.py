@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from azogue.cli import safekeeping
+from azogue.cli import evolving, safekeeping
 from azogue.cli.options import (
     Cells,
     Data,
@@ -396,5 +396,5 @@ def tour(
     emit(result, json_, touring.table(result))
 
 
-app.command()(safekeeping.encrypt)
-app.command()(safekeeping.decrypt)
+for verb in (evolving.evolve, safekeeping.encrypt, safekeeping.decrypt):
+    app.command()(verb)

@@ -269,7 +269,7 @@ class ArchitectureSearch(
 
     def _search(self, study: Study, seed: int) -> None:
         space, rng = study.bench.space, np.random.default_rng([seed, 0x5ED])
-        anchors = np.array([space.vector(genome) for genome in space.anchors()]).reshape(-1, len(space.free))
+        anchors = np.stack([space.vector(genome) for genome in space.anchors()])
         plan = Plan(study.budget.candidates, anchors, self.preset == "paper")
         total = int(study.budget.candidates or study.budget.seconds or 1)
         with progress(total, self.verbose, "search") as bars, study.at_work():
@@ -331,11 +331,23 @@ class ArchitectureSearch(
         out = in_units(reflected([self.best_estimator_], rows), own, reference, rows, truth)
         return error_of(truth, out, packed.take(np.arange(len(packed))) if bench.relative else None)
 
+    def winner(self) -> Autoencoder:
+        """The best autoencoder unfitted, as applications take it: `AnomalyDetector(autoencoder=search)`.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the search has not been fitted.
+        """
+        found: Autoencoder = clone(self._found())
+        return found
+
     # -- use --------------------------------------------------------------------------------------------------------
 
     def _found(self) -> Autoencoder:
         check_is_fitted(self, "best_estimator_")
-        return self.best_estimator_
+        found: Autoencoder = self.best_estimator_
+        return found
 
     def transform(self, X: Any) -> Any:
         """Rows → codes of the winner."""
@@ -357,7 +369,8 @@ class ArchitectureSearch(
 
     @property
     def _n_features_out(self) -> int:
-        return self._found().code_size_
+        size: int = self._found().code_size_
+        return size
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -69,6 +69,8 @@ class Cache:
             self._warn(error)
 
     def _read(self, path: str) -> None:
+        if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113 (a device may have no end)
+            return
         try:
             with open(path, "rb") as stream:  # noqa: PTH123 (bytes and str paths alike)
                 lines = stream.read().split(b"\n")

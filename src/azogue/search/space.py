@@ -197,13 +197,14 @@ class Space:
 
     def network(self, genome: Mapping[str, Any]) -> Stack:
         """The layers of a genome."""
+        norm, size = genome["normalization"], 3 if len(self.shape) == 3 else 5
+        sizes = [("conv", n) for n in genome.get("filters", ())] + [("dense", n) for n in genome["units"]]
         hidden: list[Layer] = []
-        norm, filters = genome["normalization"], genome.get("filters", ())
-        size = 3 if len(self.shape) == 3 else 5
-        made = [lambda act, n=n: Conv(n, size, act, stride=2, normalization=norm) for n in filters]
-        made += [lambda act, n=n: Dense(n, act, normalization=norm) for n in genome["units"]]
-        for make, activation in zip(made, genome["activations"], strict=True):
-            hidden.append(make(activation))
+        for (what, n), act in zip(sizes, genome["activations"], strict=True):
+            if what == "conv":
+                hidden.append(Conv(n, size, act, stride=2, normalization=norm))
+            else:
+                hidden.append(Dense(n, act, normalization=norm))
             if genome["dropout"]:
                 hidden.append(Dropout(genome["dropout"]))
         code = Bottleneck(genome["code"], genome["code_activation"])

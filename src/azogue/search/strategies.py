@@ -88,7 +88,7 @@ def exhaustive(ask: Ask, space: Space, rng: np.random.Generator, plan: Plan) -> 
     while grown:
         grown = False
         for at in sorted(range(len(genes)), key=lambda at: _RANKS.get(space.free[at][0].rstrip("_123"), len(_RANKS))):
-            finer = levels[:at] + [levels[at] + 1] + levels[at + 1 :]
+            finer = [level + (place == at) for place, level in enumerate(levels)]
             counts = [len(set(gene.grid(level))) for gene, level in zip(genes, finer, strict=True)]
             if np.prod(counts, dtype=float) <= limit and counts[at] > levels[at]:
                 levels, grown = finer, True
@@ -143,11 +143,9 @@ def es(ask: Ask, space: Space, rng: np.random.Generator, plan: Plan) -> None:
     _evolved(ask, space, rng, plan.anchors, 4, crossed=False)
 
 
-def _evolved(
-    ask: Ask, space: Space, rng: np.random.Generator, anchors: Vectors, size: int, *, crossed: bool
-) -> None:
+def _evolved(ask: Ask, space: Space, rng: np.random.Generator, anchors: Vectors, size: int, *, crossed: bool) -> None:
     """Ask pymoo for a generation, tell it what it is worth."""
-    GA, PM, SBX, Nothing, Problem, Static, Evaluator, no_end = _pymoo()
+    GA, PM, SBX, Problem, Static, Evaluator, no_end = _pymoo()
     low, high = space.bounds.T
     problem = Problem(n_var=len(low), n_obj=1, xl=low, xu=high)
     for start in _restarts(space, rng, size, anchors):
@@ -155,7 +153,7 @@ def _evolved(
             pop_size=size,
             n_offsprings=size,
             sampling=start,
-            crossover=SBX(prob=0.9, eta=3) if crossed else Nothing(),
+            crossover=SBX(prob=0.9 if crossed else 0.0, eta=3),  # NoCrossover would hand out parents to be changed
             mutation=PM(prob_var=None if crossed else 1 / 16, eta=3),
             eliminate_duplicates=crossed,
         )
@@ -175,7 +173,6 @@ def _pymoo() -> tuple[Any, ...]:
         from pymoo.core.evaluator import Evaluator
         from pymoo.core.problem import Problem
         from pymoo.core.termination import NoTermination
-        from pymoo.operators.crossover.nox import NoCrossover
         from pymoo.operators.crossover.sbx import SBX
         from pymoo.operators.mutation.pm import PM
         from pymoo.problems.static import StaticProblem
@@ -183,7 +180,7 @@ def _pymoo() -> tuple[Any, ...]:
         raise ImportError(
             "the strategies 'ga' and 'es' need pymoo: pip install azogue[search]; 'de' needs nothing more"
         ) from error
-    return GA, PM, SBX, NoCrossover, Problem, StaticProblem, Evaluator, NoTermination
+    return GA, PM, SBX, Problem, StaticProblem, Evaluator, NoTermination
 
 
 def halving(ask: Ask, space: Space, rng: np.random.Generator, plan: Plan) -> None:

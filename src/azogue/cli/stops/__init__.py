@@ -11,7 +11,19 @@ from azogue.cli.stops.judging import detect
 from azogue.cli.stops.perceiving import perceive
 from azogue.cli.stops.restoring import denoise, impute
 from azogue.cli.stops.sealing import encrypt
+from azogue.cli.stops.searching import evolve
 from azogue.cli.stops.shared import Stop
 
 #: In order. A later use adds its function here.
-STOPS: list[Callable[[Path], Stop]] = [reduce, detect, denoise, impute, anonymise, encrypt, imagine, perceive, keep]
+STOPS: list[Callable[[Path], Stop]] = [
+    reduce,
+    detect,
+    denoise,
+    impute,
+    anonymise,
+    encrypt,
+    imagine,
+    perceive,
+    evolve,
+    keep,
+]
