@@ -24,7 +24,7 @@ LAYERS = [
     ("build",),
     ("objectives", "modalities"),
     ("compression",),
-    ("session", "metrics", "quality", "inference", "planning", "training", "pretraining"),
+    ("session", "metrics", "quality", "inference", "planning", "training", "pretraining", "components"),
     ("missingness", "pooling"),
     ("persistence", "validation", "stages", "sampling", "keras", "reflecting"),
     ("drawing", "shades", "diagnostics", "maps", "webmaps", "reconstructions", "plots"),

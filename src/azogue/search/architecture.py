@@ -5,19 +5,20 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
-from sklearn.utils.validation import _num_samples, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from azogue.autoencoder import Autoencoder
 from azogue.populations import Packed, reflected
 from azogue.search.cache import Cache
-from azogue.search.evaluation import FAULTS, Bench, Split, error_of, in_units, taken
-from azogue.search.space import Genome, Space
+from azogue.search.evaluation import FAULTS, Bench, Split, error_of, in_units, rows_of, taken
+from azogue.search.results import results
+from azogue.search.space import Space
 from azogue.search.strategies import STRATEGIES, WHOLE, Plan, Spent
 from azogue.search.study import Budget, Study, Trial, versions
 from azogue.session import as_seed
@@ -73,7 +74,7 @@ class ArchitectureSearch(
     test_fraction, validation_fraction : float
         The part of all rows that is set apart, and the part of the rest that judges.
     preset : {None, "paper"}
-        `"paper"`: the populations and rates of Charte et al. (2020).
+        `"paper"`: the populations and rates of Charte et al. (2020), and no candidate to begin with but draws.
     n_jobs : int
         Processes; −1: one for each processor. The result does not depend on it. A script that asks for several has to
         keep them out of its workers by `if __name__ == "__main__":`.
@@ -180,7 +181,7 @@ class ArchitectureSearch(
         """
         base, budget = self._base(), self._checked()
         remember_columns(self, X, reset=True)
-        seed, count = as_seed(self.random_state), _rows(X)
+        seed, count = as_seed(self.random_state), rows_of(X)
         split = Split.of(count, test=self.test_fraction, validation=self.validation_fraction, cv=self.cv, seed=seed)
         seen, known = taken(X, split.seen), None if self._scorer is None or y is None else taken(y, split.seen)
         study = self._study(base, budget, seen, known, split, seed)
@@ -270,7 +271,8 @@ class ArchitectureSearch(
     def _search(self, study: Study, seed: int) -> None:
         space, rng = study.bench.space, np.random.default_rng([seed, 0x5ED])
         anchors = np.stack([space.vector(genome) for genome in space.anchors()])
-        plan = Plan(study.budget.candidates, anchors, self.preset == "paper")
+        paper = self.preset == "paper"
+        plan = Plan(study.budget.candidates, anchors[: 0 if paper else None], paper)
         total = int(study.budget.candidates or study.budget.seconds or 1)
         with progress(total, self.verbose, "search") as bars, study.at_work():
             for bar in bars:
@@ -296,7 +298,7 @@ class ArchitectureSearch(
         trials = list(study.trials.values())
         ranked = sorted(range(len(trials)), key=lambda at: (*trials[at].order, at))
         ranked = [at for at in ranked if math.isfinite(trials[at].fitness)]
-        self.results_, self.stopped_ = results(trials, study.bench.space, ranked), study.stopped
+        self.results_, self.stopped_ = results(trials, ranked), study.stopped
         seen, reasons = taken(X, split.seen), [trial.record["reason"] for trial in trials]
         for at in ranked[:5]:
             try:
@@ -321,7 +323,9 @@ class ArchitectureSearch(
         parameters: dict[str, Any] = {"random_state": seed}
         if trial.share == WHOLE and not trial.record["reason"]:
             parameters |= {"epochs": int(trial.record["epochs"]), "validation_fraction": 0.0}
-        return space.estimator(trial.genome, **parameters).fit(seen)
+        made = space.estimator(trial.genome, **parameters)
+        made.fit(seen)
+        return made
 
     def _tested(self, bench: Bench, seen: Any, test: Any) -> float:
         """The winner's reconstruction error on the test rows."""
@@ -379,19 +383,6 @@ class ArchitectureSearch(
         return tags
 
 
-def _rows(X: Any) -> int:
-    """How many rows there are.
-
-    Raises
-    ------
-    TypeError
-        For data that are not in memory, of which no rows can be set apart.
-    """
-    if isinstance(X, (str, os.PathLike)):
-        raise TypeError(f"ArchitectureSearch: give rows in memory, which can be split, in place of the path {X!r}")
-    return int(_num_samples(X))
-
-
 def _shown(bar: Callable[[dict[str, float]], None], budget: Budget) -> Callable[[dict[str, Any]], None]:
     """A progress bar that is told of a search."""
 
@@ -400,32 +391,3 @@ def _shown(bar: Callable[[dict[str, float]], None], budget: Budget) -> Callable[
         bar({"epoch": done} | ({} if record["best"] is None else {"loss": record["best"]}))
 
     return show
-
-
-def results(trials: Sequence[Trial], space: Space, ranked: Sequence[int]) -> dict[str, np.ndarray]:
-    """Trials as arrays, as `cv_results_` has them."""
-    rank = np.full(len(trials), len(ranked) + 1)
-    rank[list(ranked)] = np.arange(1, len(ranked) + 1)
-    errors = np.array([math.inf if t.record["error"] is None else t.record["error"] for t in trials], dtype=float)
-    names = sorted({name for trial in trials for name in trial.genome})
-    found: dict[str, np.ndarray] = {"params": _objects([trial.genome for trial in trials])}
-    for name in names:
-        found[f"param_{name}"] = _objects([trial.genome.get(name) for trial in trials])
-    return found | {
-        "fitness": np.array([trial.fitness for trial in trials], dtype=float),
-        "error": errors,
-        "complexity": np.array([trial.complexity for trial in trials], dtype=float),
-        "mean_test_score": -errors,
-        "rank_test_score": rank,
-        "epochs_share": np.array([trial.share[0] for trial in trials], dtype=float),
-        "rows_share": np.array([trial.share[1] for trial in trials], dtype=float),
-        "seconds": np.array([trial.record["seconds"] for trial in trials], dtype=float),
-        "reason": np.array([trial.record["reason"] for trial in trials], dtype=object),
-    }
-
-
-def _objects(values: Sequence[Genome | Any]) -> np.ndarray:
-    found = np.empty(len(values), dtype=object)
-    for at, value in enumerate(values):
-        found[at] = value
-    return found

@@ -7,6 +7,7 @@ before anything is prepared or trained: scaling, categories, early stopping and 
 from __future__ import annotations
 
 import math
+import os
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -14,8 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
 
 from azogue.autoencoder import Autoencoder
 from azogue.populations import Packed, fit_together, reflected
@@ -82,6 +85,21 @@ class Split:
         parts = np.array_split(order, cv)
         folds = [(np.setdiff1d(order, part), np.sort(part)) for part in parts]
         return cls(seen, apart, tuple(folds))
+
+
+def rows_of(X: Any) -> int:
+    """How many rows there are.
+
+    Raises
+    ------
+    TypeError
+        For data that are not in memory, of which no rows can be set apart, and for sparse ones.
+    """
+    if isinstance(X, (str, os.PathLike)):
+        raise TypeError(f"ArchitectureSearch: give rows in memory, which can be split, in place of the path {X!r}")
+    if issparse(X):
+        raise TypeError("Sparse input is not supported; convert it with X.toarray()")
+    return int(_num_samples(X))
 
 
 def taken(X: Any, rows: np.ndarray) -> Any:

@@ -23,6 +23,8 @@ Genome = dict[str, Any]
 
 #: The kinds of the paper (Charte et al. 2020).
 PAPER = ("basic", "denoising", "contractive", "robust", "sparse", "variational")
+#: Those and what starts at principal components.
+KINDS = (*PAPER, "principal")
 #: Hidden layers of a half, at most.
 DEPTH = 3
 #: Units of a hidden layer that wider tables do not exceed by default.
@@ -225,21 +227,19 @@ class Space:
     def anchors(self) -> list[Genome]:
         """Candidates that a search begins with: as near as the space allows to what is known to work.
 
-        The linear autoencoder with the largest code, which reaches the floor of principal components; one hidden
-        layer; the network that the package takes by itself; the same with half of the code.
+        With the largest code: principal components as the start, with the natural loss and with cross-entropy; the
+        same behind a hidden layer; the network that the package takes by itself. The last one with half of the code.
         """
-        code = next(gene for name, gene in self.genes if name == "code")
-        most = int(max(code.value(end) for end in _ends(code)))
-        wide = min(4 * self.width, WIDEST)
-        plain = {"kind": "basic", "code_activation": "linear", "output": "auto", "loss": "auto", "tied": False}
-        plain |= {"dropout": 0.0, "normalization": None, "convolution": False, "learning_rate": 3e-3}
-        shapes: list[tuple[tuple[int, ...], str, int]] = [
-            ((), HIDDEN, most),
-            ((self.width,), "tanh", most),
-            ((wide, wide // 2), HIDDEN, most),
-            ((wide, wide // 2), HIDDEN, max(most // 2, 1)),
-        ]
-        raw = [{**plain, "units": u, "activations": (act,) * len(u), "code": size} for u, act, size in shapes]
+        genes = dict(self.genes)
+        code, kind = genes["code"], genes["kind"]
+        most, wide = int(max(code.value(end) for end in _ends(code))), min(4 * self.width, WIDEST)
+        started = "principal" in getattr(kind, "values", ())
+        plain = {"kind": "principal", "code_activation": "linear", "output": "auto", "loss": "auto", "tied": False}
+        plain |= {"dropout": 0.0, "normalization": None, "convolution": False, "learning_rate": 1e-3, "code": most}
+        usual = {**plain, "kind": "basic", "units": (wide, wide // 2), "activations": (HIDDEN, HIDDEN)}
+        one = {**plain, "units": (self.width,), "activations": ("tanh",), "learning_rate": 3e-3}
+        linear = {**plain, "units": (), "activations": (), "learning_rate": 1e-3 if started else 1e-2}
+        raw = [linear, {**linear, "loss": "bce"}, one, usual, {**usual, "code": max(most // 2, 1)}]
         found = [self.genome(self.vector(genome)) for genome in raw]
         return [genome for at, genome in enumerate(found) if genome not in found[:at]]
 
@@ -250,7 +250,7 @@ def _usual(shape: tuple[int, ...], base: Autoencoder, unit: bool) -> dict[str, G
     widest = max(min(4.0, WIDEST / width), 0.5)
     own = [name for name, cls in kinds().items() if cls is type(base)]
     genes: dict[str, Gene] = {
-        "kind": Choice(PAPER if type(base) is Autoencoder else tuple(own or ["basic"])),
+        "kind": Choice(KINDS if type(base) is Autoencoder else tuple(own or ["basic"])),
         "layers": Range(0, DEPTH, whole=True),
         "units": Range(min(0.25, widest / 2), widest, log=True),
         "activation": Choice(tuple(ACTIVATIONS)),
@@ -261,7 +261,7 @@ def _usual(shape: tuple[int, ...], base: Autoencoder, unit: bool) -> dict[str, G
         "dropout": Choice((0.0, 0.1, 0.2)),
         "normalization": Choice((None, "batch", "layer")),
         "tied": Choice((False, True)),
-        "learning_rate": Range(3e-4, 1e-2, log=True),
+        "learning_rate": Range(1e-4, 2e-2, log=True),
     }
     if _halvings(shape):
         genes |= {"convolution": Choice((False, True)), "filters": Choice((16, 8, 32))}
