@@ -104,7 +104,7 @@ def rows_of(X: Any) -> int:
 
 def taken(X: Any, rows: np.ndarray) -> Any:
     """Some rows of the user's object, as the same kind of object."""
-    return _safe_indexing(X, rows)
+    return _safe_indexing(X if hasattr(X, "__getitem__") else np.asarray(X), rows)
 
 
 @dataclass
