@@ -239,7 +239,8 @@ class Space:
         usual = {**plain, "kind": "basic", "units": (wide, wide // 2), "activations": (HIDDEN, HIDDEN)}
         one = {**plain, "units": (self.width,), "activations": ("tanh",), "learning_rate": 3e-3}
         linear = {**plain, "units": (), "activations": (), "learning_rate": 1e-3 if started else 1e-2}
-        raw = [linear, {**linear, "loss": "bce"}, one, usual, {**usual, "code": max(most // 2, 1)}]
+        still = {**linear, "learning_rate": 3e-4 if started else 1e-2}  # Adam's first steps would lead away again
+        raw = [still, {**linear, "loss": "bce"}, one, usual, {**usual, "code": max(most // 2, 1)}]
         found = [self.genome(self.vector(genome)) for genome in raw]
         return [genome for at, genome in enumerate(found) if genome not in found[:at]]
 
