@@ -36,7 +36,7 @@ class Cache:
     >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder, "search.jsonl")
     ...     Cache(path)["a"] = {"error": 0.5}
-    ...     _ = path.open("a").write('{"key": "b", "rec')
+    ...     _ = path.write_text(path.read_text() + '{"key": "b", "rec')
     ...     again = Cache(path)
     >>> again["a"], "b" in again
     ({'error': 0.5}, False)

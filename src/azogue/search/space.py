@@ -53,11 +53,11 @@ class Space:
     --------
     >>> from azogue.search import Space
     >>> space = Space.of((10,), {"kind": ("basic",), "activation": ("tanh", "relu"), "code": (2, 4), "layers": 1})
-    >>> genome = space.genome(space.vector(space.anchors()[0]))
+    >>> genome = space.genome(space.vector({"units": (8,), "activations": ("tanh",), "code": 4}))
     >>> genome["kind"], genome["units"], genome["code"]
-    ('basic', (10,), 4)
+    ('basic', (8,), 4)
     >>> space.estimator(genome).network
-    Input() + Dense(10, activation='tanh') + Bottleneck(4, activation='linear') + Output(activation='auto', ...)
+    Input() + Dense(8, activation='tanh') + Bottleneck(4) + Output()
     """
 
     genes: tuple[tuple[str, Gene], ...]
