@@ -15,6 +15,9 @@ AUTOENCODERS = [cls for cls in ESTIMATORS if issubclass(cls, az.Autoencoder)]
 
 
 def quick(cls):
+    if cls is az.ArchitectureSearch:
+        space = {"kind": ("basic", "principal"), "layers": (0, 1), "normalization": (None,)}
+        return cls("random", budget=2, space=space, autoencoder=az.Autoencoder(epochs=3))
     return cls(epochs=20) if issubclass(cls, az.Autoencoder) else cls(autoencoder=az.Autoencoder(epochs=20))
 
 

@@ -24,7 +24,7 @@ LAYERS = [
     ("build",),
     ("objectives", "modalities"),
     ("compression",),
-    ("session", "metrics", "quality", "inference", "planning", "training", "pretraining"),
+    ("session", "metrics", "quality", "inference", "planning", "training", "pretraining", "components"),
     ("missingness", "pooling"),
     ("persistence", "validation", "stages", "sampling", "autoregression", "coupling", "keras", "reflecting"),
     ("drawing", "shades", "diagnostics", "maps", "webmaps", "reconstructions", "plots"),
@@ -36,6 +36,7 @@ LAYERS = [
     ("variants",),
     ("contract", "applications"),
     ("shortcuts",),
+    ("search",),
     ("report",),
     ("cli",),
     ("__main__", "__init__"),
@@ -133,7 +134,7 @@ assert ae.reconstruct(table).column_names == ["a", "b"]
 X = rng.normal(size=(40, 3))
 az.AnomalyDetector(az.Autoencoder(2, epochs=2), random_state=0).fit(X).explain(X)
 from azogue.cli.touring import tour
-assert len(tour(sys.argv[1], say=print)["stops"]) == 11
+assert len(tour(sys.argv[1], say=print)["stops"]) == 12
 """
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
 

@@ -25,6 +25,7 @@ _HOMES = {
     "WassersteinAutoencoder": "azogue.variants",
     "KSparseAutoencoder": "azogue.variants",
     "MapAutoencoder": "azogue.variants",
+    "PrincipalAutoencoder": "azogue.variants",
     "RobustAutoencoder": "azogue.variants",
     "SparseAutoencoder": "azogue.variants",
     "AEkNNClassifier": "azogue.applications",
@@ -39,6 +40,7 @@ _HOMES = {
     "HammingIndex": "azogue.hamming",
     "Synthesizer": "azogue.applications",
     "Axes": "azogue.session",
+    "ArchitectureSearch": "azogue.search",
     "autoencode": "azogue.shortcuts",
     "fit_together": "azogue.populations",
     "choose_code_size": "azogue.reduction",
@@ -132,6 +134,7 @@ if TYPE_CHECKING:
     from azogue.populations import fit_together
     from azogue.private import Privacy
     from azogue.reduction import choose_code_size, continuity, trustworthiness
+    from azogue.search import ArchitectureSearch
     from azogue.session import Axes
     from azogue.shortcuts import autoencode, load
     from azogue.synthetic import SyntheticReport, evaluate_synthetic
@@ -145,6 +148,7 @@ if TYPE_CHECKING:
         HypersphericalAutoencoder,
         KSparseAutoencoder,
         MapAutoencoder,
+        PrincipalAutoencoder,
         RobustAutoencoder,
         SparseAutoencoder,
         StackedAutoencoder,

@@ -33,15 +33,18 @@ class Packed:
     X : table, pictures, sequences or texts
     like : Autoencoder
         One of those that are to be fitted: how rows are prepared depends on modality, scaling, network and objective.
+    validation_data : table, optional
+        Rows for early stopping, instead of a part of each member's own; they do not decide how rows are prepared.
     """
 
     X: Any
     like: Autoencoder
+    validation_data: Any = None
     held: Prepared = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         remember_columns(self.like, self.X, reset=True)
-        open_session(self.like, self.X, None, 0, prepared=self.held)
+        open_session(self.like, self.X, self.validation_data, 0, prepared=self.held)
 
     def __len__(self) -> int:
         return len(next(iter(self.held.values()))[1])
@@ -54,6 +57,11 @@ class Packed:
     def codes(self, member: Autoencoder, rows: np.ndarray) -> np.ndarray:
         """What a fitted member makes of some of the rows, by their positions: codes (k, units)."""
         return member._reader.codes(place(self.take(rows), member.network_).all()).numpy()
+
+    def held_out(self, schema: Any) -> Batch:
+        """The packed validation rows, as members of a schema see them."""
+        rows = next(held for known, _, held in self.held.values() if known is schema and held is not None)
+        return rows.take(torch.arange(len(rows)))
 
     def take(self, rows: np.ndarray) -> Batch:
         """Some of the packed rows, by their positions."""
@@ -104,7 +112,8 @@ def fit_together(
     members = list(estimators)
     _check(members, rows)
     prepared: Prepared = X.held if isinstance(X, Packed) else {}
-    X = X.X if isinstance(X, Packed) else X
+    if isinstance(X, Packed):
+        X, validation_data = X.X, X.validation_data
     groups: dict[Any, list[tuple[int, A, Session]]] = {}
     for number, estimator in enumerate(members):
         remember_columns(estimator, X, reset=True)

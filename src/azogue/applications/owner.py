@@ -20,9 +20,9 @@ class Application(Persistent, BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    autoencoder : Autoencoder, FrozenEstimator or None
-        Unfitted (cloned and fitted) or fitted inside `sklearn.frozen.FrozenEstimator` (used as it is). None: the
-        application's own.
+    autoencoder : Autoencoder, FrozenEstimator, ArchitectureSearch or None
+        Unfitted (cloned and fitted) or fitted inside `sklearn.frozen.FrozenEstimator` (used as it is). Of a fitted
+        search the winner, as unfitted. None: the application's own.
     modality, scaling, random_state, verbose : see `Autoencoder`
         For the autoencoders that are made where none is given.
     """
@@ -57,6 +57,8 @@ def unfitted(autoencoder: Any) -> Autoencoder | None:
     TypeError
         For anything else.
     """
+    if hasattr(autoencoder, "winner"):
+        autoencoder = autoencoder.winner()
     if autoencoder is not None and not isinstance(autoencoder, Autoencoder):
         raise TypeError(f"autoencoder: expected an Autoencoder, a FrozenEstimator of one or None, got {autoencoder!r}")
     return autoencoder

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from azogue.cli import evaluating, hashing, safekeeping, synthesizing
+from azogue.cli import evaluating, evolving, hashing, safekeeping, synthesizing
 
 VERBS = (
+    evolving.evolve,
     *(hashing.hash_, hashing.find),
     *(synthesizing.sample, evaluating.evaluate),
     *(safekeeping.encrypt, safekeeping.decrypt),

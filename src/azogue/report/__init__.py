@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from azogue.report.anonymizing import anonymizing_report
 from azogue.report.page import page
+from azogue.report.searching import search_sections
 from azogue.report.sections import HASHING, RESTORING, SECTIONS, counted
 from azogue.report.synthesizing import synthetic_report
 
@@ -62,7 +63,7 @@ def report(model: Any, X: Any) -> Report:
     ----------
     model : fitted estimator
         An autoencoder, or an application that owns one as `autoencoder_`: a detector, a denoiser, an imputer, a
-        hasher, an anonymizer (what it releases of the rows is attacked).
+        hasher, an anonymizer (what it releases of the rows is attacked). Of a search, how it went, and then its winner.
     X : table, pictures, sequences or texts
 
     Returns
@@ -79,7 +80,11 @@ def report(model: Any, X: Any) -> Report:
     ['Model', 'Training', 'Reconstruction', 'Code', 'Anomalies']
     """
     from azogue.applications import Anonymizer, Denoiser, Imputer, SemanticHasher
+    from azogue.search import ArchitectureSearch
 
+    if isinstance(model, ArchitectureSearch):
+        inner = report(model.best_estimator_, X)
+        return Report(f"Search, {inner.title}", [*map(_plain, search_sections(model)), *inner.sections])
     if isinstance(model, Anonymizer):
         return anonymizing_report(model, X)
     wanted = RESTORING if isinstance(model, (Denoiser, Imputer)) else SECTIONS

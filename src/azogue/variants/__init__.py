@@ -4,6 +4,7 @@ from azogue.variants.adversarial import AdversarialAutoencoder, WassersteinAutoe
 from azogue.variants.denoising import DenoisingAutoencoder
 from azogue.variants.discrete import BinaryAutoencoder, FiniteScalarAutoencoder, VectorQuantizedAutoencoder
 from azogue.variants.mapping import MapAutoencoder
+from azogue.variants.principal import PrincipalAutoencoder
 from azogue.variants.regularized import ContractiveAutoencoder, KSparseAutoencoder, SparseAutoencoder
 from azogue.variants.robust import RobustAutoencoder
 from azogue.variants.stacked import StackedAutoencoder
@@ -18,6 +19,7 @@ __all__ = [
     "HypersphericalAutoencoder",
     "KSparseAutoencoder",
     "MapAutoencoder",
+    "PrincipalAutoencoder",
     "RobustAutoencoder",
     "SparseAutoencoder",
     "StackedAutoencoder",

@@ -1,0 +1,266 @@
+"""One search under way: vectors become genomes, genomes are looked up or trained, the budget is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+
+from azogue.search.cache import Cache, Record
+from azogue.search.evaluation import HOPELESS, Bench, loss_kind
+from azogue.search.space import Genome
+from azogue.search.strategies import WHOLE, WORST, Share, Spent, Vectors
+
+#: Rounds without anything new after which a space counts as searched through.
+STALE = 30
+#: Candidates between two looks at the clock and at callbacks, for each process.
+CHUNK = 4
+_UNITS = {"": 1.0, "s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long a search goes on: candidates trained in full, or seconds.
+
+    Examples
+    --------
+    >>> Budget.of(40), Budget.of("5min")
+    (Budget(candidates=40.0, seconds=None), Budget(candidates=None, seconds=300.0))
+    """
+
+    candidates: float | None = None
+    seconds: float | None = None
+
+    @classmethod
+    def of(cls, given: Any) -> Budget:
+        """A number of candidates, or a time such as `"90s"`, `"5min"`, `"1h"`.
+
+        Raises
+        ------
+        ValueError
+            For anything else, or less than one candidate.
+        """
+        told = "expected a number of candidates of at least 1, or a time such as '90s', '5min' or '1h'"
+        if isinstance(given, str) and not given.strip().isdecimal():
+            match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*(s|sec|m|min|h)\s*", given)
+            if match is None or float(match[1]) <= 0:
+                raise ValueError(f"budget: {told}, got {given!r}")
+            return cls(seconds=float(match[1]) * _UNITS[match[2]])
+        if isinstance(given, bool) or not isinstance(given, (int, float, np.number, str)):
+            raise ValueError(f"budget: {told}, got {given!r}")
+        number = float(given)
+        if not 1 <= number < math.inf:
+            raise ValueError(f"budget: {told}, got {given!r}")
+        return cls(candidates=number)
+
+
+@dataclass
+class Trial:
+    """A candidate that was looked at: its genome, what was spent on it, what it is worth."""
+
+    genome: Genome
+    share: Share
+    record: Record
+    fitness: float
+    complexity: float
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        """Trials in this order, the best first: those that were trained in full and not given up come first."""
+        return (-self.share[0] * self.share[1], bool(self.record["reason"]), self.fitness)
+
+
+@dataclass
+class Study:
+    """What a strategy asks, and what is kept of the answers.
+
+    Parameters
+    ----------
+    bench : Bench
+    budget : Budget
+    alpha : float
+        Weight of the complexity.
+    formula : str
+        Of the complexity, see `Space.complexity`.
+    cache : Cache
+    settings : dict
+        What besides genome and data decides on a candidate's worth; JSON values.
+    callbacks : sequence of callable
+        Called with a dictionary after each few candidates: `candidates`, `spent`, `best`, `error`, `genome`; `True`
+        ends the search.
+    n_jobs : int
+        Processes.
+    """
+
+    bench: Bench
+    budget: Budget
+    alpha: float
+    formula: str
+    cache: Cache
+    settings: dict[str, Any]
+    callbacks: Sequence[Callable[[dict[str, Any]], object]] = ()
+    n_jobs: int = 1
+    trials: dict[str, Trial] = field(default_factory=dict)
+    spent: float = 0.0
+    stopped: str = ""
+    begun: float = field(default_factory=time.perf_counter)
+    _stale: int = 0
+    _bars: dict[str, float] = field(default_factory=dict)
+    _pool: ProcessPoolExecutor | None = None
+
+    def __call__(self, vectors: Vectors, share: Share = WHOLE) -> Vectors:
+        """Vectors → their fitness; see `strategies.Ask`."""
+        genomes = [self.bench.space.genome(vector) for vector in np.atleast_2d(vectors)]
+        keys = [self._key(genome, share) for genome in genomes]
+        new = {key: genome for key, genome in zip(keys, genomes, strict=True) if key not in self.trials}
+        self._stale = 0 if new else self._stale + 1
+        if self._stale >= STALE:
+            self._end("nothing new")
+        self._look_at(new, share)
+        self._raise_bars()
+        return np.array([min(self.trials[key].fitness, WORST) for key in keys])
+
+    @property
+    def best(self) -> Trial | None:
+        """The best trial so far, None while there is none that worked."""
+        worked = [trial for trial in self.trials.values() if math.isfinite(trial.fitness)]
+        return min(worked, key=lambda trial: trial.order) if worked else None
+
+    @contextmanager
+    def at_work(self) -> Iterator[Study]:
+        """Have worker processes where several are wanted; end them in any case."""
+        try:
+            yield self
+        finally:
+            if self._pool is not None:
+                self._pool.shutdown(wait=True, cancel_futures=True)
+                self._pool = None
+
+    def _key(self, genome: Genome, share: Share) -> str:
+        """What decides on a candidate's worth, as a hash."""
+        text = json.dumps([self.settings, genome, share], sort_keys=True, allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _look_at(self, new: dict[str, Genome], share: Share) -> None:
+        """Look up or train what is new, a few at a time, as long as the budget lasts."""
+        cost, left = share[0] * share[1], list(new.items())
+        if self.budget.candidates is not None:
+            room = int((self.budget.candidates - self.spent) / cost + 1e-9)
+            left, over = left[:room], len(left) > room
+        else:
+            over = False
+        while left:
+            size = 1 if not self.trials else CHUNK * self.n_jobs
+            if self._late() and self.trials:
+                self._end("time")
+            part, left = dict(left[:size]), left[size:]
+            self._keep(part, share, self._records(part, share))
+            self.spent += cost * len(part)
+            self._tell()
+        if over:
+            self._end("budget")
+
+    def _late(self) -> bool:
+        return self.budget.seconds is not None and time.perf_counter() - self.begun >= self.budget.seconds
+
+    def _end(self, reason: str) -> None:
+        self.stopped = reason
+        raise Spent(reason)
+
+    def _records(self, part: dict[str, Genome], share: Share) -> dict[str, Record]:
+        """What candidates are worth, from the cache where it is known there."""
+        found = {key: self.cache[key] for key in part if key in self.cache and self._valid(self.cache[key], part[key])}
+        groups: dict[str, list[str]] = {}
+        for key, genome in part.items():
+            if key not in found:
+                shape = json.dumps({name: value for name, value in genome.items() if name != "learning_rate"})
+                groups.setdefault(shape, []).append(key)
+        tasks = [([part[key] for key in keys], share, dict(self._bars)) for keys in groups.values()]
+        for keys, records in zip(groups.values(), self._worked(tasks), strict=True):
+            for key, record in zip(keys, records, strict=True):
+                self.cache[key] = found[key] = record
+        return {key: found[key] for key in part}
+
+    def _valid(self, record: Record, genome: Genome) -> bool:
+        """Whether a record of another run counts here: one that was given up there might go on here."""
+        early = record.get("early")
+        return record.get("reason") != "given up early" or (
+            early is not None and early > self._bars.get(loss_kind(genome), math.inf)
+        )
+
+    def _worked(self, tasks: Sequence[tuple[list[Genome], Share, dict[str, float]]]) -> Iterator[list[Record]]:
+        """Results in the order of the tasks, whoever is done first."""
+        if self.n_jobs == 1:
+            yield from (self.bench.judge(*task) for task in tasks)
+            return
+        if self._pool is None and tasks:
+            context = get_context("spawn")
+            self._pool = ProcessPoolExecutor(self.n_jobs, context, _open, (self.bench,))
+        waiting: list[Future[list[Record]]] = [self._pool.submit(_judge, *task) for task in tasks] if self._pool else []
+        try:
+            for future in waiting:
+                yield future.result()
+        except BrokenProcessPool as error:
+            raise RuntimeError(
+                "ArchitectureSearch: a worker process died; of a script, the part that searches belongs under "
+                "`if __name__ == '__main__':`; or use n_jobs=1"
+            ) from error
+
+    def _keep(self, part: dict[str, Genome], share: Share, records: dict[str, Record]) -> None:
+        for key, genome in part.items():
+            record, complexity = records[key], self.bench.space.complexity(genome, self.formula)
+            error = record["error"]
+            fitness = math.inf if error is None else error + self.alpha * complexity
+            self.trials[key] = Trial(genome, share, record, fitness, complexity)
+
+    def _raise_bars(self) -> None:
+        """What others of a kind reached is what the next generation has to come near to."""
+        for trial in self.trials.values():
+            loss = trial.record["loss"]
+            if trial.share == WHOLE and loss is not None and loss > 0 and not trial.record["reason"]:
+                kind = loss_kind(trial.genome)
+                self._bars[kind] = min(self._bars.get(kind, math.inf), HOPELESS * loss)
+
+    def _tell(self) -> None:
+        best = self.best
+        record = {
+            "candidates": len(self.trials),
+            "spent": self.spent,
+            "seconds": time.perf_counter() - self.begun,
+            "best": None if best is None else best.fitness,
+            "error": None if best is None else best.record["error"],
+            "genome": None if best is None else best.genome,
+        }
+        verdicts = [callback(dict(record)) for callback in self.callbacks]
+        if any(verdict is True for verdict in verdicts):
+            self._end("callback")
+
+
+def versions() -> dict[str, str]:
+    """What decides on the bits of a result besides its inputs."""
+    return {name: version(name) for name in ("azogue", "torch", "numpy")}
+
+
+_BENCH: list[Bench] = []
+
+
+def _open(bench: Bench) -> None:
+    """Begin a worker process."""
+    _BENCH[:] = [bench]
+
+
+def _judge(genomes: Sequence[Genome], share: Share, bars: dict[str, float]) -> list[Record]:
+    """Work for a worker process."""
+    return _BENCH[0].judge(genomes, share, bars)
