@@ -25,7 +25,7 @@ from azogue.modalities.numeric import Numeric
 from azogue.modalities.reading import read
 
 #: The share of rows, at strength 1, whose other columns are told another utility label: it tells of sensitive ones.
-BLUR = 0.15
+BLUR = 0.1
 #: Rows that are worked on at once: fewer are filled up, so that a row's bits do not depend on how many there are.
 BLOCK = 1056
 #: Combinations of sensitive cells that are tried for rows whose own are not known.
@@ -55,7 +55,7 @@ class Counterfactual:
     .. math:: x'_j = T_j(x_j), \quad T_j: p(\cdot \mid s, y, x_{<j}) \to p(\cdot \mid s', y', x'_{<j}),
 
     so that x′ follows p(x | s′, y′) and says nothing of s but through y. y′ is y, but for a share of
-    0.15 · strength of the rows, where it is moved as the other columns are.
+    0.1 · strength of the rows, where it is moved as the other columns are.
 
     Parameters
     ----------

@@ -9,6 +9,17 @@ import typer
 from azogue.cli.options import Cells, Json, Place, emit, guarded, say, taking
 
 
+Page = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="HTML or JSON file to write: drawn rows, without --where, judged beside a quarter of DATA that is not "
+        "learned from then.",
+    ),
+]
+Target = Annotated[str | None, typer.Option(help="With --evaluate: a column that drawn rows should teach to tell.")]
+
+
 @guarded
 @taking(reading=Cells)
 def sample(
@@ -38,17 +49,8 @@ def sample(
         float | None, typer.Option(help="Trains with differential privacy (extra privacy): ε of the network's weights.")
     ] = None,
     save: Annotated[str | None, typer.Option(help="Model file to write the fitted synthesizer to.")] = None,
-    evaluate: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="HTML or JSON file to write: drawn rows, without --where, judged beside a quarter of DATA that is not "
-            "learned from then.",
-        ),
-    ] = None,
-    target: Annotated[
-        str | None, typer.Option(help="With --evaluate: a column that drawn rows should teach to tell.")
-    ] = None,
+    evaluate: Page = None,
+    target: Target = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same result.")] = None,
     json_: Json = False,
     *,
