@@ -39,6 +39,9 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/private.py
 	$(BIN)/python benchmarks/anonymization.py
 	$(BIN)/python benchmarks/synthesis.py
+	$(BIN)/python benchmarks/synthesis_quality.py
+	$(BIN)/python benchmarks/hashing.py
+	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/encryption.py
 
 docs: $(VENV)/.docs

@@ -8,7 +8,6 @@ import typer
 
 from azogue.cli.options import Cells, Json, Place, emit, guarded, say, taking
 
-
 Page = Annotated[
     str | None,
     typer.Option(
