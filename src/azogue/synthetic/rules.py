@@ -95,7 +95,7 @@ class Rule:
         if not isinstance(given, str):
             raise _wrong(given, "it is no text")
         found = Comparison.read(given, partial(_wrong, given))
-        return cls(given, found, _columns(given, found.labels, tables))
+        return cls(given, found, _columns(given, dict(sorted(found.labels.items())), tables))
 
     def holds(self, rows: Numbers) -> NDArray[np.bool_]:
         """Where it holds, (n,); cells that are missing break nothing."""
