@@ -23,7 +23,6 @@ import os
 import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -32,14 +31,10 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 import azogue as az
+from census import DATA, incomes
 from parts import run
 
-DATA = Path(os.environ.get("AZOGUE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 LENGTH, STEP = 128, 64
-COLUMNS = [
-    *("age", "workclass", "fnlwgt", "education", "education-num", "marital-status", "occupation", "relationship"),
-    *("race", "sex", "capital-gain", "capital-loss", "hours-per-week", "native-country", "income"),
-]
 
 
 # -- watch recordings --------------------------------------------------------------------------------------------------
@@ -184,16 +179,6 @@ def replace() -> None:
 # -- Adult -------------------------------------------------------------------------------------------------------------
 
 
-def tables() -> tuple[pd.DataFrame, pd.DataFrame]:
-    found = []
-    for name in ("train", "test"):
-        path = DATA / "tables" / f"adult-{name}.csv.gz"
-        frame = pd.read_csv(path, header=None, names=COLUMNS, skipinitialspace=True)
-        frame["income"] = frame["income"].str.rstrip(".")
-        found.append(frame)
-    return found[0], found[1]
-
-
 def boosted(
     seen: pd.DataFrame, unseen: pd.DataFrame, y: pd.Series, labels: pd.Series, without: list[str], balanced: bool
 ) -> float:
@@ -213,7 +198,7 @@ def boosted(
 
 
 def adult() -> None:
-    train, test = tables()
+    train, test = incomes()
     hours = [frame["hours-per-week"] > 40 for frame in (train, test)]
     own = ["sex", "race", "income"]
 
@@ -250,7 +235,7 @@ def few() -> dict[str, tuple[pd.DataFrame, str, str]]:
     people = load_diabetes(as_frame=True, scaled=False).frame
     people["target"] = np.where(people["target"] > people["target"].median(), "more", "less")
     people["sex"] = people["sex"].map({1.0: "one", 2.0: "other"})
-    adult = tables()[0].sample(6000, random_state=0).reset_index(drop=True)
+    adult = incomes()[0].sample(6000, random_state=0).reset_index(drop=True)
     older = adult.assign(age=np.where(adult["age"] > 40, "above 40", "to 40"))
     return {
         "german, sex": (german, "8", "20"),

@@ -25,7 +25,6 @@ import time
 from collections.abc import Callable
 from functools import cache
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,27 +36,27 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.neighbors import NearestNeighbors
 
 import azogue as az
+from census import DATA, incomes
 from parts import run
 
-DATA = Path(os.environ.get("AZOGUE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")) / "tables"
-ADULT = [
-    *("age", "workclass", "fnlwgt", "education", "education-num", "marital-status", "occupation", "relationship"),
-    *("race", "sex", "capital-gain", "capital-loss", "hours-per-week", "native-country", "income"),
-]
 NEAR = 0.05
 
 
-def table(name: str, names: list[str] | None = None) -> pd.DataFrame:
-    """A table of the data folder, text as objects."""
-    X = pd.read_csv(DATA / f"{name}.csv.gz", header=None, names=names, skipinitialspace=True)
-    X.columns = [str(column) for column in X.columns]
+def objects(X: pd.DataFrame) -> pd.DataFrame:
+    """The same with text as objects."""
     return X.apply(lambda column: column if pd.api.types.is_numeric_dtype(column) else column.astype(object))
+
+
+def table(name: str) -> pd.DataFrame:
+    """A table of the data folder, text as objects."""
+    X = pd.read_csv(DATA / "tables" / f"{name}.csv.gz", header=None, skipinitialspace=True)
+    X.columns = [str(column) for column in X.columns]
+    return objects(X)
 
 
 def adult() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Training rows, others to compare with, the official test rows, and rows that nothing is reported on."""
-    X, test = table("adult-train", ADULT), table("adult-test", ADULT)
-    test["income"] = test["income"].str.rstrip(".")
+    X, test = map(objects, incomes())
     X = X.iloc[np.random.RandomState(0).permutation(len(X))].reset_index(drop=True)
     return X[:10_000], X[10_000:20_000].reset_index(drop=True), test, X[20_000:].reset_index(drop=True)
 

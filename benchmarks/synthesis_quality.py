@@ -16,20 +16,15 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
 import azogue as az
+from census import incomes
 from parts import run
 
-DATA = Path(os.environ.get("AZOGUE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
-COLUMNS = [
-    *("age", "workclass", "fnlwgt", "education", "education-num", "marital-status", "occupation", "relationship"),
-    *("race", "sex", "capital-gain", "capital-loss", "hours-per-week", "native-country", "income"),
-]
 NUMBERS = ["age", "fnlwgt", "education-num", "capital-gain", "capital-loss", "hours-per-week"]
 ROWS = 10_000
 #: Shapes, pairs, detection, accuracy and AUC of income, as other code with the same protocol gave them.
@@ -44,14 +39,9 @@ KNOWN = {
 
 def tables() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Training rows, held-out rows, and the official test rows of Adult; `?` is a category."""
-    found = []
-    for name in ("train", "test"):
-        path = DATA / "tables" / f"adult-{name}.csv.gz"
-        frame = pd.read_csv(path, header=None, names=COLUMNS, skipinitialspace=True)
-        frame["income"] = frame["income"].str.rstrip(".")
-        found.append(frame)
-    mixed = found[0].sample(frac=1, random_state=0).reset_index(drop=True)
-    return mixed[:ROWS], mixed[ROWS : 2 * ROWS].reset_index(drop=True), found[1]
+    train, test = incomes()
+    mixed = train.sample(frac=1, random_state=0).reset_index(drop=True)
+    return mixed[:ROWS], mixed[ROWS : 2 * ROWS].reset_index(drop=True), test
 
 
 def independent(real: pd.DataFrame) -> pd.DataFrame:

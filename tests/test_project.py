@@ -13,7 +13,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 #: From the bottom up: a file may import from its own layer and from those below.
 LAYERS = [
     ("recipe", "disk", "keys", "cryptography"),
-    ("layers", "activations", "values", "files", "hamming", "optimizers", "private"),
+    ("layers", "activations", "comparisons", "values", "files", "hamming", "optimizers", "private"),
     ("heads",),
     ("priors",),
     ("codes", "corruptions"),

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from azogue.privacy.attributes import inferred, inferred_from_synthetic, split, tried
+from azogue.privacy.findings import Attempts
 from azogue.privacy.likeness import measured, shapes_and_trends
 from azogue.privacy.members import membership
 from azogue.privacy.metrics import Quasi
@@ -22,14 +21,12 @@ from azogue.privacy.singling import linkability, singling_out
 from azogue.privacy.space import View, view
 from azogue.session import as_seed
 
-T = TypeVar("T")
-
 #: Part of a released column that equals the original's from which it counts as released as it was.
 SAME = 0.95
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class Case(Attempts):
     """What an audit is about: some of the rows, and what goes with them."""
 
     original: Any
@@ -43,15 +40,6 @@ class Case:
     known: int
     seed: int
     seen: View
-    notes: list[str] = field(default_factory=list)
-
-    def attempt(self, what: str, measure: Callable[[], list[T]]) -> list[T]:
-        """What an attack finds; nothing, and a note, where it is impossible."""
-        try:
-            return measure()
-        except ValueError as error:
-            self.notes.append(f"left out: {what}: {re.sub(r'^[a-z_]+: ', '', str(error))}")
-            return []
 
 
 def audit(

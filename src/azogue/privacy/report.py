@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from azogue.privacy.findings import Attacked, listed, table
 from azogue.privacy.likeness import Fidelity
 from azogue.privacy.metrics import Quasi
 from azogue.privacy.records import Attack
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-#: Attacks in the order in which the first that leaks is told.
-FIRST = "reconstruction", "re-identification", "membership"
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,7 @@ class Utility:
 
 
 @dataclass(frozen=True, repr=False)
-class PrivacyReport:
+class PrivacyReport(Attacked):
     """What released data give away, and what they are still good for.
 
     Parameters
@@ -86,6 +83,7 @@ class PrivacyReport:
     1.0
     """
 
+    FIRST: ClassVar[tuple[str, ...]] = "reconstruction", "re-identification", "membership"
     attacks: tuple[Attack, ...]
     utility: tuple[Utility, ...]
     fidelity: Fidelity
@@ -94,60 +92,15 @@ class PrivacyReport:
     kind: str = "pseudonymised"
 
     @property
-    def leaks(self) -> list[Attack]:
-        """The attacks whose interval lies above their control's."""
-        return [one for one in self.attacks if one.leaks]
-
-    def attack(self, name: str) -> Attack:
-        """The first attack of this name.
-
-        Raises
-        ------
-        KeyError
-            If there is none; it lists the names.
-        """
-        for one in self.attacks:
-            if one.name == name:
-                return one
-        raise KeyError(f"no attack {name!r}; there are {', '.join(dict.fromkeys(one.name for one in self.attacks))}")
-
-    @property
     def headline(self) -> str:
         """The worst finding in a sentence."""
-        if not self.attacks:
-            return f"{self.kind}; no attack could be made, which says nothing"
-        leaks = self.leaks
-        if not leaks:
-            return (
-                f"{self.kind}; none of {len(self.attacks)} attacks beat its control, which does not prove that none can"
-            )
-        first = min(leaks, key=lambda one: FIRST.index(one.name) if one.name in FIRST else len(FIRST))
-        return f"{self.kind}; {first.finding}"
+        return f"{self.kind}; {self._worst()}"
 
     def text(self) -> str:
         """All of it in plain text, the worst first."""
         lines = [self.headline, f"{len(self.leaks)} of {len(self.attacks)} attacks beat their controls.", ""]
-        rows = [
-            ("attack", "measure", "success", "control", ""),
-            *(
-                (
-                    one.name,
-                    one.measure,
-                    f"{one.value:.3f} [{one.low:.3f}, {one.high:.3f}]",
-                    f"{one.control:.3f} [{one.control_low:.3f}, {one.control_high:.3f}]",
-                    "leaks" if one.leaks else "",
-                )
-                for one in self.attacks
-            ),
-        ]
-        widths = [max(len(row[at]) for row in rows) for at in range(5)]
-        lines += [
-            "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-        ]
-        for title, told in self._sections():
-            if told:
-                lines += ["", f"{title}:", *(f"- {line}" for line in told)]
-        return "\n".join(lines)
+        rows = [("attack", "measure", "success", "control", ""), *self._attack_rows()]
+        return "\n".join([*lines, *table(rows), *listed(self._sections())])
 
     def _sections(self) -> list[tuple[str, list[str]]]:
         """What stands below the attacks, by title."""
@@ -194,9 +147,3 @@ class PrivacyReport:
         from azogue.privacy.picture import plot_report
 
         return plot_report(self, ax)
-
-    def __repr__(self) -> str:
-        return f"PrivacyReport({len(self.leaks)} of {len(self.attacks)} attacks beat their controls: {self.headline})"
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(self.text())}</pre>"

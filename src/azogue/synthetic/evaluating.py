@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from azogue.privacy.findings import Attempts
 from azogue.privacy.intervals import Interval, wilson
 from azogue.privacy.report import Utility
 from azogue.session import as_seed
@@ -18,29 +17,18 @@ from azogue.synthetic.records import ColumnScore, PairScore, Score, SyntheticRep
 from azogue.synthetic.rules import broken
 from azogue.synthetic.tables import SHOWN, Numbers, Tables, aligned
 
-T = TypeVar("T")
-
 #: Part of the columns' shape below which real rows do not share a column's values: names, keys, free text.
 UNLIKE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class Case(Attempts):
     """What is asked: all rows, some of them, and the notes."""
 
     whole: Tables
     some: Tables
     seed: int
     most: int
-    notes: list[str] = field(default_factory=list)
-
-    def attempt(self, what: str, measure: Callable[[], list[T]]) -> list[T]:
-        """What a measure finds; nothing, and a note, where it is impossible."""
-        try:
-            return measure()
-        except ValueError as error:
-            self.notes.append(f"left out: {what}: {re.sub(r'^[a-z_]+: ', '', str(error))}")
-            return []
 
 
 def evaluate_synthetic(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from azogue.privacy.findings import Attacked, listed, named, table, told
 from azogue.privacy.intervals import Interval
 from azogue.privacy.records import Attack
 from azogue.privacy.report import Utility
@@ -15,12 +15,8 @@ from azogue.synthetic.rules import Broken
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: What no attack that fails can prove.
-CANNOT_PROVE = "which does not prove that none can"
 #: Columns and pairs that a text lists.
 SHOWN = 5
-#: Attacks in the order in which the first that leaks is told; all others come behind.
-FIRST = "membership", "exact copies", "training rows met"
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,7 @@ class Score:
         return {**vars(self), "worse": self.worse}
 
     def __repr__(self) -> str:
-        own, real = _told(self.value, self.low, self.high), _told(self.real, self.real_low, self.real_high)
+        own, real = told(self.value, self.low, self.high), told(self.real, self.real_low, self.real_high)
         return f"Score({self.name}: {self.measure} {own}, real rows {real})"
 
 
@@ -73,10 +69,6 @@ def score(name: str, measure: str, both: Sequence[Interval], higher: bool = True
     """A `Score` of two intervals: of synthetic rows, and of real ones."""
     own, real = (Interval(*map(float, one)) for one in both)
     return Score(name, measure, *own, *real, higher)
-
-
-def _told(value: float, low: float, high: float) -> str:
-    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
 @dataclass(frozen=True)
@@ -147,7 +139,7 @@ class PairScore:
 
 
 @dataclass(frozen=True, repr=False)
-class SyntheticReport:
+class SyntheticReport(Attacked):
     """How like real rows synthetic ones are, what they are good for, and what they give away.
 
     Parameters
@@ -177,6 +169,7 @@ class SyntheticReport:
     (1.0, True)
     """
 
+    FIRST: ClassVar[tuple[str, ...]] = "membership", "exact copies", "training rows met"
     scores: tuple[Score, ...]
     utility: tuple[Utility, ...]
     attacks: tuple[Attack, ...]
@@ -185,11 +178,6 @@ class SyntheticReport:
     constraints: tuple[Broken, ...] = ()
     rows: tuple[int, int, int] = (0, 0, 0)
     notes: tuple[str, ...] = ()
-
-    @property
-    def leaks(self) -> list[Attack]:
-        """The attacks whose interval lies above their control's."""
-        return [one for one in self.attacks if one.leaks]
 
     @property
     def worse(self) -> list[Score]:
@@ -204,42 +192,24 @@ class SyntheticReport:
         KeyError
             If there is none; it lists the names.
         """
-        found: Score = _named(self.scores, name, "score")
-        return found
-
-    def attack(self, name: str) -> Attack:
-        """The first attack of this name.
-
-        Raises
-        ------
-        KeyError
-            If there is none; it lists the names.
-        """
-        found: Attack = _named(self.attacks, name, "attack")
+        found: Score = named(self.scores, name, "score")
         return found
 
     @property
     def headline(self) -> str:
         """What they give away, and how like real rows they are, in a sentence."""
-        told = []
-        if self.leaks:
-            first = min(self.leaks, key=lambda one: FIRST.index(one.name) if one.name in FIRST else len(FIRST))
-            told.append(first.finding)
-        elif self.attacks:
-            told.append(f"none of {len(self.attacks)} attacks beat its control, {CANNOT_PROVE}")
-        else:
-            told.append("no attack could be made, which says nothing")
-        told += [
+        parts = [self._worst()]
+        parts += [
             f"told from real rows with an AUC of {one.value:.2f} (real from real: {one.real:.2f})"
             for one in self.scores
             if one.name == "detection"
         ]
-        told += [
+        parts += [
             f"{one.name} is told with {_AN[one.measure]} {one.measure} of {one.released:.2f} by what is learned from "
             f"them (from real rows: {one.original:.2f})"
             for one in self.utility[:1]
         ]
-        return f"synthetic; {'; '.join(told)}"
+        return f"synthetic; {'; '.join(parts)}"
 
     def text(self) -> str:
         """All of it in plain text."""
@@ -257,8 +227,8 @@ class SyntheticReport:
                 (
                     one.name,
                     one.measure,
-                    _told(one.value, one.low, one.high),
-                    _told(one.real, one.real_low, one.real_high),
+                    told(one.value, one.low, one.high),
+                    told(one.real, one.real_low, one.real_high),
                     "worse" if one.worse else "",
                 )
                 for one in self.scores
@@ -267,30 +237,17 @@ class SyntheticReport:
                 (
                     f"tells {one.name}",
                     one.measure,
-                    _told(one.released, one.low, one.high),
-                    _told(one.original, one.original_low, one.original_high),
+                    told(one.released, one.low, one.high),
+                    told(one.original, one.original_low, one.original_high),
                     "worse" if one.high < one.original_low else "",
                 )
                 for one in self.utility
             ),
         ]
-        found = [
-            ("attack", "", "success", "control", ""),
-            *(
-                (
-                    one.name,
-                    one.measure,
-                    _told(one.value, one.low, one.high),
-                    _told(one.control, one.control_low, one.control_high),
-                    "leaks" if one.leaks else "",
-                )
-                for one in self.attacks
-            ),
-        ]
-        lines += [*_table(rows), "", *(_table(found) if self.attacks else [])]
-        for title, told in self._sections():
-            if told:
-                lines += ["", f"{title}:", *(f"- {line}" for line in told)]
+        lines += [*table(rows), ""]
+        if self.attacks:
+            lines += table([("attack", "", "success", "control", ""), *self._attack_rows()])
+        lines += listed(self._sections())
         return "\n".join(lines).replace("\n\n\n", "\n\n")
 
     def worst_columns(self, count: int = SHOWN) -> list[ColumnScore]:
@@ -356,23 +313,5 @@ class SyntheticReport:
 
         return plot_synthetic(self, ax)
 
-    def __repr__(self) -> str:
-        return f"SyntheticReport({len(self.leaks)} of {len(self.attacks)} attacks beat their controls: {self.headline})"
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(self.text())}</pre>"
-
 
 _AN = {"AUC": "an", "accuracy": "an", "R²": "an"}
-
-
-def _named(found: tuple[Any, ...], name: str, what: str) -> Any:
-    for one in found:
-        if one.name == name:
-            return one
-    raise KeyError(f"no {what} {name!r}; there are {', '.join(dict.fromkeys(one.name for one in found)) or 'none'}")
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
-    return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

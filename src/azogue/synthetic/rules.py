@@ -3,39 +3,16 @@
 from __future__ import annotations
 
 import ast
-import operator
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from azogue.comparisons import EXPECTED, SIGNS, Comparison
 from azogue.privacy.intervals import wilson
 from azogue.synthetic.tables import Numbers, Tables
-
-_SIGNS: dict[str, type[ast.cmpop]] = {
-    "<=": ast.LtE,
-    ">=": ast.GtE,
-    "==": ast.Eq,
-    "!=": ast.NotEq,
-    "<": ast.Lt,
-    ">": ast.Gt,
-}
-_COMPARED: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-}
-_DONE: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-}
-#: Relative difference within which two sides are equal.
-CLOSE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -85,26 +62,23 @@ def broken(tables: Tables, constraints: Any) -> tuple[Broken, ...]:
 
 
 def _is_triple(given: Any) -> bool:
-    return isinstance(given, (tuple, list)) and len(given) == 3 and isinstance(given[1], str) and given[1] in _SIGNS
+    return isinstance(given, (tuple, list)) and len(given) == 3 and isinstance(given[1], str) and given[1] in SIGNS
 
 
 @dataclass(frozen=True, eq=False)
 class Rule:
-    """A comparison, or a chain of them, between columns and numbers joined by + − × ÷.
+    """A comparison, and the columns of the tables that it is about.
 
     Parameters
     ----------
     text : str
-    sides : tuple
-        What is compared: trees of names and numbers.
-    signs : tuple of type
+    comparison : Comparison
     columns : dict
-        Name in a tree → (place of the column, its unit in the rule's: seconds of dates).
+        Name in the comparison → (place of the column, its unit in the comparison's: seconds of dates).
     """
 
     text: str
-    sides: tuple[ast.expr, ...]
-    signs: tuple[type[ast.cmpop], ...]
+    comparison: Comparison
     columns: dict[str, tuple[int, float]]
 
     @classmethod
@@ -114,56 +88,19 @@ class Rule:
             left, sign, right = given
             number = right not in tables.names and isinstance(right, (int, float)) and not isinstance(right, bool)
             sides = ast.Name("left"), ast.Constant(right) if number else ast.Name("right")
-            names = {"left": left} if number else {"left": left, "right": right}
+            labels = {"left": left} if number else {"left": left, "right": right}
             text = f"{left} {sign} {right}"
-            return cls(text, sides, (_SIGNS[sign],), _columns(text, names, tables))
+            found = Comparison(sides, (SIGNS[sign],), labels, partial(_wrong, text))
+            return cls(text, found, _columns(text, labels, tables))
         if not isinstance(given, str):
             raise _wrong(given, "it is no text")
-        plain, quoted = _named(given)
-        try:
-            tree = ast.parse(plain.strip(), mode="eval").body
-        except (SyntaxError, ValueError):
-            raise _wrong(given, "it cannot be read") from None
-        if not isinstance(tree, ast.Compare) or not {type(sign) for sign in tree.ops} <= set(_SIGNS.values()):
-            raise _wrong(given, "it compares nothing")
-        used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-        if not used:
-            raise _wrong(given, "it names no column")
-        columns = _columns(given, {name: quoted.get(name, name) for name in sorted(used)}, tables)
-        return cls(given, (tree.left, *tree.comparators), tuple(map(type, tree.ops)), columns)
+        found = Comparison.read(given, partial(_wrong, given))
+        return cls(given, found, _columns(given, dict(sorted(found.labels.items())), tables))
 
     def holds(self, rows: Numbers) -> NDArray[np.bool_]:
         """Where it holds, (n,); cells that are missing break nothing."""
-        found = np.ones(len(rows), bool)
-        values = [self._value(side, rows) for side in self.sides]
-        for sign, left, right in zip(self.signs, values[:-1], values[1:], strict=True):
-            gone = np.isnan(left) | np.isnan(right)
-            near = np.abs(left - right) <= CLOSE * np.maximum(1.0, np.maximum(np.abs(left), np.abs(right)))
-            if sign in (ast.Eq, ast.NotEq):
-                found &= gone | (near if sign is ast.Eq else ~near)
-            else:
-                found &= gone | _COMPARED[sign](left, right)
-        return found
-
-    def _value(self, node: ast.expr, rows: Numbers) -> Numbers:
-        match node:
-            case ast.Name(id=name):
-                at, unit = self.columns[name]
-                return rows[:, at] * unit
-            case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
-                return np.asarray(float(number))
-            case ast.Constant(value=str(text)):
-                try:
-                    return np.asarray(np.datetime64(text, "us").astype(np.int64) / 1e6)
-                except ValueError:
-                    raise _wrong(self.text, f"{text!r} is no date") from None
-            case ast.UnaryOp(op=ast.USub(), operand=inner):
-                return -self._value(inner, rows)
-            case ast.BinOp(left=left, op=how, right=right) if type(how) in _DONE:
-                with np.errstate(all="ignore"):
-                    made = _DONE[type(how)](self._value(left, rows), self._value(right, rows))
-                return np.where(np.isfinite(made), made, np.nan)
-        raise _wrong(self.text, f"{ast.unparse(node)!r} is neither a column, a number nor a sum or product of them")
+        values = {name: rows[:, at] * unit for name, (at, unit) in self.columns.items()}
+        return self.comparison.holds(values, len(rows))
 
 
 def _columns(text: str, names: dict[str, Any], tables: Tables) -> dict[str, tuple[int, float]]:
@@ -178,18 +115,5 @@ def _columns(text: str, names: dict[str, Any], tables: Tables) -> dict[str, tupl
     return found
 
 
-def _named(text: str) -> tuple[str, dict[str, str]]:
-    """A rule with Python names alone, and the columns that stood between backquotes."""
-    parts = text.split("`")
-    names: dict[str, str] = {}
-    for at in range(1, len(parts), 2):
-        names[f"column_{at}_"] = parts[at]
-        parts[at] = f" column_{at}_ "
-    return "".join(parts), names
-
-
 def _wrong(text: Any, why: str) -> ValueError:
-    return ValueError(
-        f"evaluate_synthetic: constraint {text!r}: {why}; expected a comparison of columns of numbers or dates such as "
-        "'a <= b', 'end - start >= 5' or 'total == a + b'; names that are no Python names stand in backquotes"
-    )
+    return ValueError(f"evaluate_synthetic: constraint {text!r}: {why}; {EXPECTED}")
