@@ -190,8 +190,8 @@ def halving(ask: Ask, space: Space, rng: np.random.Generator, plan: Plan) -> Non
     """Successive halving: many candidates for a ninth of the epochs, a third of them for a third, a third for all.
 
     The first bracket is drawn evenly; of each further one, two thirds are children of the best so far (differential
-    mutation), so that it goes on from what is known (Jamieson & Talwalkar 2016; Li et al. 2018, Hyperband, JMLR 18; Awad
-    et al. 2021, DEHB).
+    mutation), so that it goes on from what is known (Jamieson & Talwalkar 2016; Li et al. 2018, Hyperband, JMLR 18;
+    Awad et al. 2021, DEHB).
     """
     size = BRACKET if plan.budget is None else int(min(max(3 * (plan.budget // 4), 9), BRACKET))
     vectors = space.draw(rng, size)
