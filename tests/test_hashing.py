@@ -109,6 +109,32 @@ def test_a_network_decodes_rows_from_their_neighbours():
     assert np.square(told - X[pairs[:, 0]]).mean() < 0.2 < np.square(told - X).mean(), "what is shown is not decoded"
 
 
+def test_neighbours_are_moved():
+    """Each picture by its own step of at most `shift` pixels; a moved edge is repeated."""
+    picture = np.zeros((500, 5, 5, 2))
+    picture[:, 2, 2] = 1.0, 2.0
+    seen = Neighbor(shift=1).apply(picture)
+    assert (seen.sum((1, 2)) == [1.0, 2.0]).all(), "colours move together"
+    found = np.stack(np.nonzero(seen[..., 0])[1:], axis=1)
+    assert sorted(set(map(tuple, found.tolist()))) == [(a, b) for a in (1, 2, 3) for b in (1, 2, 3)]
+    assert np.unique(found, axis=0, return_counts=True)[1].min() > 30, "all nine are as frequent"
+    edge = Neighbor(shift=1).apply(np.tile([[3.0, 0.0, 0.0]], (100, 3, 1))[..., None])[..., 0]
+    assert set(map(tuple, edge[:, 0].tolist())) == {(3.0, 0.0, 0.0), (3.0, 3.0, 0.0), (0.0, 0.0, 0.0)}
+    assert (Neighbor().apply(picture.reshape(500, -1)) == picture.reshape(500, -1)).all()
+
+
+@pytest.mark.parametrize("shift", [-1, 0.5, True])
+def test_shifts_that_make_no_sense(shift):
+    with pytest.raises(ValueError, match="shift must be a whole number"):
+        Neighbor(shift=shift)
+
+
+def test_tables_are_not_moved():
+    ae = az.Autoencoder(2, corruption=Neighbor(shift=1), epochs=1)
+    with pytest.raises(ValueError, match=r"Neighbor\(shift=1\) moves pictures.*use shift=0"):
+        ae.fit(np.random.default_rng(0).normal(size=(20, 3)), np.zeros((20, 1), int))
+
+
 def test_neighbours_survive_stores_of_rows():
     """Texts are kept sparse, and the same neighbours reach them."""
     pairs = np.roll(np.arange(len(TEXTS)), 1)[:, None]
