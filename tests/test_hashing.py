@@ -246,6 +246,20 @@ def test_digits_are_found_again(hasher, digits):
     assert found > hyperplanes + 0.1
 
 
+def test_codes_of_pictures_change_little_where_they_are_moved(digits, monkeypatch):
+    X = np.pad(digits[0][:400], ((0, 0), (2, 2), (2, 2)))
+    monkeypatch.setattr("azogue.applications.hashing.LONGEST", 40)
+
+    def change():
+        bits = az.SemanticHasher(32, random_state=0).fit(X[:300])
+        still, moved = (bits.encode(part[300:]) for part in (X, np.roll(X, (1, 1), (1, 2))))
+        return float(np.abs(still - moved).mean())
+
+    kept = change()
+    monkeypatch.setattr("azogue.applications.hashing.SHIFT", 0)
+    assert kept < 0.8 * change()
+
+
 def test_codes_are_packed_bits(hasher, digits):
     X = digits[0][600:640]
     codes, bits = hasher.transform(X), hasher.encode(X)
