@@ -225,7 +225,7 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
 
     def _of_pictures(self, rows: int, shared: dict[str, Any]) -> Autoencoder:
         """The same for pictures; the way back is narrow, for a wide one is two fifths of the work."""
-        network = Input()
+        network: Any = Input()
         for filters, size in FILTERS:
             network = network + Conv(filters, size, "silu", stride=2, normalization="batch")
         before, behind = AROUND
