@@ -19,8 +19,9 @@ def clustered(bits, rows, seed=0):
 
 @pytest.fixture
 def soon(monkeypatch):
-    """Tables from 1,000 codes on, and blocks of 200."""
+    """Tables from 1,000 codes on, and blocks of 200, the first of 30."""
     monkeypatch.setattr("azogue.hamming.scan.BLOCK", 200)
+    monkeypatch.setattr("azogue.hamming.scan.START", 30)
     monkeypatch.setattr(tables, "LEAST_ROWS", 1000)
     monkeypatch.setattr(engines, "LEAST_ROWS", 1000)
 

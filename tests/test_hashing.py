@@ -109,6 +109,32 @@ def test_a_network_decodes_rows_from_their_neighbours():
     assert np.square(told - X[pairs[:, 0]]).mean() < 0.2 < np.square(told - X).mean(), "what is shown is not decoded"
 
 
+def test_neighbours_are_moved():
+    """Each picture by its own step of at most `shift` pixels; a moved edge is repeated."""
+    picture = np.zeros((500, 5, 5, 2))
+    picture[:, 2, 2] = 1.0, 2.0
+    seen = Neighbor(shift=1).apply(picture)
+    assert (seen.sum((1, 2)) == [1.0, 2.0]).all(), "colours move together"
+    found = np.stack(np.nonzero(seen[..., 0])[1:], axis=1)
+    assert sorted(set(map(tuple, found.tolist()))) == [(a, b) for a in (1, 2, 3) for b in (1, 2, 3)]
+    assert np.unique(found, axis=0, return_counts=True)[1].min() > 30, "all nine are as frequent"
+    edge = Neighbor(shift=1).apply(np.tile([[3.0, 0.0, 0.0]], (100, 3, 1))[..., None])[..., 0]
+    assert set(map(tuple, edge[:, 0].tolist())) == {(3.0, 0.0, 0.0), (3.0, 3.0, 0.0), (0.0, 0.0, 0.0)}
+    assert (Neighbor().apply(picture.reshape(500, -1)) == picture.reshape(500, -1)).all()
+
+
+@pytest.mark.parametrize("shift", [-1, 0.5, True])
+def test_shifts_that_make_no_sense(shift):
+    with pytest.raises(ValueError, match="shift must be a whole number"):
+        Neighbor(shift=shift)
+
+
+def test_tables_are_not_moved():
+    ae = az.Autoencoder(2, corruption=Neighbor(shift=1), epochs=1)
+    with pytest.raises(ValueError, match=r"Neighbor\(shift=1\) moves pictures.*use shift=0"):
+        ae.fit(np.random.default_rng(0).normal(size=(20, 3)), np.zeros((20, 1), int))
+
+
 def test_neighbours_survive_stores_of_rows():
     """Texts are kept sparse, and the same neighbours reach them."""
     pairs = np.roll(np.arange(len(TEXTS)), 1)[:, None]
@@ -218,6 +244,20 @@ def test_digits_are_found_again(hasher, digits):
     near = np.argsort((signs[600:800, None] != signs[:400]).sum(2), axis=1, kind="stable")[:, :20]
     hyperplanes = float((y[:400][near] == y[600:800, None]).mean())
     assert found > hyperplanes + 0.1
+
+
+def test_codes_of_pictures_change_little_where_they_are_moved(digits, monkeypatch):
+    X = np.pad(digits[0][:400], ((0, 0), (2, 2), (2, 2)))
+    monkeypatch.setattr("azogue.applications.hashing.LONGEST", 40)
+
+    def change():
+        bits = az.SemanticHasher(32, random_state=0).fit(X[:300])
+        still, moved = (bits.encode(part[300:]) for part in (X, np.roll(X, (1, 1), (1, 2))))
+        return float(np.abs(still - moved).mean())
+
+    kept = change()
+    monkeypatch.setattr("azogue.applications.hashing.SHIFT", 0)
+    assert kept < 0.8 * change()
 
 
 def test_codes_are_packed_bits(hasher, digits):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -150,11 +151,23 @@ class Paired(Corruption):
         return pair.to(x.dtype), pair != x
 
 
+@dataclass(frozen=True, repr=False)
 class Neighbor(Corruption):
     """The encoder is shown another row that is like the one to be decoded: `fit(X, neighbors)`.
 
     `neighbors` (n, k) holds positions of rows of X, -1 where a row has fewer than k; one of them is drawn anew for each
     row at each step. A row that has none is shown itself. The code then keeps what neighbours have in common.
+
+    Parameters
+    ----------
+    shift : int
+        Of pictures, what is shown is moved by up to so many pixels down or up and to a side, drawn anew for each row;
+        pixels of the edge are repeated. The code then keeps what stays where a picture is moved.
+
+    Raises
+    ------
+    ValueError
+        For a shift below 0, or one of rows that are no pictures.
 
     Examples
     --------
@@ -163,14 +176,46 @@ class Neighbor(Corruption):
     >>> like = np.argsort(np.square(X[:, None] - X).sum(2), axis=1)[:, 1:6]
     >>> az.Autoencoder((8, 2), corruption=Neighbor(), epochs=5).fit(X, like).encode(X).shape
     (50, 2)
+    >>> Neighbor(shift=1).apply(np.arange(4.0).reshape(1, 2, 2, 1), random_state=1)[0, :, :, 0]
+    array([[0., 1.],
+           [0., 1.]])
     """
+
+    shift: int = 0
 
     given: ClassVar[bool] = True
     pointed: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        if isinstance(self.shift, bool) or not isinstance(self.shift, int) or self.shift < 0:
+            raise ValueError(f"Neighbor: shift must be a whole number of at least 0, got {self.shift!r}")
+
+    @property
+    def positional(self) -> bool:  # type: ignore[override]
+        """Whether pictures are moved."""
+        return self.shift > 0
+
     def __call__(
-        self, x: Tensor, rng: Rng, columns: Tensor | None = None, pair: Tensor | None = None
+        self, x: Tensor, rng: Rng, columns: Tensor | None = None, pair: Tensor | None = None, shape: Shape = ()
     ) -> tuple[Tensor, Tensor]:
         seen = x if pair is None else pair.to(x.dtype)
+        if self.shift:
+            seen = moved(seen, self.shift, rng, shape)
         return seen, seen != x
+
+
+def moved(x: Tensor, most: int, rng: Rng, shape: Shape) -> Tensor:
+    """Pictures (n, h · w · c), each moved by up to `most` pixels along both axes; pixels of the edge are repeated."""
+    import torch
+
+    if len(shape) != 3:
+        raise ValueError(f"Neighbor(shift={most}) moves pictures, but a row has shape {shape}; use shift=0")
+    n, (h, w, c) = len(x), shape
+    steps = (rng.uniform(STREAM, (2, n, 1), x) * (2 * most + 1)).long() - most
+    down, across = (
+        (torch.arange(size, device=x.device) + step).clamp(0, size - 1)
+        for size, step in zip((h, w), steps, strict=True)
+    )
+    rows = torch.arange(n, device=x.device)[:, None, None]
+    return x.reshape(n, h, w, c)[rows, down[:, :, None], across[:, None, :]].reshape(n, -1)

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from azogue.hamming.words import Words, counted
 
 Found = tuple[NDArray[np.uint16], NDArray[np.int64]]
-#: Codes that are compared at once.
-BLOCK = 1 << 16
+#: Codes that are compared at once, at most, and first: few, so that a bound is there when many come.
+BLOCK, START = 1 << 16, 1 << 12
 
 
 def ordered(far: NDArray[np.uint16], where: NDArray[np.int64], k: int | None = None) -> Found:
@@ -68,10 +68,12 @@ class Nearest:
 def scan(words: Words, queries: Words, k: int) -> Found:
     """The k nearest codes of each query (m, words), k ≤ n: distances and positions, (m, k)."""
     nearest = Nearest(k, len(queries))
-    for start in range(0, len(words), BLOCK):
-        block = np.ascontiguousarray(words[start : start + BLOCK])
+    start, size = 0, min(START, BLOCK)
+    while start < len(words):
+        block = np.ascontiguousarray(words[start : start + size])
         for number, query in enumerate(queries):
             nearest.add(number, counted(block, query), start)
+        start, size = start + size, BLOCK
     return nearest.told()
 
 
