@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.datasets import load_iris
 from sklearn.frozen import FrozenEstimator
 
@@ -86,10 +86,12 @@ def test_it_works_in_every_application(iris, tmp_path):
     ]
     applications = [name for name in applications if issubclass(getattr(az, name), BaseEstimator)]  # ciphers are none
     assert {"AnomalyDetector", "Anonymizer", "Imputer"} <= set(applications)
-    fitted = RingAutoencoder(2, epochs=10, random_state=0).fit(iris)
+    own = {"SemanticHasher": {"n_bits": 8}}  # what an application needs besides, and what its autoencoder does
+    asked = {"SemanticHasher": {"network": 8}, "Synthesizer": {"modality": az.modalities.Coded()}}
     for name in applications:
-        for inner in (RingAutoencoder(2, epochs=10, random_state=0), FrozenEstimator(fitted)):
-            owner = getattr(az, name)(autoencoder=inner).fit(iris, load_iris().target)
+        ring = RingAutoencoder(**{"network": 2, "epochs": 10, "random_state": 0, **asked.get(name, {})})
+        for inner in (ring, FrozenEstimator(clone(ring).fit(iris))):
+            owner = getattr(az, name)(autoencoder=inner, **own.get(name, {})).fit(iris, load_iris().target)
             path = tmp_path / f"{name}.azogue"
             owner.save(path)
             again = az.load(path)

@@ -17,7 +17,7 @@ from azogue.applications.kin import kin, space_of, spaces_of_words
 from azogue.applications.owner import Application, owned, unfitted
 from azogue.applications.topics import along, as_words, directions, tfidf
 from azogue.autoencoder import Autoencoder
-from azogue.codes import Binary
+from azogue.codes import Binary, Point
 from azogue.corruptions import Neighbor
 from azogue.hamming import Buckets, HammingIndex, pack, unpack
 from azogue.hamming.scan import Found
@@ -193,7 +193,7 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
 
     def _completed(self, given: Autoencoder) -> Autoencoder:
         """An autoencoder of the user's with what it lacks for hashing."""
-        if given.code is None and not isinstance(given.axes().code, Binary):
+        if given.code is None and given.axes().code == Point():  # other codes become bits at their medians
             given.set_params(code=Binary())
         if given.network == "auto":
             given.set_params(network=int(self.n_bits))
