@@ -60,3 +60,10 @@ def test_what_is_defined():
 def test_what_is_wrong(text, why):
     with pytest.raises(ValueError, match=why):
         held(text, a=[1, 2], b=[1, 2])
+
+
+def test_moments_a_second_apart_are_not_equal():
+    found = Comparison.read("start == end", ValueError)
+    now = 1.8e9  # seconds since 1970: in 2027
+    values = {"start": np.array([now, now, 0.1 + 0.2]), "end": np.array([now, now + 1.0, 0.3])}
+    assert found.holds(values, 3).tolist() == [True, False, True]

@@ -21,8 +21,8 @@ SIGNS: dict[str, type[ast.cmpop]] = {
     "<": ast.Lt,
     ">": ast.Gt,
 }
-#: Relative difference within which two sides are equal.
-CLOSE = 1e-9
+#: Relative difference within which two sides are equal; of dates, seconds since 1970, it is 2 ms.
+CLOSE = 1e-12
 #: How messages end that say what is wrong with a comparison.
 EXPECTED = (
     "expected a comparison of columns of numbers or dates such as 'a <= b', 'end - start >= 5' or 'total == a + b'; "
