@@ -289,6 +289,7 @@ def test_the_tour(tmp_path):
     assert keep["ours"] == "yes"
     page = (tmp_path / "t" / "index.html").read_text()
     assert page.count("<img") == 20
+    assert len(list((tmp_path / "t").glob("*.png"))) == 20, "no stop writes over another's picture"
     assert "525 cells of 14 columns filled" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
 

@@ -44,11 +44,10 @@ def anonymise(folder: Path) -> Stop:
         ],
         "text": f"A code looks like noise, but is pseudonymised data: who knows {KNOWN} digits and their codes "
         f"recovers others with R² {recovered:.2f} by ridge regression, without the decoder. Below, patients: "
-        "leaving their sex out of a table does not hide it, for other columns tell it; an autoencoder that is "
-        "trained against a judge gives rows of the same columns from which it is harder to tell. That is all it "
-        "hides: released rows are found by who knows the originals. How the disease went on is told from original "
-        f"rows with R² {use.original:.2f}, from released ones with {use.released:.2f}: where that is more, the "
-        "network has written it into other columns.",
+        "leaving their sex out of a table does not hide it, for other columns tell it; a network that says how likely "
+        "each cell is moves every row to where it would be if its sex were another patient's, so that it is harder to "
+        "tell. That is all it hides: released rows are found by who knows the originals. How the disease went on is "
+        f"told from original rows with R² {use.original:.2f}, from released ones with {use.released:.2f}.",
         "table": _both(before, after),
         "images": [
             (f"Unseen digits, and what {KNOWN} known pairs recover from their codes", drawn),

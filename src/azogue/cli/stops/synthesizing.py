@@ -43,7 +43,7 @@ def synthesise(folder: Path) -> Stop:
         f"mass index of 30 or more, the least is {asked[:, at].min():.1f}; their disease went on by "
         f"{asked[:, -1].mean():.0f}, that of real patients with such an index by {heavy:.0f}, that of all by "
         f"{X[:, -1].mean():.0f}.",
-        "images": [("Real patients and drawn ones", picture(_pairs(other, drawn, names), folder, "drawn.png"))],
+        "images": [("Real patients and drawn ones", picture(_pairs(other, drawn, names), folder, "patients.png"))],
     }
 
 
