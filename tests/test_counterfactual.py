@@ -161,3 +161,11 @@ def test_labels_that_are_no_columns_are_for_judges():
     assert az.Anonymizer(own, random_state=0).fit(rest, **given).method_ == "adversarial"
     with pytest.raises(ValueError, match="labels that are columns"):
         az.Anonymizer(method="counterfactual", random_state=0).fit(rest, **given)
+
+
+def test_a_table_of_codes_is_a_table():
+    frame = people(200)
+    model = az.Anonymizer(sensitive="sex", modality=az.modalities.Coded(bins=20), random_state=0).fit(frame)
+    assert model.method_ == "counterfactual"
+    assert max(book.values for book in model.autoencoder_.schema_.books) <= 20
+    assert list(model.transform(frame).columns) == list(frame.columns)

@@ -6,7 +6,7 @@ from typing import Any
 
 from sklearn.utils.validation import validate_data
 
-from azogue.modalities import CodedSchema, TableSchema, kind_of
+from azogue.modalities import kind_of, rows_are
 
 
 def remember_columns(estimator: Any, X: Any, *, reset: bool) -> None:
@@ -36,11 +36,11 @@ def _is_table(estimator: Any, X: Any, *, reset: bool) -> bool:
     """Whether the estimator takes X as a table: by what it was fitted on, by what it is told, by what X is."""
     schema = getattr(getattr(estimator, "autoencoder_", estimator), "schema_", None)
     if not reset and schema is not None:
-        return isinstance(schema, (TableSchema, CodedSchema))
+        return rows_are(schema) == "table"
     inner = getattr(estimator, "autoencoder", None)
     inner = getattr(inner, "estimator", inner)  # inside a FrozenEstimator
     for owner in (inner, estimator):
         modality = getattr(owner, "modality", "auto")
         if modality != "auto":
-            return modality == "table" or type(modality).__name__ in ("Table", "Coded")
+            return (modality if isinstance(modality, str) else rows_are(modality)) == "table"
     return kind_of(X) == "table"

@@ -119,7 +119,7 @@ class Counterfactual:
         schema: Any = self.autoencoder.schema_
         rows = in_order(X, self.places)
         source = read(rows)
-        read_codes = schema._read(source)
+        read_codes = schema.codes(source)
         rng = Draws.of_rows(read_codes, seed)
         level = rng.random((len(read_codes), read_codes.shape[1] + 1, 2))
         codes = self._known(read_codes, rng)

@@ -322,7 +322,7 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
         return HammingIndex(self.n_bits, engine=engine).add(self.codes_)
 
     def kneighbors(self, X: Any, n_neighbors: int = 10) -> Found:
-        """The training rows with the nearest codes.
+        """The training rows with the nearest codes; for many calls keep `index()`, which this makes each time.
 
         Returns
         -------

@@ -10,7 +10,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from azogue.autoencoder import Autoencoder
-from azogue.modalities import kind_of
+from azogue.modalities import kind_of, rows_are
 from azogue.persistence import Persistent
 
 
@@ -41,7 +41,7 @@ class Application(Persistent, BaseEstimator):  # type: ignore[misc]
         modality = self.modality if modality == "auto" else modality
         if modality == "auto":
             return kind_of(X)
-        return modality if isinstance(modality, str) else type(modality).__name__.lower()
+        return modality if isinstance(modality, str) else rows_are(modality)
 
     def _shared(self, modality: Any) -> dict[str, Any]:
         """What an autoencoder that is made here is told; a modality made from the user's has the scaling in it."""

@@ -126,7 +126,7 @@ class Synthesizer(TransformerMixin, Application):  # type: ignore[misc]
         if self.method not in METHODS:
             raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {self.method!r}")
         remember_columns(self, X, reset=True)
-        seed, table = as_seed(self.random_state), self._kind(X) in ("table", "coded")
+        seed, table = as_seed(self.random_state), self._kind(X) == "table"
         given = constraints_of(self.constraints)
         if given and not table:
             raise ValueError("constraints: they are between columns of a table")
@@ -208,7 +208,7 @@ class Synthesizer(TransformerMixin, Application):  # type: ignore[misc]
         remember_columns(self, X, reset=False)
         rng = np.random.default_rng(self.seed_ if random_state is None else as_seed(random_state))
         source = read(X)
-        codes = schema._read(source)
+        codes = schema.codes(source)
         holes = np.stack([_gaps(column) for column in source.each()], 1)
         strange = [schema.labels[at] for at in schema.coded if ((codes[:, at] < 0) & ~holes[:, at]).any()]
         if strange:

@@ -14,7 +14,7 @@ from azogue.cli import data, models, results, tables
 from azogue.cli.data import Given
 from azogue.cli.options import Cells, Hiding, Reading
 from azogue.cli.results import Made, Say
-from azogue.modalities import schema_from_dict
+from azogue.modalities import rows_are, schema_from_dict
 from azogue.privacy import PrivacyReport
 from azogue.report.anonymizing import anonymizing_report
 
@@ -140,8 +140,7 @@ def _opened(path: str, asked: Hiding) -> Anonymizer:
 
 
 def _kind(model: Anonymizer) -> str:
-    kind: str = model.autoencoder_.schema_.to_dict()["modality"]
-    return "table" if kind == "coded" else kind
+    return rows_are(model.autoencoder_.schema_)
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------

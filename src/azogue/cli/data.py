@@ -12,7 +12,7 @@ import pyarrow as pa
 from azogue.cli import tables
 from azogue.cli.options import parse_size
 from azogue.cli.tables import DataFileError
-from azogue.modalities import Image, Sequence, Text, kind_of
+from azogue.modalities import Image, Sequence, Text, kind_of, rows_are
 from azogue.modalities.pictures import SUFFIXES, picture_files
 from azogue.modalities.waves import as_dtype, wave_files
 from azogue.modalities.waves import read as read_sequences
@@ -109,8 +109,7 @@ def _held(given: Given) -> str:
 
 def for_model(path: str, reading: Reading, schema: Any) -> Given:
     """What a fitted model is to look at: read as its data were."""
-    kind = schema.to_dict()["modality"]
-    kind = "table" if kind == "coded" else kind
+    kind = rows_are(schema)
     columns = schema.describe()
     texts = [column["name"] for column in columns if column["kind"].startswith("categorical")]
     given = read(path, reading, kind, True, [name for name in texts if isinstance(name, str)])

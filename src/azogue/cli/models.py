@@ -19,6 +19,7 @@ from azogue.applications import Anonymizer, SemanticHasher
 from azogue.cli import data, results, tables
 from azogue.cli.data import Given
 from azogue.cli.results import Made, Say
+from azogue.modalities import rows_are
 from azogue.report.looking import groups_of
 from azogue.report.sections import autoencoder_of
 from azogue.shortcuts import kinds, load
@@ -332,7 +333,7 @@ def facts(path: str) -> dict[str, Any]:
         "network": repr(inner.network_spec_) if inner.network_spec_ is not None else "a pair of modules",
         "code": f"{inner.code_size_} units",
         "objective": repr(inner.recipe_.objective),
-        **(columns if kind in ("table", "coded") else {"a row": row_of(inner.schema_)}),
+        **(columns if rows_are(inner.schema_) == "table" else {"a row": row_of(inner.schema_)}),
         "parameters": sum(p.numel() for p in inner.network_.parameters()),
         "epochs": len(inner.history_),
         "loss": inner.history_[-1].get("loss") if inner.history_ else None,

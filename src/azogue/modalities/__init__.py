@@ -31,6 +31,7 @@ __all__ = [
     "Text",
     "as_modality",
     "kind_of",
+    "rows_are",
     "schema_from_dict",
 ]
 
@@ -135,6 +136,22 @@ def as_modality(modality: Any, scaling: str, X: Any = None) -> Modality:
         f"modality: expected 'auto', one of {', '.join(map(repr, _NAMED))} or a value such as Table(weights=...), "
         f"got {modality!r}"
     )
+
+
+def rows_are(owner: Any) -> str:
+    """What the rows of a modality or of a schema are: `"table"`, `"image"`, `"sequence"` or `"text"`.
+
+    A modality that prepares such rows in a way of its own says so by its `rows_are`.
+
+    Examples
+    --------
+    >>> rows_are(Coded()), rows_are(Image()), rows_are(Coded().fit([[1.0], [2.0]]))
+    ('table', 'image', 'table')
+    """
+    told = getattr(owner, "rows_are", None)
+    if told is None:
+        told = owner.to_dict()["modality"] if hasattr(owner, "pack") else type(owner).__name__.lower()
+    return str(told)
 
 
 def schema_from_dict(data: dict[str, Any]) -> Schema:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -61,6 +61,8 @@ class Coded(Spec):
 
     bins: int = 100
     knots: int = 16
+
+    rows_are: ClassVar[str] = "table"
 
     def __post_init__(self) -> None:
         if isinstance(self.knots, bool) or not isinstance(self.knots, int) or self.knots < 0 or self.knots == 1:
@@ -122,6 +124,8 @@ class CodedSchema:
     table: TableSchema
     books: tuple[Codebook, ...]
     knots: int = 0
+
+    rows_are: ClassVar[str] = "table"
 
     @property
     def n_columns(self) -> int:
@@ -205,7 +209,7 @@ class CodedSchema:
     # -- the user's rows → codes → slots ----------------------------------------------------------------------------
 
     def codes(self, X: Any) -> Codes:
-        """The user's rows → codes (n, columns), −1 where nothing is known.
+        """The user's rows, or what `reading.read` made of them → codes (n, columns), −1 where nothing is known.
 
         Raises
         ------
@@ -217,9 +221,7 @@ class CodedSchema:
         UserWarning
             If categories appear that were not there when fitted: their cells count as not known.
         """
-        return self._read(read(X))
-
-    def _read(self, source: Source) -> Codes:
+        source = X if isinstance(X, Source) else read(X)
         self.table._check(source)
         found = np.full((source.shape[0], self.n_columns), UNKNOWN, np.int64)
         unseen: Unseen = {}
@@ -268,12 +270,12 @@ class CodedSchema:
     def pack(self, X: Any) -> Batch:
         """The user's rows → slots and mask."""
         source = read(X)
-        return self._batch(self._read(source), source.rows)
+        return self._batch(self.codes(source), source.rows)
 
     def store(self, X: Any) -> Batch | Lazy:
         """The same, where many rows are kept as codes until a step takes them."""
         source = read(X)
-        codes = self._read(source)
+        codes = self.codes(source)
         if codes.shape[0] * self.width <= 2**25:
             return self._batch(codes, source.rows)
         small = codes.astype(np.int32)
@@ -282,7 +284,7 @@ class CodedSchema:
     def pieces(self, X: Any, size: int) -> Pieces:
         """The same, `size` rows at a time."""
         source = read(X)
-        codes = self._read(source)
+        codes = self.codes(source)
         return Pieces(len(codes), source.rows, self._pieces(codes, size))
 
     def _pieces(self, codes: Codes, size: int) -> Iterator[Batch]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from azogue.modalities import CodedSchema, TableSchema
+from azogue.modalities import rows_are
 from azogue.plots import plot_reconstructions
 from azogue.report.looking import SHOWN, png_of
 
@@ -134,7 +134,7 @@ class _Releasing:
 
 def before_section(model: Anonymizer, X: Any) -> Section | None:
     """The first windows or pictures, and what is released of them."""
-    if isinstance(model.autoencoder_.schema_, (TableSchema, CodedSchema)):
+    if rows_are(model.autoencoder_.schema_) == "table":
         return None
     drawn = png_of(plot_reconstructions(_Releasing(model), X, SHOWN))
     return {"title": "Before and after", "images": [["The first rows, and what is released of them", drawn]]}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from azogue.applications import Denoiser
-from azogue.modalities import CodedSchema, ImageSchema, SequenceSchema, TableSchema
+from azogue.modalities import ImageSchema, SequenceSchema, TableSchema, rows_are
 from azogue.modalities.frames import column_names
 from azogue.modalities.words import WordSchema
 from azogue.plots import plot_reconstructions
@@ -54,7 +54,7 @@ def counted(model: Any, X: Any) -> str:
     if isinstance(model, Denoiser):
         return counted_noisy(model, X)
     schema: Any = None if groups_of(model) else getattr(model, "words_", None) or autoencoder_of(model).schema_
-    if schema is None or isinstance(schema, (TableSchema, CodedSchema)):
+    if schema is None or rows_are(schema) == "table":
         return f"{len(X):,} rows"
     noun = {ImageSchema: "pictures", SequenceSchema: "sequences"}.get(type(schema), "texts")
     noun = "windows" if getattr(schema, "step", None) is not None else noun

@@ -315,7 +315,7 @@ class ArchitectureSearch(
         scorer, self.test_score_ = self._scorer, -self.test_error_
         if scorer is not None:
             whole = Bench(X, y, ((split.seen, split.test),), study.bench.space, scorer)
-            self.test_score_ = -whole._worth(0, self.best_estimator_, np.arange(len(split.seen)))
+            self.test_score_ = -whole.worth(0, self.best_estimator_, np.arange(len(split.seen)))
 
     @staticmethod
     def _trained(space: Space, trial: Trial, seen: Any, seed: int) -> Autoencoder:

@@ -202,7 +202,7 @@ class Bench:
         if not hasattr(member, "network_"):
             return _failed("training diverged in its first epoch")
         try:
-            error = self._worth(number, member, rows)
+            error = self.worth(number, member, rows)
         except FAULTS as fault:
             return _failed(str(fault).partition("\n")[0])
         if not math.isfinite(error):
@@ -212,7 +212,7 @@ class Bench:
         reason = "given up early" if watch.given_up else ""
         return {"error": error, "reason": reason, "epochs": best, "early": watch.early, "loss": min(losses)}
 
-    def _worth(self, number: int, member: Autoencoder, rows: np.ndarray) -> float:
+    def worth(self, number: int, member: Autoencoder, rows: np.ndarray) -> float:
         """The validation error of a candidate, or minus its score."""
         if self.scorer is None:
             return self.error(number, member)
