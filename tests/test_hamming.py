@@ -98,6 +98,36 @@ REFUSED = [
 ]
 
 
+@pytest.mark.parametrize("engine", ["core", "faiss"])
+def test_of_many_equals_the_first_ones_are_told(engine):
+    """More codes lie at the k-th distance than faiss is asked for at first."""
+    if engine == "faiss":
+        pytest.importorskip("faiss")
+    codes = np.full((600, 2), 3, np.uint8)
+    codes[450] = 1
+    distance, position = az.HammingIndex(engine=engine).add(codes).query(np.array([[1, 1]], np.uint8), 4)
+    assert (distance.tolist(), position.tolist()) == ([[0, 2, 2, 2]], [[450, 0, 1, 2]])
+
+
+def test_faiss_may_tell_of_equals_whichever_it_likes():
+    """Nothing promises that it tells the first ones: those that it left out are asked for."""
+    pytest.importorskip("faiss")
+    codes = np.full((600, 2), 3, np.uint8)
+    queries = np.array([[1, 1]], np.uint8)
+    index = az.HammingIndex(engine="faiss").add(codes)
+    assert index.query(queries, 2)[1].tolist() == [[0, 1]]
+    whole = index._engine._flat
+
+    class Last:
+        range_search = whole.range_search
+
+        def search(self, asked, count):
+            return np.full((len(asked), count), 2, np.int32), np.arange(600 - count, 600)[None].repeat(len(asked), 0)
+
+    index._engine._flat = Last()
+    assert index.query(queries, 4)[1].tolist() == [[0, 1, 2, 3]]
+
+
 def some():
     return az.HammingIndex().add(np.array([[0], [1], [7]], np.uint8))
 

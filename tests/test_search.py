@@ -8,9 +8,11 @@ import sys
 import time
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import load_digits, load_wine
 from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV
@@ -20,9 +22,11 @@ from sklearn.preprocessing import StandardScaler
 import azogue as az
 from azogue.modalities import Table
 from azogue.modalities.base import Demand
+from azogue.recipe import Batch
 from azogue.search import Space, evaluation, study
-from azogue.search.evaluation import Split, error_of, in_units
+from azogue.search.evaluation import Split, error_of, in_units, loss_kind
 from azogue.search.strategies import STRATEGIES, Plan, Spent
+from azogue.search.study import Study
 from azogue.shortcuts import kinds
 
 WINE = load_wine()
@@ -169,6 +173,25 @@ def test_errors_compare_across_scalings():
     assert np.allclose(told, truth.x.numpy(), atol=1e-4)
     assert error_of(truth, told, truth) < 1e-6
     assert not np.allclose(seen.x.numpy(), truth.x.numpy(), atol=0.1)
+
+
+def test_errors_are_of_observed_cells_alone():
+    mask = torch.tensor([[True, False], [True, True], [True, True]])
+    truth = Batch(torch.tensor([[0.0, 9.0], [2.0, 1.0], [1.0, 3.0]]), mask)
+    out = np.array([[1.0, -5.0], [2.0, 2.0], [1.0, 3.0]])
+    # observed: squared errors 1, 0, 0 and 1, 0; variation 1 + 1 + 0 about 1, and 1 + 1 about 2
+    assert error_of(truth, out, truth) == pytest.approx(2 / 4)
+    assert error_of(truth, out, None) == pytest.approx(2 / 5)
+
+
+def test_a_candidate_that_was_given_up_elsewhere_counts_where_it_would_be_given_up_too():
+    genome = {"kind": "basic", "loss": "mse", "output": "auto"}
+    here = SimpleNamespace(_bars={loss_kind(genome): 1.0})
+    told = {"reason": "given up early", "early": 2.0}
+    assert Study._valid(here, told, genome)
+    assert not Study._valid(here, {**told, "early": 0.5}, genome), "here it would have gone on"
+    assert not Study._valid(SimpleNamespace(_bars={}), told, genome), "and here nothing is known of its kind yet"
+    assert Study._valid(here, {"reason": "", "early": 0.5}, genome)
 
 
 def spoiled(rows):
@@ -428,6 +451,7 @@ torch.set_num_threads(1)
 import azogue as az
 from sklearn.datasets import load_wine
 from pathlib import Path
+from types import SimpleNamespace
 
 if __name__ == "__main__":
     told = lambda record: print(record["candidates"], flush=True)

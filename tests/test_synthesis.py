@@ -333,6 +333,9 @@ def test_probabilities_add_up_to_one():
 
     told = log_likelihood(network, schema, schema.codes(every), order)
     assert np.exp(told).sum() == pytest.approx(1.0, abs=1e-5)
+    other = log_likelihood(network, schema, schema.codes(every), [order[0][::-1]])
+    both = log_likelihood(network, schema, schema.codes(every), [order[0], order[0][::-1]])
+    np.testing.assert_allclose(both, (told + other) / 2, rtol=1e-6)
 
 
 def test_the_short_way_through_the_network_gives_what_the_long_way_does(table, model):
