@@ -11,9 +11,11 @@ from azogue.cli.options import Cells, Json, Place, emit, guarded, say, taking
 Page = Annotated[
     str | None,
     typer.Option(
+        "--evaluate",
+        "--report",
         metavar="FILE",
-        help="HTML or JSON file to write: drawn rows, without --where, judged beside a quarter of DATA that is not "
-        "learned from then.",
+        help="Page to write (.html, .json, .md): drawn rows, without --where, judged beside a quarter of DATA that "
+        "is not learned from then.",
     ),
 ]
 Target = Annotated[str | None, typer.Option(help="With --evaluate: a column that drawn rows should teach to tell.")]
