@@ -1,7 +1,7 @@
 """How long a report takes and how large it is: `python benchmarks/report.py`.
 
-A table of `REPORT_ROWS` (100,000) rows of 44 numbers and six categories, an autoencoder of two epochs. Goals: 20 s on two
-cores, 1 MB.
+A table of `REPORT_ROWS` (100,000) rows of 44 numbers and six categories, an autoencoder of two epochs. Goals: 20 s
+on two cores, 1 MB.
 """
 
 from __future__ import annotations

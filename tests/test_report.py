@@ -103,7 +103,7 @@ def test_heat_maps_of_the_least_usual_pictures():
     pixels = pixels.astype(np.uint8)
     detector = az.AnomalyDetector(az.Autoencoder(2, epochs=3), random_state=0).fit(pixels)
     section = by_title(report(detector, pixels))["Anomalies"]
-    assert section["table"]["rows"][0][0] == 6
+    assert section["table"]["rows"][0][0] == 5
     picture = section["images"][0][1]
     assert picture.startswith("data:image/png;base64,")
     drawn = plt_read(picture)
@@ -254,3 +254,18 @@ def test_every_estimator_reports(name):
     assert titles[-1] == "Model card"
     json.dumps(page.to_dict(), allow_nan=False)
     assert page.title == f"{name} on 60 rows"
+    if name.startswith("AEkNN"):
+        section = by_title(page)["Neighbours"]
+        assert section["facts"]["neighbours that vote"] == 5
+        lines = section["table"]["rows"]
+        told = model.predict(rows)
+        if name == "AEkNNRegressor":
+            assert [lines[0][1], lines[-1][1]] == [told.min(), told.max()]
+        else:
+            assert {line[0]: line[1] for line in lines} == {str(value): (told == value).sum() for value in (0, 1)}
+    if name == "Synthesizer":
+        lines = by_title(page)["Drawn rows"]["table"]["rows"]
+        assert [line[0] for line in lines] == [f"column {at}" for at in range(1, 5)]
+        drawn = model.sample(60, random_state=0)
+        assert lines[2][1].startswith(f"{np.median(rows[:, 2]):.4g} (")
+        assert lines[2][2].startswith(f"{np.median(drawn[:, 2]):.4g} (")

@@ -62,13 +62,13 @@ def sample(
     Drawn rows are not anonymous because they are drawn: what they tell of real ones is to be measured.
     """
     from azogue.cli import samples
-    from azogue.cli.app import _write
+    from azogue.cli.writing import write
 
     asked = samples.Asked(n, tuple(where or ()), tuple(constraint or ()), method, epsilon, save, seed, evaluate, target)
     made, facts, text = samples.sample(data, output, asked, reading, say)
     if output is None and json_:
         emit(facts | samples.rows_of(made), True, "")
         return
-    _write(made, output, json_, facts)
+    write(made, output, json_, facts)
     if text:
         say(text)

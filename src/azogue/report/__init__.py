@@ -11,7 +11,7 @@ from azogue.report.card import card_section
 from azogue.report.markdown import markdown
 from azogue.report.page import page
 from azogue.report.searching import search_sections
-from azogue.report.sections import HASHING, RESTORING, SECTIONS, counted
+from azogue.report.sections import DRAWING, HASHING, RESTORING, SECTIONS, TELLING, counted
 from azogue.report.synthesizing import synthetic_report
 
 if TYPE_CHECKING:
@@ -87,7 +87,15 @@ def report(model: Any, X: Any) -> Report:
     >>> [section["title"] for section in made.sections]
     ['Model', 'Training', 'Reconstruction', 'Code', 'Anomalies', 'Model card']
     """
-    from azogue.applications import Anonymizer, Denoiser, Imputer, SemanticHasher
+    from azogue.applications import (
+        AEkNNClassifier,
+        AEkNNRegressor,
+        Anonymizer,
+        Denoiser,
+        Imputer,
+        SemanticHasher,
+        Synthesizer,
+    )
     from azogue.search import ArchitectureSearch
 
     if isinstance(model, ArchitectureSearch):
@@ -96,8 +104,13 @@ def report(model: Any, X: Any) -> Report:
         return Report(f"Search, {inner.title}", [_plain(section) for section in whole])
     if isinstance(model, Anonymizer):
         return anonymizing_report(model, X)
-    wanted = RESTORING if isinstance(model, (Denoiser, Imputer)) else SECTIONS
-    wanted = HASHING if isinstance(model, SemanticHasher) else wanted
+    uses = {
+        (Denoiser, Imputer): RESTORING,
+        (SemanticHasher,): HASHING,
+        (AEkNNClassifier, AEkNNRegressor): TELLING,
+        (Synthesizer,): DRAWING,
+    }
+    wanted = next((sections for kinds, sections in uses.items() if isinstance(model, kinds)), SECTIONS)
     sections = [section for summarise in wanted if (section := summarise(model, X)) is not None]
     return Report(f"{type(model).__name__} on {counted(model, X)}", [_plain(section) for section in sections])
 

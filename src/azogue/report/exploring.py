@@ -40,29 +40,37 @@ def explored(schema: Any, X: Any, places: NDArray[np.intp]) -> dict[str, Any]:
         part = take(X, places)
         names = column_names(X, np.shape(X)[1])
         shown = names[: max(1, min(MOST_COLUMNS, MOST_CELLS // max(len(places), 1)))]
-        columns = [_column(name, _cells(part, at)) for at, name in enumerate(shown)]
+        columns = [{"name": name, **cells_of(part, at)} for at, name in enumerate(shown)]
         left = len(names) - len(shown)
     else:
         names, notes = notes_of(schema, X, places)
-        columns = [_column(name, list(cells)) for name, cells in zip(names, zip(*notes, strict=True), strict=True)]
+        told = zip(names, zip(*notes, strict=True), strict=True)
+        columns = [{"name": name, **_plain(list(cells))} for name, cells in told]
         left = 0
     more = f"… and {left:,} more columns" if left else None
     return {"rows": places.tolist(), "columns": columns, "more": more}
 
 
-def _cells(part: Any, at: int) -> list[Any]:
-    frame = nw.from_native(part, eager_only=True, pass_through=True)
+def cells_of(table: Any, at: int) -> dict[str, Any]:
+    """A column of a table as `number`, whether all that is known are finite numbers, and `cells`.
+
+    Examples
+    --------
+    >>> cells_of(np.array([[1.0, 2.0], [np.nan, 3.0]]), 0)
+    {'number': True, 'cells': [1.0, None]}
+    """
+    frame = nw.from_native(table, eager_only=True, pass_through=True)
     if isinstance(frame, nw.DataFrame):
-        return list(frame[:, at].to_list())
-    return list(np.asarray(part)[:, at].tolist())
+        return _plain(frame[:, at].to_list())
+    return _plain(np.asarray(table)[:, at].tolist())
 
 
-def _column(name: str, cells: list[Any]) -> dict[str, Any]:
-    """A column as plain values: numbers on a scale where all that is known is a finite number, else texts."""
+def _plain(cells: list[Any]) -> dict[str, Any]:
+    """Cells as plain values: numbers where all that is known is one, else texts; None where missing."""
     known = [value for value in cells if not _missing(value)]
     number = bool(known) and all(_is_number(value) for value in known)
     shown = [None if _missing(value) else _number(value) if number else str(value)[:LETTERS] for value in cells]
-    return {"name": str(name), "number": number, "cells": shown}
+    return {"number": number, "cells": shown}
 
 
 def _missing(value: Any) -> bool:

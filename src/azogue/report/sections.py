@@ -23,6 +23,8 @@ from azogue.report.exploring import explored
 from azogue.report.hashing import hashing_section
 from azogue.report.imputing import missing_section
 from azogue.report.looking import MAX_POINTS, MAX_ROWS, SHOWN, groups_of, png_of
+from azogue.report.sampling import drawn_section
+from azogue.report.telling import telling_section
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -220,6 +222,19 @@ RESTORING: list[Callable[[Any, Any], Section | None]] = [
     missing_section,
     card_section,
 ]
+
+#: For nearest neighbours in the code, which ask what a row is, not whether it is usual.
+TELLING: list[Callable[[Any, Any], Section | None]] = [
+    model_section,
+    training_section,
+    telling_section,
+    reconstruction_section,
+    code_section,
+    card_section,
+]
+
+#: For synthesizers, which draw rows rather than give them back.
+DRAWING: list[Callable[[Any, Any], Section | None]] = [model_section, training_section, drawn_section, card_section]
 
 #: For hashers, whose networks may read texts by their topics.
 HASHING: list[Callable[[Any, Any], Section | None]] = [
