@@ -152,7 +152,7 @@ def reconstruction_section(model: Any, X: Any) -> Section | None:
 def _row_errors(errors: NDArray[np.float64]) -> tuple[dict[str, Any], dict[str, float]]:
     """The rows in the order of their errors as a curve, and what half, nine tenths and 99 % of them stay below."""
     ordered = np.sort(errors[np.isfinite(errors)])
-    shown = np.linspace(0, len(ordered) - 1, min(len(ordered), MAX_CURVE)).astype(int) if len(ordered) else []
+    shown = np.linspace(0, max(len(ordered) - 1, 0), min(len(ordered), MAX_CURVE)).astype(int).tolist()
     part = [[float(at / max(len(ordered) - 1, 1)), float(ordered[at])] for at in shown]
     tails = np.quantile(ordered, [0.5, 0.9, 0.99]) if len(ordered) else [np.nan] * 3
     names = ("error of half of the rows below", "of 90 % below", "of 99 % below")
