@@ -188,7 +188,7 @@ def broken(folder):
         (("encode", "m.azogue"), "name the data"),
         (("encode", "m.azogue", "other.csv"), "sepal"),
         (("encode", "m.azogue", "iris.csv", "-o", "iris.csv"), "also what is read"),
-        (("report", "m.azogue", "iris.csv", "-o", "r.pdf"), ".html or .json"),
+        (("report", "m.azogue", "iris.csv", "-o", "r.pdf"), ".html, .json or .md"),
         (("project", "iris.csv", "-o", "m.jpg"), "m.jpg: a map ends in .png, .svg, .pdf or .html"),
         (("project", "iris.csv", "-o", "-"), "needs a file"),
         (

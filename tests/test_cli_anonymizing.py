@@ -217,7 +217,7 @@ def test_differential_privacy_is_said_to_cover_the_weights_alone(place):
         (("texts.npy",), "texts"),
         (("photos",), "anonymize takes tables"),
         (("two.csv", "--sensitive", "sex", "--audit", "a.html"), "--audit needs 10 rows, got 2"),
-        (("people.csv", "--audit", "a.pdf"), "ends in .html or .json"),
+        (("people.csv", "--audit", "a.pdf"), "ends in .html, .json or .md"),
         (("people.csv", "--audit", "out.x/a.html"), "does not exist"),
         (("people.csv", "--save", "a.model"), "must end in .azogue"),
         (("m.azogue",), "is a model; name the data behind it"),

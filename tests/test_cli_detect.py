@@ -134,7 +134,7 @@ def test_one_detector_a_group(tables):
         assert said("detect", f"{data}.azogue", data, cwd=tables).equals(found)
     azogue("report", "machines.csv.azogue", "machines.csv", "-o", "groups.json", cwd=tables)
     sections = json.loads((tables / "groups.json").read_text())["sections"]
-    assert [section["title"] for section in sections] == ["Model", "Groups", "Anomalies"]
+    assert [section["title"] for section in sections] == ["Model", "Groups", "Anomalies", "Model card"]
     assert [row[:2] for row in sections[1]["table"]["rows"]] == [["left", 60], ["right", 60]]
     info = azogue("info", "machines.csv.azogue", cwd=tables).stdout
     assert "left, right, by 'machine'" in info

@@ -70,7 +70,7 @@ def test_json_and_columns_by_number(place):
         ),
         (("a.npy", "b.npy", "c.npy", "--target", "3"), "--target: expected a column's number from 1 to 2, got '3'"),
         (("a.npy", "b.npy", "c.npy", "--constraint", "1 +"), "azogue: --constraint '1 +': it cannot be read"),
-        (("a.npy", "b.npy", "c.npy", "--report", "r.txt"), "r.txt: --report writes a page that ends in .html or .json"),
+        (("a.npy", "b.npy", "c.npy", "--report", "r.txt"), "r.txt: a report ends in .html, .json or .md"),
         (("a.npy", "b.npy", "c.npy", "--report", "c.npy"), "c.npy: is also what is read"),
         (("-", "-", "c.npy"), "-: standard input holds one table"),
         ((".", "b.npy", "c.npy"), "azogue: .: evaluate takes tables"),

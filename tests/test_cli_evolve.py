@@ -60,7 +60,7 @@ def test_evolve_as_json_is_the_same_for_a_seed_and_goes_on_from_its_cache(folder
         (["--gene", "code"], "--gene: expected NAME=VALUES"),
         (["--gene", "code="], "'code' has nothing to choose from"),
         (["--network", "2"], "--network: the search is for it"),
-        (["--report", "search.txt"], "search.txt: a report ends in .html or .json"),
+        (["--report", "search.txt"], "search.txt: a report ends in .html, .json or .md"),
         (["--cache", "wine.csv"], "this is no cache of a search"),
         (["--variant", "basik"], "--variant: 'basik' is unknown"),
     ],

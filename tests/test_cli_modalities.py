@@ -316,8 +316,8 @@ def test_info_report_and_map(place, name):
     report = json.loads((place / "r.json").read_text())
     assert report["title"].endswith(f" {noun}")
     titles = [section["title"] for section in report["sections"]]
-    assert titles == ["Model", "Training", "Reconstruction", "Code", "Anomalies"]
-    worst = report["sections"][-1]["table"]
+    assert titles == ["Model", "Training", "Reconstruction", "Code", "Anomalies", "Model card"]
+    worst = report["sections"][-2]["table"]
     assert "column" not in worst["columns"]
     scores = [row[worst["columns"].index("score")] for row in worst["rows"]]
     assert scores == sorted(scores, reverse=True)

@@ -155,7 +155,7 @@ def test_drawn_rows_are_judged_beside_rows_held_out(folder):
     ("words", "said"),
     [
         (("people.csv", "--target", "income"), "--target income: is for --evaluate FILE"),
-        (("people.csv", "--evaluate", "x.pdf"), "x.pdf: --evaluate writes a page that ends in .html or .json"),
+        (("people.csv", "--evaluate", "x.pdf"), "x.pdf: a report ends in .html, .json or .md"),
         (("people.csv", "--evaluate", "x.html", "--target", "no"), "--target no: there is no such column"),
         (("people.azogue", "--evaluate", "x.html"), "is trained already; leave --evaluate out"),
     ],

@@ -19,8 +19,8 @@ def fitted(X, modality, *layers):
 
 
 def noise_of(made):
-    assert [section["title"] for section in made.sections] == ["Model", "Training", "Noise"]
-    (section,) = made.sections[2:]
+    assert [section["title"] for section in made.sections] == ["Model", "Training", "Noise", "Model card"]
+    section, _ = made.sections[2:]
     ((_, picture),) = section["images"]
     assert picture.startswith("data:image/png;base64,")
     assert section["facts"]["trained against"] == "Gaussian()"
@@ -61,7 +61,7 @@ def test_an_imputer_says_what_it_fills():
     with pytest.warns(UserWarning, match="blank"):
         model = az.Imputer(members=2, random_state=0).fit(frame)
     made = report(model, frame)
-    assert [section["title"] for section in made.sections] == ["Model", "Training", "Missing cells"]
+    assert [section["title"] for section in made.sections] == ["Model", "Training", "Missing cells", "Model card"]
     assert made.sections[2]["text"].startswith("10 cells of 1 column filled")
     whole = report(model, pd.DataFrame(RNG.normal(size=(5, 4)), columns=["a", "b", "c", "blank"]))
-    assert [section["title"] for section in whole.sections] == ["Model", "Training"]
+    assert [section["title"] for section in whole.sections] == ["Model", "Training", "Model card"]

@@ -73,6 +73,31 @@ class Persistent:
         check_is_fitted(self)
         save(self, path, part=part)
 
+    def report(self, X: Any) -> Any:
+        """What the fitted estimator says about data: `azogue.report.report(self, X)`.
+
+        Parameters
+        ----------
+        X : table, pictures, sequences or texts
+
+        Returns
+        -------
+        Report
+            With `save("report.html")` (or `.json`, `.md`), `html()`, `markdown()` and `to_dict()`; a notebook shows it.
+
+        Examples
+        --------
+        >>> import azogue as az
+        >>> from sklearn.datasets import load_iris
+        >>> X = load_iris().data
+        >>> az.Autoencoder(2, epochs=2, random_state=0).fit(X).report(X).title
+        'Autoencoder on 150 rows'
+        """
+        import azogue  # the one look upwards: a report knows every use, and this name is only a short way to it
+
+        check_is_fitted(self)
+        return azogue.report.report(self, X)
+
 
 def save(estimator: Any, path: str | os.PathLike[str], *, part: str = "all") -> None:
     """Write a fitted estimator into one file, atomically; see `Persistent.save`.

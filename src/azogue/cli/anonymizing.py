@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from azogue.applications import Anonymizer
-from azogue.cli import data, models, results, tables
+from azogue.cli import data, models, reporting, results, tables
 from azogue.cli.data import Given
 from azogue.cli.options import Cells, Hiding, Reading
 from azogue.cli.results import Made, Say
@@ -111,8 +111,7 @@ def _check(path: str, new: str | None, output: str | None, asked: Hiding) -> Non
         if place is not None:
             tables.check_output(place, path, new, output, stream=False)
     if asked.audit is not None:
-        if not asked.audit.endswith((".html", ".json")):
-            raise ValueError(f"{asked.audit}: --audit writes a report that ends in .html or .json")
+        reporting.check_ending(asked.audit)
         if asked.audit == asked.save:
             raise ValueError(f"{asked.audit}: is also where the model goes; name another file behind --audit")
     for name in asked.sensitive or ():

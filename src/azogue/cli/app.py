@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,6 +16,7 @@ from azogue.cli.options import (
     Mapping,
     New,
     Output,
+    Page,
     Place,
     Reading,
     Restoring,
@@ -26,7 +26,8 @@ from azogue.cli.options import (
     say,
     taking,
 )
-from azogue.cli.verbs import VERBS
+from azogue.cli.reporting import report
+from azogue.cli.verbs import MIRRORING, VERBS
 
 app = typer.Typer(
     add_completion=True,
@@ -65,6 +66,7 @@ def fit(
     checkpoint: Annotated[
         str | None, typer.Option(help="File that keeps the state of training; an interrupted run goes on from it.")
     ] = None,
+    page: Page = None,
     plan: Annotated[bool, typer.Option("--plan", help="Say what training would do, and stop.")] = False,
     json_: Json = False,
     *,
@@ -73,10 +75,11 @@ def fit(
 ) -> None:
     """Train an autoencoder on DATA and write it to a model file."""
     from azogue.cli import data as sources
-    from azogue.cli import models, tables
+    from azogue.cli import models, reporting, tables
 
     tables.check_output(output, data, checkpoint, stream=False)
     models.check_ending(output)
+    reporting.check(page, data, output, checkpoint)
     given = sources.for_fit(data, reading, training)
     models.advised(given, say)
     ae = models.unfitted(training, given, checkpoint)
@@ -88,6 +91,7 @@ def fit(
     if not ae.history_:
         raise ValueError(f"interrupted before the first epoch was complete; {output} was not written")
     ae.save(output)
+    reporting.write(page, ae, given, say)
     told = {"model": output, **models.trained(ae, given)}
     if ae.stopped_ == "interrupted":
         again = "; the same command goes on from its checkpoint" if checkpoint else ""
@@ -99,84 +103,8 @@ def fit(
     )
 
 
-def _write(made: Any, output: str | None, as_json: bool, facts: Any = None, note: str = "") -> None:
-    """Write what a verb made, and say so, with further facts for JSON and a note for people."""
-    from azogue.cli import models, results
-
-    if output is None and as_json:
-        table = results.as_table(made)
-        emit({"columns": table.column_names, "rows": models.json_rows(table), **(facts or {})}, True, "")
-        return
-    told = results.write(made, output, say)
-    note = note and f", {note}"
-    if output not in (None, "-"):
-        text = f"{output}: {told['rows']:,} {results.NOUNS[made.way]} from {made.source}{note}"
-        emit({**told, **(facts or {})}, as_json, text)
-    elif note:
-        say(f"azogue: {made.source}{note}")
-
-
-def _through(
-    make: Callable[[Any, Any], Any],
-    data: str,
-    new: str | None,
-    output: str | None,
-    as_json: bool,
-    training: Training,
-    reading: Reading,
-    way: str | None = None,
-) -> None:
-    """Open the model (or fit one), send the rows through `make`, and write what comes out."""
-    from azogue.cli import models, results
-
-    model, given = models.found(data, new, training, reading)
-    results.check(output, way or results.way_of(given), given.path, data, new, given=given)
-    model, given = models.ready(model, given, training, say)
-    _write(models.quietly(make, model, given, about=given.path), output, as_json)
-
-
-@app.command()
-@guarded
-@taking(training=Training, reading=Reading)
-def encode(
-    data: Data, new: New = None, output: Output = None, json_: Json = False, *, training: Training, reading: Reading
-) -> None:
-    """Rows → codes: dimensionality reduction. A code is pseudonymised data, not anonymous data."""
-    from azogue.cli import models
-
-    _through(models.codes, data, new, output, json_, training, reading, "table")
-
-
-@app.command()
-@guarded
-@taking(reading=Cells)
-def decode(
-    model: Annotated[str, typer.Argument(metavar="MODEL")],
-    codes: Annotated[str, typer.Argument(metavar="CODES")],
-    output: Place = None,
-    json_: Json = False,
-    *,
-    reading: Cells,
-) -> None:
-    """Codes → rows in the units and columns of the training data; pictures, sequences, texts."""
-    from azogue.cli import models, results
-
-    opened = models.known(model)
-    found = models.read_codes(opened, codes, reading)
-    results.check(output, models.decoding(opened, found), codes, model, codes)
-    _write(models.quietly(models.decoded, opened, found, about=codes), output, json_)
-
-
-@app.command()
-@guarded
-@taking(training=Training, reading=Reading)
-def reconstruct(
-    data: Data, new: New = None, output: Place = None, json_: Json = False, *, training: Training, reading: Reading
-) -> None:
-    """Rows → what the network makes of them, as the same kind of file or folder."""
-    from azogue.cli import models
-
-    _through(models.reconstructed, data, new, output, json_, training, reading)
+for _verb in MIRRORING:
+    app.command(_verb.__name__)(_verb)
 
 
 @app.command()
@@ -193,6 +121,7 @@ def project(
     neighbors: Annotated[
         bool, typer.Option("--neighbors", help="Fit a map that keeps neighbouring rows together (the variant map).")
     ] = False,
+    page: Page = None,
     json_: Json = False,
     *,
     training: Mapping,
@@ -201,7 +130,7 @@ def project(
     """Draw a map of the rows: the two units of a code, coloured by a column. An .html is a page to hover over."""
     from azogue.cli import projecting
 
-    told = projecting.project(data, new, output, color, training, reading, say, neighbors)
+    told = projecting.project(data, new, output, color, training, reading, say, neighbors, page)
     emit(told, json_, "{output}: {rows:,} rows, code of {code_size}".format(**told))
 
 
@@ -225,10 +154,10 @@ def detect(
     Without a model, a detector is fitted on the first data. Of pictures, those beyond the threshold can be moved or
     copied to a folder.
     """
-    from azogue.cli import detecting
+    from azogue.cli import detecting, writing
 
     made, facts, carry = detecting.detect(data, new, output, asked, training, reading, say)
-    _write(made, output, json_, facts)
+    writing.write(made, output, json_, facts)
     if carry is not None:
         carry(say)
 
@@ -249,11 +178,11 @@ def impute(
 
     With -m, several tables are drawn, to be analysed one by one and pooled (Rubin's rules).
     """
-    from azogue.cli import imputing
+    from azogue.cli import imputing, writing
 
     facts, made, text = imputing.impute(data, new, output, asked, reading, say)
     if made is not None:
-        _write(made, output, json_, facts)
+        writing.write(made, output, json_, facts)
         if not json_:
             (print if output not in (None, "-") else say)(text)
     else:
@@ -282,11 +211,11 @@ def denoise(
 
     With IN, DATA are clean examples, or noisy ones with --clean or --noise blind; alone, they are noisy.
     """
-    from azogue.cli import denoising
+    from azogue.cli import denoising, writing
 
     facts, made, text = denoising.denoise(data, new, output, asked, training, reading, say)
     if made is not None:
-        _write(made, output, json_, facts)
+        writing.write(made, output, json_, facts)
         if text and not json_:
             (print if output not in (None, "-") else say)(text)
     else:
@@ -306,10 +235,10 @@ def anonymize(
     reading: Cells,
 ) -> None:
     """Release rows of which a column, or whose they are, is harder to tell: pseudonymised, not anonymous."""
-    from azogue.cli import anonymizing
+    from azogue.cli import anonymizing, writing
 
     facts, made, text = anonymizing.anonymize(data, new, output, asked, reading, say)
-    _write(made, output, json_, facts)
+    writing.write(made, output, json_, facts)
     if not json_:
         (print if output not in (None, "-") else say)(text)
 
@@ -326,6 +255,7 @@ def classify(
     output: Output = None,
     json_: Json = False,
     save: Annotated[str | None, typer.Option(help="Model file to write what was learned to.")] = None,
+    page: Page = None,
     as_: Annotated[
         Literal["auto", "class", "number"],
         typer.Option(
@@ -341,34 +271,14 @@ def classify(
     reading: Cells,
 ) -> None:
     """Tell a column of NEW by each row's nearest neighbours in the code of TRAIN (AEkNN)."""
-    from azogue.cli import classifying
+    from azogue.cli import classifying, writing
 
-    asked = classifying.Asked(target, as_, neighbors, network, seed, save)
+    asked = classifying.Asked(target, as_, neighbors, network, seed, save, page)
     made, facts = classifying.classify(data, new, output, asked, reading, say)
-    _write(made, output, json_, facts, classifying.said(facts))
+    writing.write(made, output, json_, facts, classifying.said(facts))
 
 
-@app.command()
-@guarded
-@taking(training=Training, reading=Reading)
-def report(
-    data: Data,
-    new: New = None,
-    output: Annotated[str, typer.Option("--output", "-o", help="HTML or JSON file to write.")] = "report.html",
-    *,
-    training: Training,
-    reading: Reading,
-) -> None:
-    """Write a page on a model and its data: training, reconstruction, code map, anomalies."""
-    from azogue.cli import models, tables
-    from azogue.report import report as sections
-
-    tables.check_output(output, data, new, stream=False)
-    if not output.endswith((".html", ".json")):
-        raise ValueError(f"{output}: a report ends in .html or .json")
-    model, given = models.opened(data, new, training, reading, say)
-    models.quietly(sections, model, given.X, about=given.path).save(output)
-    print(output)
+app.command(report.__name__)(report)
 
 
 @app.command()

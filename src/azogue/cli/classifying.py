@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from azogue.applications import AEkNNClassifier, AEkNNRegressor
-from azogue.cli import data, models, results, tables
+from azogue.cli import data, models, reporting, results, tables
 from azogue.cli.options import Reading
 from azogue.cli.results import Made, Say
 
@@ -34,6 +34,8 @@ class Asked:
     seed : int or None
     save : str or None
         Model file to write.
+    report : str or None
+        Page to write.
     """
 
     target: str | None
@@ -42,6 +44,7 @@ class Asked:
     network: str = "auto"
     seed: int | None = None
     save: str | None = None
+    report: str | None = None
 
 
 def classify(
@@ -71,16 +74,18 @@ def classify(
         Naming the file and what is wrong with it.
     """
     results.check(output, "table", new, first, new)
+    reporting.check(asked.report, first, new, output, asked.save)
     reading = Reading(cells.drop, cells.header, cells.missing)
     if first.endswith(models.ENDING):
         model, known, texts = _opened(first, asked)
     else:
         model, known, texts = _fitted(first, asked, reading, say, new)
-    rows = data.read(new, reading, "table", False, texts).X
-    truth, rows = _apart(rows, asked.target, known, new)
+    given = data.read(new, reading, "table", False, texts)
+    truth, rows = _apart(given.X, asked.target, known, new)
     rows = _matched(rows, known, new, say)
     if len(rows) == 0:
         raise ValueError(f"{new}: has no rows to predict")
+    reporting.write(asked.report, model, given.having(rows), say)
     return _predicted(model, rows, truth, new, asked.target)
 
 

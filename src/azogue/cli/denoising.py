@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from azogue.applications import Denoiser
-from azogue.cli import data, denoisers, models, restoring, results, tables
+from azogue.cli import data, denoisers, models, reporting, restoring, results, tables
 from azogue.cli.data import Given
 from azogue.cli.options import Reading, Restoring, Training
 from azogue.cli.restoring import Items, Measures, Place
@@ -48,6 +48,7 @@ def denoise(
         Naming the file or the option, and what is wrong with it.
     """
     _agree(path, new, asked, training)
+    reporting.check(asked.report, path, new, output, asked.save)
     opened = denoisers.opened(path) if path.endswith(models.ENDING) else None
     if opened is not None:
         known = given = data.for_model(str(new), reading, opened.autoencoder_.schema_)
@@ -88,6 +89,7 @@ def denoise(
     facts |= {"noise": noise, **({"measures": measures.means()} if clean is not None else {})}
     if asked.compare is not None:
         shown.draw(asked.compare, items.rate if items is not None else None)
+    reporting.write(asked.report, denoiser, given, say)
     return facts, made, _text(measures.means())
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 from azogue.applications import AnomalyDetector, thresholds
 from azogue.applications.grouping import take
 from azogue.autoencoder import Autoencoder
-from azogue.cli import carrying, data, models, results, tables
+from azogue.cli import carrying, data, models, reporting, results, tables
 from azogue.cli.carrying import Carry
 from azogue.cli.data import Given
 from azogue.cli.options import Detecting, Reading, Training, parse_size
@@ -70,6 +70,7 @@ def detect(
     ValueError
         Naming the file or the option, and what is wrong with it.
     """
+    reporting.check(asked.report, path, new, output, asked.save)
     thresholds.check_threshold("auto" if asked.contamination is None else asked.contamination, asked.threshold)
     _agree(path, asked)
     model, known, given = _read(path, new, asked, training, reading, say)
@@ -88,6 +89,7 @@ def detect(
             say(f"azogue: the detector is in {asked.save}")
         inner, verdict = detector, models.quietly(_judged, detector, rows, asked.fdr, about=given.path)
     _advise(inner, verdict, asked.fdr, say)
+    reporting.write(asked.report, inner, given, say)
     made = _table(inner, given, verdict, plain=model is not None and not isinstance(model, AnomalyDetector))
     carry = _carry(given, verdict, asked, path, new)
     return made, {} if carry is None else {f"to_be_{carry.done}": len(carry.files), "folder": carry.folder}, carry

@@ -33,7 +33,7 @@ class Judging:
         typer.Option("--constraint", help="A rule that rows must obey, such as 'start <= end'; may be repeated."),
     ] = None
     report: Annotated[
-        str | None, typer.Option(metavar="FILE", help="HTML or JSON file to write: all of it, with a picture.")
+        str | None, typer.Option(metavar="FILE", help="Page to write (.html, .json, .md): all of it, with a picture.")
     ] = None
     seed: Annotated[int, typer.Option(help="Same seed, same result.")] = 0
 
@@ -50,15 +50,12 @@ def evaluate(
     reading: Cells,
 ) -> None:
     """Judge SYNTHETIC rows: how like real ones, what they teach, and what they give away of REAL_TRAIN."""
-    from azogue.cli import models, tables
+    from azogue.cli import models, reporting
     from azogue.report.synthesizing import synthetic_report
     from azogue.synthetic import evaluate_synthetic
 
     paths = real_train, real_test, synthetic
-    if asked.report is not None:
-        tables.check_output(asked.report, *paths, stream=False)
-        if not asked.report.endswith((".html", ".json")):
-            raise ValueError(f"{asked.report}: --report writes a page that ends in .html or .json")
+    reporting.check(asked.report, *paths)
     given = _read(paths, reading)
     options: dict[str, Any] = {
         "target": None if asked.target is None else label(given[0], asked.target, "target"),

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from azogue.cli import data as sources
-from azogue.cli import models, tables
+from azogue.cli import models, reporting, tables
 from azogue.cli.results import Say
 from azogue.disk import check_place
 from azogue.report.searching import search_report
@@ -37,8 +37,7 @@ def evolve(
     """
     tables.check_output(output, path, asked.report, stream=False)
     models.check_ending(output)
-    if asked.report is not None and not asked.report.endswith((".html", ".json")):
-        raise ValueError(f"{asked.report}: a report ends in .html or .json")
+    reporting.check_ending(asked.report)
     for place in (output, asked.report):
         if place is not None:
             check_place(place)

@@ -35,7 +35,9 @@ class Evolving:
         str | None,
         typer.Option(metavar="FILE", help="File that keeps what candidates are worth; the same command goes on."),
     ] = None
-    report: Annotated[str | None, typer.Option(metavar="FILE", help="HTML or JSON file to write: the search.")] = None
+    report: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Page to write (.html, .json, .md): the search.")
+    ] = None
 
     def given(self) -> list[str]:
         """The options that say something."""

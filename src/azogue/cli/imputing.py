@@ -18,7 +18,7 @@ from azogue.applications import Imputer
 from azogue.applications.filling import EMPTY
 from azogue.applications.merging import gaps
 from azogue.autoencoder import Autoencoder
-from azogue.cli import data, models, results, tables
+from azogue.cli import data, models, reporting, results, tables
 from azogue.cli.options import Cells, Filling, Reading
 from azogue.cli.results import Made, Say
 from azogue.modalities import TableSchema
@@ -142,8 +142,7 @@ def _check(path: str, new: str | None, output: str | None, asked: Filling) -> No
         models.check_ending(asked.save)
         tables.check_output(asked.save, path, new, output, stream=False)
     if asked.report is not None:
-        if not asked.report.endswith((".html", ".json")):
-            raise ValueError(f"{asked.report}: a report ends in .html or .json")
+        reporting.check_ending(asked.report)
         tables.check_output(asked.report, path, new, output, asked.save, stream=False)
 
 

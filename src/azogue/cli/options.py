@@ -28,6 +28,14 @@ Place = Annotated[
         help="File to write, or folder for pictures and WAV files; standard output if none, for tables and texts.",
     ),
 ]
+Page = Annotated[
+    str | None,
+    typer.Option(
+        "--report",
+        metavar="FILE",
+        help="Page to write besides (.html, .json, .md): the model, and these data in it.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
 
 
@@ -144,6 +152,7 @@ class Detecting:
     copy_to: Annotated[str | None, typer.Option(metavar="DIR", help="The same; the pictures stay where they are.")] = (
         None
     )
+    report: Page = None
 
     def given(self, *names: str) -> list[str]:
         """Those of some options that say something."""
@@ -166,7 +175,7 @@ class Filling:
     ] = None
     save: Annotated[str | None, typer.Option(help="Model file to write the fitted imputer to.")] = None
     report: Annotated[
-        str | None, typer.Option(metavar="FILE", help="HTML or JSON file to write: what was filled, and how sure.")
+        str | None, typer.Option(metavar="FILE", help="Page to write (.html, .json, .md): what was filled, how surely.")
     ] = None
     seed: Annotated[int | None, typer.Option(help="Same seed, same result.")] = None
 
@@ -222,6 +231,7 @@ class Restoring:
         typer.Option("--keep", help="A column that is copied as it is, such as a time; may be repeated."),
     ] = None
     save: Annotated[str | None, typer.Option(help="Model file to write the fitted denoiser to.")] = None
+    report: Page = None
 
 
 @dataclass(frozen=True)
@@ -254,7 +264,10 @@ class Hiding:
         typer.Option(help="Trains with differential privacy: what is protected are the weights, not released rows."),
     ] = None
     audit: Annotated[
-        str | None, typer.Option(metavar="FILE", help="HTML or JSON file to write: what attackers find in the result.")
+        str | None,
+        typer.Option(
+            "--audit", "--report", metavar="FILE", help="Page to write (.html, .json, .md): what attackers find."
+        ),
     ] = None
     save: Annotated[
         str | None, typer.Option(help="Model file to write the fitted anonymizer to; to be kept as safe as the data.")
@@ -278,6 +291,7 @@ class Hashing:
             help="A column whose equal values shall have near codes, never an input; of an array, its number from 1."
         ),
     ] = None
+    report: Page = None
     groups: Annotated[
         int | None,
         typer.Option(min=0, metavar="BITS", help="Say which rows are in one group: codes that differ in so few bits."),

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from azogue.cli import data as sources
-from azogue.cli import models, results, tables
+from azogue.cli import models, reporting, results, tables
 from azogue.files import atomic_write
 from azogue.plots import plot_codes
 from azogue.report.sections import autoencoder_of
@@ -48,6 +48,7 @@ def project(
     reading: Reading,
     say: Callable[[str], None],
     neighbors: bool = False,
+    report: str | None = None,
 ) -> dict[str, Any]:
     """Draw the map of the codes and write it.
 
@@ -65,6 +66,8 @@ def project(
         Told what the user should know.
     neighbors : bool
         Whether a model that is fitted on the spot keeps neighbours together (`MapAutoencoder`).
+    report : str or None
+        Where a report is written besides.
 
     Returns
     -------
@@ -72,6 +75,7 @@ def project(
         `output`, `rows`, `code_size`.
     """
     tables.check_output(output, data, new, stream=False)
+    reporting.check(report, data, new, output)
     results.check_outside(output, data, new)
     ending = Path(output).suffix.lower()
     if ending not in (*FORMATS, *PAGES):
@@ -97,12 +101,13 @@ def project(
         say(f"azogue: the code has {codes.shape[1]} units; the map shows the first two")
     if ending in PAGES:
         rows = _rows(whole, autoencoder_of(model).schema_)
-        page = map_page(codes, rows, shade, label=label, title=f"Map of {Path(given.path).name}")
-        atomic_write(output, page.encode())
+        drawn = map_page(codes, rows, shade, label=label, title=f"Map of {Path(given.path).name}")
+        atomic_write(output, drawn.encode())
     else:
         ax = plot_codes(codes, shade, label=label)
         ax.figure.set_size_inches(7.5, 5.6)  # type: ignore[union-attr]
         atomic_write(output, _picture(ax, ending))
+    reporting.write(report, model, given, say)
     return {"output": output, "rows": len(codes), "code_size": codes.shape[1]}
 
 

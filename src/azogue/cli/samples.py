@@ -12,7 +12,7 @@ import pyarrow as pa
 from azogue.applications import Synthesizer
 from azogue.applications.conditioning import conditions
 from azogue.autoencoder import Autoencoder
-from azogue.cli import data, models, results, tables
+from azogue.cli import data, models, reporting, results, tables
 from azogue.cli.evaluating import label
 from azogue.cli.options import Cells, Reading
 from azogue.cli.results import Made, Say
@@ -135,8 +135,7 @@ def _check_files(path: str, output: str | None, asked: Asked) -> None:
         raise ValueError(f"--target {asked.target}: is for --evaluate FILE")
     if asked.evaluate is not None:
         tables.check_output(asked.evaluate, path, output, asked.save, stream=False)
-        if not asked.evaluate.endswith((".html", ".json")):
-            raise ValueError(f"{asked.evaluate}: --evaluate writes a page that ends in .html or .json")
+        reporting.check_ending(asked.evaluate)
 
 
 def _halves(X: Any, path: str, seed: int | None) -> tuple[Any, Any]:

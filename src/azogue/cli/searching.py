@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from azogue import files
 from azogue.applications import SemanticHasher
-from azogue.cli import data, models, results, tables
+from azogue.cli import data, models, reporting, results, tables
 from azogue.cli.data import Given
 from azogue.cli.results import Made, Say
 from azogue.hamming import HammingIndex
@@ -37,6 +37,7 @@ def hash_rows(
     ValueError
         Naming the file or the option and what is wrong with it.
     """
+    reporting.check(asked.report, path, new, output)
     indexed = output.endswith(models.ENDING)
     array = output.endswith((".npy", ".npz"))
     if indexed:
@@ -64,6 +65,7 @@ def hash_rows(
         "collision": told.collision,
         "balance": told.balance,
     }
+    reporting.write(asked.report, hasher, given, say)
     text = f"{output}: {told.rows:,} codes of {hasher.n_bits} bits, {told.distinct:,} different, from {given.path}"
     if asked.groups is not None:
         named = [vars(group) | {"members": list(group.members)} for group in told.groups]

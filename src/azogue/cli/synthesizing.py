@@ -11,9 +11,11 @@ from azogue.cli.options import Cells, Json, Place, emit, guarded, say, taking
 Page = Annotated[
     str | None,
     typer.Option(
+        "--evaluate",
+        "--report",
         metavar="FILE",
-        help="HTML or JSON file to write: drawn rows, without --where, judged beside a quarter of DATA that is not "
-        "learned from then.",
+        help="Page to write (.html, .json, .md): drawn rows, without --where, judged beside a quarter of DATA that "
+        "is not learned from then.",
     ),
 ]
 Target = Annotated[str | None, typer.Option(help="With --evaluate: a column that drawn rows should teach to tell.")]
@@ -60,13 +62,13 @@ def sample(
     Drawn rows are not anonymous because they are drawn: what they tell of real ones is to be measured.
     """
     from azogue.cli import samples
-    from azogue.cli.app import _write
+    from azogue.cli.writing import write
 
     asked = samples.Asked(n, tuple(where or ()), tuple(constraint or ()), method, epsilon, save, seed, evaluate, target)
     made, facts, text = samples.sample(data, output, asked, reading, say)
     if output is None and json_:
         emit(facts | samples.rows_of(made), True, "")
         return
-    _write(made, output, json_, facts)
+    write(made, output, json_, facts)
     if text:
         say(text)

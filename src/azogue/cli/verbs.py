@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from azogue.cli import evaluating, evolving, hashing, safekeeping, synthesizing
+from azogue.cli import evaluating, evolving, hashing, mirroring, safekeeping, synthesizing
 
+#: Those that stand beside fit.
+MIRRORING = (mirroring.encode, mirroring.decode, mirroring.reconstruct)
 VERBS = (
     evolving.evolve,
     *(hashing.hash_, hashing.find),

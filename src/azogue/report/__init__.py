@@ -1,14 +1,17 @@
-"""Reports: *summarise → dict → HTML or JSON*, one section a use."""
+"""Reports: *summarise → dict → HTML, JSON or Markdown*, one section a use."""
 
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azogue.report.anonymizing import anonymizing_report
+from azogue.report.card import card_section
+from azogue.report.markdown import markdown
 from azogue.report.page import page
 from azogue.report.searching import search_sections
-from azogue.report.sections import HASHING, RESTORING, SECTIONS, counted
+from azogue.report.sections import DRAWING, HASHING, RESTORING, SECTIONS, TELLING, counted
 from azogue.report.synthesizing import synthetic_report
 
 if TYPE_CHECKING:
@@ -43,13 +46,18 @@ class Report:
         """The report as one self-contained page."""
         return page(self.title, self.sections)
 
+    def markdown(self) -> str:
+        """The report as a model card in Markdown: its words and numbers; pictures are named, not shown."""
+        return markdown(self.title, self.sections)
+
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it, atomically: JSON for a name that ends in `.json`, else HTML."""
+        """Write it, atomically: JSON for a name that ends in `.json`, Markdown for one in `.md`, else HTML."""
         import json
 
         from azogue.files import atomic_write
 
-        text = json.dumps(self.to_dict(), indent=1) if str(path).endswith(".json") else self.html()
+        made = {".json": lambda: json.dumps(self.to_dict(), indent=1), ".md": self.markdown}
+        text = made.get(Path(path).suffix.lower(), self.html)()
         atomic_write(path, text.encode())
 
     def _repr_html_(self) -> str:
@@ -77,18 +85,32 @@ def report(model: Any, X: Any) -> Report:
     >>> X = load_iris().data
     >>> made = report(az.Autoencoder(2, epochs=5, random_state=0).fit(X), X)
     >>> [section["title"] for section in made.sections]
-    ['Model', 'Training', 'Reconstruction', 'Code', 'Anomalies']
+    ['Model', 'Training', 'Reconstruction', 'Code', 'Anomalies', 'Model card']
     """
-    from azogue.applications import Anonymizer, Denoiser, Imputer, SemanticHasher
+    from azogue.applications import (
+        AEkNNClassifier,
+        AEkNNRegressor,
+        Anonymizer,
+        Denoiser,
+        Imputer,
+        SemanticHasher,
+        Synthesizer,
+    )
     from azogue.search import ArchitectureSearch
 
     if isinstance(model, ArchitectureSearch):
         inner = report(model.best_estimator_, X)
-        return Report(f"Search, {inner.title}", [*map(_plain, search_sections(model)), *inner.sections])
+        whole = [*search_sections(model), *inner.sections[:-1], card_section(model, X)]
+        return Report(f"Search, {inner.title}", [_plain(section) for section in whole])
     if isinstance(model, Anonymizer):
         return anonymizing_report(model, X)
-    wanted = RESTORING if isinstance(model, (Denoiser, Imputer)) else SECTIONS
-    wanted = HASHING if isinstance(model, SemanticHasher) else wanted
+    uses = {
+        (Denoiser, Imputer): RESTORING,
+        (SemanticHasher,): HASHING,
+        (AEkNNClassifier, AEkNNRegressor): TELLING,
+        (Synthesizer,): DRAWING,
+    }
+    wanted = next((sections for kinds, sections in uses.items() if isinstance(model, kinds)), SECTIONS)
     sections = [section for summarise in wanted if (section := summarise(model, X)) is not None]
     return Report(f"{type(model).__name__} on {counted(model, X)}", [_plain(section) for section in sections])
 

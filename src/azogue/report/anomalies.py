@@ -47,7 +47,7 @@ def anomaly_section(model: Any, X: Any) -> Section:
     if all(hasattr(one, "calibration_scores_") for one in groups.values() or [detector]):
         columns.append("p-value")
         _beside(rows, [[float(p)] for p in detector.p_values(take(X, top))])
-    told, notes = _reasons(detector, X, top) if isinstance(schema, TableSchema) else _notes(schema, X, top)
+    told, notes = _reasons(detector, X, top) if isinstance(schema, TableSchema) else notes_of(schema, X, top)
     _beside(rows, notes)
     where = f"their group's threshold, of {len(groups)}" if threshold is None else f"the threshold {threshold:.4g}"
     section: Section = {
@@ -136,7 +136,7 @@ def _heat(detector: AnomalyDetector, X: Any, rows: NDArray[np.intp]) -> str:
     return png_of(ax)
 
 
-def _notes(schema: Any, X: Any, rows: NDArray[np.intp]) -> tuple[list[str], list[list[Any]]]:
+def notes_of(schema: Any, X: Any, rows: NDArray[np.intp]) -> tuple[list[str], list[list[Any]]]:
     """What tells rows from others: names of files, places in a series, the beginnings of texts."""
     if isinstance(schema, TextSchema):
         wanted = dict.fromkeys(rows.tolist(), "")

@@ -159,10 +159,11 @@ def anonymizing_report(model: Anonymizer, X: Any, found: PrivacyReport | None = 
         The audit of the released rows, if it was made already.
     """
     from azogue.report import Report, _plain
+    from azogue.report.card import card_section
     from azogue.report.sections import counted, model_section, training_section
 
     found = model.audit(X) if found is None else found
     sections = [*audit_sections(found), method_section(model, found)]
-    more = before_section, model_section, training_section
+    more = before_section, model_section, training_section, card_section
     sections += [section for make in more if (section := make(model, X)) is not None]
     return Report(f"Anonymizer on {counted(model, X)}", [_plain(section) for section in sections])

@@ -167,8 +167,10 @@ def imputing_report(imputer: Imputer, X: Any, columns: list[dict[str, Any]], ref
         Whether the imputer was fitted on these rows; see `overimpute`.
     """
     from azogue.report import Report, _plain
+    from azogue.report.card import card_section
     from azogue.report.sections import model_section, training_section
 
     sections = [imputing_section(imputer, X, columns), overimputing_section(imputer, X, refit)]
-    sections += [section for make in (model_section, training_section) if (section := make(imputer, X)) is not None]
+    more = model_section, training_section, card_section
+    sections += [section for make in more if (section := make(imputer, X)) is not None]
     return Report(f"Imputation of {len(gaps(X)):,} rows", [_plain(section) for section in sections])

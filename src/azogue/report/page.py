@@ -1,24 +1,31 @@
-"""dict → one self-contained HTML page: inline style and SVG, nothing remote, every name and value escaped."""
+"""dict → one self-contained HTML page: inline style, SVG and one script, nothing remote, every name and value escaped.
+
+What comes from data reaches the script as JSON in which no tag can end or begin. The page's policy allows that one
+script, by its hash, and only on pages that have points to explore.
+"""
 
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
 import re
+from functools import cache
 from html import escape
+from importlib.resources import files
 from typing import Any
 
-_STYLE = """
-:root{color-scheme:light dark;--ink:#1d2430;--faint:#667085;--line:#d9dee7;--paper:#fff;--a:#2563a8;--b:#c2571a}
-@media(prefers-color-scheme:dark){:root{--ink:#e6e9ef;--faint:#98a2b3;--line:#344054;--paper:#14181f;--a:#6cb1ff;--b:#f4a261}}
-body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:60rem;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2.2rem;border-bottom:1px solid var(--line)}
-table{border-collapse:collapse;margin:.8rem 0;font-size:.92rem}th,td{text-align:left;padding:.2rem .9rem .2rem 0;border-bottom:1px solid var(--line);overflow-wrap:break-word}
-.t{overflow-x:auto}.n{text-align:right;font-variant-numeric:tabular-nums}td.n{white-space:nowrap}dt{color:var(--faint)}dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem}dd{margin:0;overflow-wrap:anywhere}
-svg{max-width:100%;height:auto}svg text{fill:var(--faint);font-size:12px}figure{margin:.8rem 0}img{max-width:100%;background:#fff}p{max-width:46rem}
-@media print{body{margin:0}}
-"""
+from azogue.shades import COLORS, GREY
+from azogue.webmaps import SCALE
+
 _PICTURE = re.compile("data:image/png;base64,[A-Za-z0-9+/]*={0,2}")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+
+@cache
+def _beside(name: str) -> str:
+    """A file that stands beside this one: the style, the script."""
+    return files("azogue.report").joinpath(name).read_text(encoding="utf-8")
 
 
 def page(title: str, sections: list[dict[str, Any]], lang: str = "en") -> str:
@@ -37,11 +44,17 @@ def page(title: str, sections: list[dict[str, Any]], lang: str = "en") -> str:
         For a picture that is something else.
     """
     body = "".join(_section(section) for section in sections)
+    policy = _POLICY
+    if '<figure class="map">' in body:
+        script = _beside("explore.js")
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        policy += f"; script-src 'sha256-{digest}'"
+        body += f"<script>{script}</script>"
     return (
         f'<!doctype html><html lang="{escape(lang)}"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>"
+        f"<title>{escape(title)}</title><style>{_beside('page.css')}</style></head>"
         f"<body><main><h1>{escape(title)}</h1>{body}</main></body></html>"
     )
 
@@ -63,10 +76,10 @@ def _section(section: dict[str, Any]) -> str:
         parts.append(f"<p>{escape(text)}</p>")
     if facts := section.get("facts"):
         parts.append(
-            "<dl>" + "".join(f"<dt>{escape(k)}</dt><dd>{escape(_shown(v))}</dd>" for k, v in facts.items()) + "</dl>"
+            "<dl>" + "".join(f"<dt>{escape(k)}</dt><dd>{escape(shown(v))}</dd>" for k, v in facts.items()) + "</dl>"
         )
     if chart := section.get("chart"):
-        parts.append(_chart(chart))
+        parts.append(_explorable(chart) if "explore" in chart else _chart(chart))
     if table := section.get("table"):
         parts.append(_table(table))
     for caption, picture in section.get("images", ()):
@@ -79,7 +92,14 @@ def _section(section: dict[str, Any]) -> str:
     return "".join([*parts, "</section>"])
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as people read it.
+
+    Examples
+    --------
+    >>> shown(1234567), shown(0.123456), shown("a")
+    ('1,234,567', '0.1235', 'a')
+    """
     if isinstance(value, float):
         return f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
@@ -97,7 +117,7 @@ def _table(table: dict[str, Any]) -> str:
 
 
 def _cell(value: Any) -> str:
-    return f"<td{' class=n' if _is_number(value) else ''}>{escape(_shown(value))}</td>"
+    return f"<td{' class=n' if _is_number(value) else ''}>{escape(shown(value))}</td>"
 
 
 def _is_number(value: Any) -> bool:
@@ -126,7 +146,10 @@ def _chart(chart: dict[str, Any], width: int = 560, height: int = 300) -> str:
             path = " ".join(f"{x:.1f},{y:.1f}" for x, y in placed)
             marks.append(f'<polyline fill="none" stroke="{color}" stroke-width="2" points="{path}"/>')
         else:
-            marks += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2" fill="{color}" fill-opacity=".6"/>' for x, y in placed]
+            circles = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2"/>' for x, y in placed)
+            marks.append(f'<g fill="{color}" fill-opacity=".6">{circles}</g>')
+        if "explore" in chart:
+            continue
         marks.append(f'<text x="{width - 110}" y="{24 + 16 * number}" style="fill:{color}">{escape(name)}</text>')
     ticks = (
         f'<text x="60" y="{height - 22}">{low[0]:.4g}</text><text x="{width - 20}" y="{height - 22}" text-anchor="end">{high[0]:.4g}</text>'
@@ -136,4 +159,18 @@ def _chart(chart: dict[str, Any], width: int = 560, height: int = 300) -> str:
     )
     frame = f'<path d="M60 20V{height - 40}H{width - 20}" fill="none" stroke="var(--line)"/>'
     label = f"{chart['y']} against {chart['x']}"
-    return f'<svg viewBox="0 0 {width} {height}" width="{width}" role="img" aria-label="{escape(label)}">{frame}{"".join(marks)}{ticks}</svg>'
+    focus = ' tabindex="0"' if "explore" in chart else ""
+    return f'<svg viewBox="0 0 {width} {height}" width="{width}" role="img" aria-label="{escape(label)}"{focus}>{frame}{"".join(marks)}{ticks}</svg>'
+
+
+def _explorable(chart: dict[str, Any]) -> str:
+    """Points with what the script needs to tell their rows and colour them; without it they are a chart like others."""
+    known = {**chart["explore"], "palette": COLORS, "scale": SCALE, "none": GREY}
+    data = json.dumps(known, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    for sign in "<>&":
+        data = data.replace(sign, f"\\u{ord(sign):04x}")
+    return (
+        '<figure class="map"><div class="tools"><label>Colour by <select></select></label><div class="legend"></div>'
+        f"<span>Point at a dot, or step with the arrow keys, to read its row.</span></div>{_chart(chart)}"
+        f'<div class="row" role="status"></div><script type="application/json">{data}</script></figure>'
+    )

@@ -15,12 +15,16 @@ from azogue.applications import Denoiser
 from azogue.modalities import ImageSchema, SequenceSchema, TableSchema, rows_are
 from azogue.modalities.frames import column_names
 from azogue.modalities.words import WordSchema
-from azogue.plots import plot_reconstructions
+from azogue.plots import plot_network, plot_reconstructions
 from azogue.report.anomalies import anomaly_section, groups_section
+from azogue.report.card import card_section
 from azogue.report.denoising import counted_noisy, denoising_section
+from azogue.report.exploring import explored
 from azogue.report.hashing import hashing_section
 from azogue.report.imputing import missing_section
 from azogue.report.looking import MAX_POINTS, MAX_ROWS, SHOWN, groups_of, png_of
+from azogue.report.sampling import drawn_section
+from azogue.report.telling import telling_section
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +34,9 @@ if TYPE_CHECKING:
     from azogue.autoencoder import Autoencoder
 
 Section = dict[str, Any]
+
+#: Points of the curve of errors.
+MAX_CURVE = 200
 
 
 def autoencoder_of(model: Any) -> Autoencoder:
@@ -81,7 +88,8 @@ def model_section(model: Any, X: Any) -> Section:
     if not isinstance(inner.schema_, TableSchema):
         del facts["columns"]
         facts["data"] = "; ".join(map(_entry, inner.schema_.describe()))
-    return {"title": "Model", "facts": facts}
+    drawn = [["The network: encoder, code, decoder", png_of(plot_network(inner))]]
+    return {"title": "Model", "facts": facts, "images": drawn}
 
 
 def _entry(plan: dict[str, Any]) -> str:
@@ -133,10 +141,23 @@ def reconstruction_section(model: Any, X: Any) -> Section | None:
         worst = sorted(known, key=lambda pair: -pair[1])
         section["text"] = f"Mean error of each {kind} in the units of the objective, the worst first.{_one(model)}"
         section["table"] = {"columns": [kind, "mean error"], "rows": [list(pair) for pair in worst[:MAX_ROWS]]}
+    section["chart"], tails = _row_errors(inner.errors(X))
+    section["facts"] |= tails
     if not table:
         drawn = plot_reconstructions(inner, X, SHOWN)
         section["images"] = [["The first rows and what the network makes of them", png_of(drawn)]]
     return section
+
+
+def _row_errors(errors: NDArray[np.float64]) -> tuple[dict[str, Any], dict[str, float]]:
+    """The rows in the order of their errors as a curve, and what half, nine tenths and 99 % of them stay below."""
+    ordered = np.sort(errors[np.isfinite(errors)])
+    shown = np.linspace(0, max(len(ordered) - 1, 0), min(len(ordered), MAX_CURVE)).astype(int).tolist()
+    part = [[float(at / max(len(ordered) - 1, 1)), float(ordered[at])] for at in shown]
+    tails = np.quantile(ordered, [0.5, 0.9, 0.99]) if len(ordered) else [np.nan] * 3
+    names = ("error of half of the rows below", "of 90 % below", "of 99 % below")
+    chart = {"kind": "line", "x": "part of the rows", "y": "error below", "series": {"rows": part}}
+    return chart, {name: float(f"{value:.6g}") for name, value in zip(names, tails, strict=True)}
 
 
 def _parts(inner: Autoencoder, X: Any) -> tuple[str, list[str], NDArray[np.float64]] | None:
@@ -163,12 +184,15 @@ def code_section(model: Any, X: Any) -> Section | None:
     if groups_of(model):
         return None
     codes = np.asarray(autoencoder_of(model).encode(X), dtype=float)
-    chosen = codes[np.linspace(0, len(codes) - 1, min(len(codes), MAX_POINTS)).astype(int)]
+    places = np.linspace(0, len(codes) - 1, min(len(codes), MAX_POINTS)).astype(int)
+    chosen = codes[places]
     spread = codes.std(axis=0)
     table = [[f"code {at + 1}", float(codes[:, at].mean()), float(spread[at])] for at in range(codes.shape[1])]
-    pair = chosen[:, :2] if codes.shape[1] > 1 else np.column_stack([np.arange(len(chosen)), chosen[:, 0]])
+    pair = chosen[:, :2] if codes.shape[1] > 1 else np.column_stack([places, chosen[:, 0]])
     x, y = ("code 1", "code 2") if codes.shape[1] > 1 else ("row", "code 1")
     chart = {"kind": "points", "x": x, "y": y, "series": {"rows": pair.round(4).tolist()}}
+    if np.isfinite(pair).all():  # else points would be left out, and rows not be theirs
+        chart["explore"] = explored(autoencoder_of(model).schema_, X, places)
     return {
         "title": "Code",
         "text": "A code is pseudonymised data, not anonymous data: with some known rows it can be turned back."
@@ -186,6 +210,7 @@ SECTIONS: list[Callable[[Any, Any], Section | None]] = [
     code_section,
     groups_section,
     anomaly_section,
+    card_section,
 ]
 
 #: For denoisers and imputers, whose networks learned from rows that were changed: what these come back as from a
@@ -195,7 +220,26 @@ RESTORING: list[Callable[[Any, Any], Section | None]] = [
     training_section,
     denoising_section,
     missing_section,
+    card_section,
 ]
 
+#: For nearest neighbours in the code, which ask what a row is, not whether it is usual.
+TELLING: list[Callable[[Any, Any], Section | None]] = [
+    model_section,
+    training_section,
+    telling_section,
+    reconstruction_section,
+    code_section,
+    card_section,
+]
+
+#: For synthesizers, which draw rows rather than give them back.
+DRAWING: list[Callable[[Any, Any], Section | None]] = [model_section, training_section, drawn_section, card_section]
+
 #: For hashers, whose networks may read texts by their topics.
-HASHING: list[Callable[[Any, Any], Section | None]] = [model_section, training_section, hashing_section]
+HASHING: list[Callable[[Any, Any], Section | None]] = [
+    model_section,
+    training_section,
+    hashing_section,
+    card_section,
+]
