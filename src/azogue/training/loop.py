@@ -171,7 +171,7 @@ def train_together(runs: Sequence[Run], backend: Backend) -> None:
 
 
 class _Wish:
-    """How many trainings of this process want deterministic algorithms now; the setting is torch's and the process's."""
+    """How many trainings of the process want deterministic algorithms now: the setting is the process's."""
 
     lock, count, before = threading.Lock(), 0, False
 
