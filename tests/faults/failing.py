@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from unittest import mock
 
@@ -99,7 +99,9 @@ class Disk:
         self.patch.stop()
 
 
-def every_fault(action: Callable[[], Any], *, restore: Callable[[], Any]) -> Iterator[tuple[str, Exception | None]]:
+def every_fault(
+    action: Callable[[], Any], *, restore: Callable[[], Any], faults: Iterable[str] = FAULTS
+) -> Iterator[tuple[str, Exception | None]]:
     """Do something once for each of its operations and each fault, in turn.
 
     Parameters
@@ -107,13 +109,15 @@ def every_fault(action: Callable[[], Any], *, restore: Callable[[], Any]) -> Ite
     action : callable
     restore : callable
         Called before each time: puts the old state of things back.
+    faults : iterable of str
+        Keys of `FAULTS`.
 
     Yields
     ------
     (str, Exception or None)
         Which operation failed how, and what the action raised.
     """
-    for fault in FAULTS:
+    for fault in faults:
         at = 0
         while True:
             restore()

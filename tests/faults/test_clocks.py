@@ -38,11 +38,10 @@ def test_training_and_planning(tmp_path, rows, jumping):
 
 
 def test_searches(rows, jumping):
-    search = az.ArchitectureSearch(
-        az.Autoencoder(epochs=2), strategy="random", budget=3, random_state=0, retrain=False
-    )
+    base = az.Autoencoder(epochs=2)
+    search = az.ArchitectureSearch("random", budget=3, autoencoder=base, space={"kind": "basic"}, random_state=0)
     search.fit(rows)
-    assert (search.cv_results_["seconds"] >= 0).all()
+    assert (search.results_["seconds"] >= 0).all()
 
 
 @pytest.mark.parametrize(

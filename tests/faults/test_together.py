@@ -20,7 +20,7 @@ def test_eight_threads_and_two_processes():
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["wrong"] == []
     assert found["temporary files left"] == 0
-    assert set(found["done"]) == {"score", "save", "load", "fit"}
+    assert set(found["done"]) == {"score", "find", "save", "load", "fit"}
     assert max(found["growth of memory"]) < 0.05
 
 

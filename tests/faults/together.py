@@ -68,6 +68,9 @@ class Worker:
         self.counts, self.wrong, self.lock = Counter[str](), list[str](), threading.Lock()
         self.models = models()
         self.expected = {name: answers(*pair) for name, pair in self.models.items()}
+        self.codes = np.random.default_rng(2).integers(0, 256, (2000, 8), dtype=np.uint8)
+        self.nearest = az.HammingIndex(64).add(self.codes).query(self.codes[:100], 3)
+        self.index = az.HammingIndex(64).add(self.codes)  # what is made when it is first asked, threads make at once
         self.memory: list[tuple[float, int]] = []
 
     def run(self) -> dict[str, Any]:
@@ -99,6 +102,7 @@ class Worker:
     def _acts(self, rng: random.Random) -> list[tuple[str, Callable[[str], str]]]:
         return [
             *[("score", lambda name: self._score(name, rng))] * 6,
+            ("find", lambda _: self._find(rng)),
             ("save", self._save),
             ("load", self._load),
             ("fit", self._fit),
@@ -110,6 +114,13 @@ class Worker:
         start = rng.randrange(len(X))
         part = slice(start, start + rng.randrange(1, len(X)))
         return differing(answers(model, X[part]), {key: value[part] for key, value in self.expected[name].items()})
+
+    def _find(self, rng: random.Random) -> str:
+        part = slice(start := rng.randrange(100), start + 5)
+        found = self.index.query(self.codes[:100][part], 3)
+        names = ("distances", "positions")
+        expected = [values[part] for values in self.nearest]
+        return differing(dict(zip(names, found, strict=True)), dict(zip(names, expected, strict=True)))
 
     def _save(self, name: str) -> str:
         """All processes write to one file."""

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal, TypeAlias, get_type_hints
 
 import typer
 
+from azogue.cli import NO_MEMORY
+
 Verb: TypeAlias = Callable[..., None]
 
 Data = Annotated[
@@ -352,7 +354,7 @@ def _lack(error: Exception) -> str:
     told = not isinstance(error, ValueError) and _SHORT.search(str(error))  # a file that is too large is named already
     if not isinstance(error, MemoryError) and not told:
         return ""
-    return "there is not enough memory for this; take fewer rows or a smaller network, or free some memory"
+    return NO_MEMORY
 
 
 def guarded(verb: Verb) -> Verb:
