@@ -1,7 +1,7 @@
 """Faults, injected for longer than the tests do: kills, and threads and processes at once.
 
-    python benchmarks/faults.py kills                        # 200 × kill −9 during training
-    SECONDS=300 python benchmarks/faults.py together         # 8 threads in each of 4 processes for five minutes
+python benchmarks/faults.py kills                        # 200 × kill −9 during training
+SECONDS=300 python benchmarks/faults.py together         # 8 threads in each of 4 processes for five minutes
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("part", nargs="*", choices=[[], *PARTS])
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seconds", type=float, default=float(os.environ.get("SECONDS", 300)))
+    parser.add_argument("--seconds", type=float, default=float(os.environ.get("SECONDS", "300")))
     parser.add_argument("--threads", type=int, default=8)
     parser.add_argument("--processes", type=int, default=4)
     options = parser.parse_args()

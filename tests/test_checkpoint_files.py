@@ -21,7 +21,10 @@ COMMON = {"epochs": 6, "patience": None, "batch_size": 2, "random_state": 0}  # 
 CASES = {
     "dense": lambda **more: az.DenoisingAutoencoder(2, **COMMON, **more),
     "autograd": lambda **more: az.Autoencoder(
-        az.Input() + az.Dense(6, "relu", normalization="batch") + az.Dense(2) + az.Output(), weight_decay=0.1, **COMMON, **more
+        az.Input() + az.Dense(6, "relu", normalization="batch") + az.Dense(2) + az.Output(),
+        weight_decay=0.1,
+        **COMMON,
+        **more,
     ),
     "adversarial": lambda **more: az.AdversarialAutoencoder(2, **COMMON, **more),
     "stacked": lambda **more: az.StackedAutoencoder((6, 2), pretraining_epochs=2, **COMMON, **more),
@@ -175,7 +178,9 @@ def test_a_damaged_file_costs_an_epoch(tmp_path, rows, lost):
     for name in lost:
         damage(tmp_path / name)
     epochs = []
-    with pytest.warns(TrainingWarning, match=r"c: its tensor .* does not match .*; training goes on from the older .*c\."):
+    with pytest.warns(
+        TrainingWarning, match=r"c: its tensor .* does not match .*; training goes on from the older .*c\."
+    ):
         again = az.Autoencoder(
             2, **COMMON, checkpoint=path, resume=True, callbacks=lambda record: epochs.append(record["epoch"])
         ).fit(rows)

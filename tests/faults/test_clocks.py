@@ -28,7 +28,9 @@ def jumping(request, monkeypatch):
 
 
 def test_training_and_planning(tmp_path, rows, jumping):
-    ae = az.Autoencoder(2, epochs=3, random_state=0, patience=None, checkpoint=az.Checkpoint(tmp_path / "c", minutes=10))
+    ae = az.Autoencoder(
+        2, epochs=3, random_state=0, patience=None, checkpoint=az.Checkpoint(tmp_path / "c", minutes=10)
+    )
     assert 0 <= ae.plan(rows).seconds < np.inf
     ae.fit(rows)
     assert all(0 <= record["seconds"] < np.inf for record in ae.history_)

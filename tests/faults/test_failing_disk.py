@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from faults.failing import Disk, every_fault
 
 import azogue as az
 from azogue import files, keys
@@ -17,6 +16,7 @@ from azogue.cli import main, tables
 from azogue.modalities.pictures import write_pictures
 from azogue.modalities.waves import write_wave
 from azogue.search.cache import Cache
+from faults.failing import Disk, every_fault
 
 posix = pytest.mark.skipif(os.name != "posix", reason="about POSIX files")
 ROWS = np.random.default_rng(0).normal(size=(60, 4))
@@ -171,7 +171,9 @@ def _cli(*args):
 def test_keys(tmp_path):
     """A key file is new or there is none: half a key locks its owner out."""
     path = tmp_path / "key.txt"
-    for what, error in every_fault(lambda: keys.Key.generate().save(path), restore=lambda: path.unlink(missing_ok=True)):
+    for what, error in every_fault(
+        lambda: keys.Key.generate().save(path), restore=lambda: path.unlink(missing_ok=True)
+    ):
         if error is None:
             keys.Key.load(path)
         else:

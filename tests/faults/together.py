@@ -202,7 +202,7 @@ def together(seconds: float, threads: int, processes: int) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=float(os.environ.get("SECONDS", 300)))
+    parser.add_argument("--seconds", type=float, default=float(os.environ.get("SECONDS", "300")))
     parser.add_argument("--threads", type=int, default=8)
     parser.add_argument("--processes", type=int, default=4)
     options = parser.parse_args()

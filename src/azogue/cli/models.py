@@ -57,7 +57,6 @@ _SPELLED = (
     (re.compile(r"^noise: (the \w+ show none that could be told); .*"), r"\1; say what it is by --noise"),
     (re.compile(r"\b(use )?unit='character'"), r"\1--modality characters"),
     (re.compile(r", from which resume=True goes on$"), ", from which the same command goes on"),
-    (re.compile(r"^Checkpoint: (minutes|epochs) must"), r"--checkpoint-\1 must"),
 )
 
 

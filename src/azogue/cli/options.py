@@ -130,7 +130,10 @@ class Keeping:
             return None
         from azogue.training.checkpoint import Checkpoint
 
-        return Checkpoint(self.checkpoint, self.checkpoint_minutes, self.checkpoint_epochs)
+        try:
+            return Checkpoint(self.checkpoint, self.checkpoint_minutes, self.checkpoint_epochs)
+        except ValueError as error:
+            raise ValueError(str(error).replace("Checkpoint: ", "--checkpoint-")) from None
 
 
 @dataclass(frozen=True)
