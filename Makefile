@@ -5,7 +5,7 @@ CONSTRAINTS ?= constraints.txt
 BIN := $(VENV)/bin
 TOUR ?= azogue-tour
 
-.PHONY: run test lint types mutants coverage bench docs clean
+.PHONY: run test lint types mutants coverage bench faults docs clean
 
 run: $(VENV)/.installed
 	$(BIN)/azogue tour --output $(TOUR)
@@ -43,6 +43,9 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/hashing.py
 	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/encryption.py
+
+faults: $(VENV)/.dev
+	$(BIN)/python benchmarks/faults.py
 
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -W -b html docs docs/_build

@@ -36,6 +36,7 @@ REQUIRED = {
     "steps": 5,
     "shape": (4, 4, 2),
     "layers": (Dense(2), Output()),
+    "path": "run",
     "encoder": (Dense(4, "relu"), Dense(2)),
     "decoder": (Dense(4, "relu"),),
     "output": Output(),

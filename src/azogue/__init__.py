@@ -55,6 +55,7 @@ _HOMES = {
     "ModelFileError": "azogue.files",
     "CipherError": "azogue.keys",
     "Privacy": "azogue.private",
+    "Checkpoint": "azogue.training.checkpoint",
     "TrainingWarning": "azogue.training.loop",
     "Input": "azogue.layers",
     "Dense": "azogue.layers",
@@ -138,6 +139,7 @@ if TYPE_CHECKING:
     from azogue.session import Axes
     from azogue.shortcuts import autoencode, load
     from azogue.synthetic import SyntheticReport, evaluate_synthetic
+    from azogue.training.checkpoint import Checkpoint
     from azogue.training.loop import TrainingWarning
     from azogue.variants import (
         AdversarialAutoencoder,

@@ -21,9 +21,10 @@ from azogue.sampling import Sampling
 from azogue.session import Axes, Session, accompanied, as_seed, open_session, place
 from azogue.training.backends import backend_for
 from azogue.training.callbacks import CallbackSupportMixin, as_callbacks, progress, sklearn_callbacks, with_callbacks
-from azogue.training.checkpoint import Checkpoint, locked
+from azogue.training.checkpoint import Keeper, as_checkpoint, locked
 from azogue.training.data import Rows
 from azogue.training.loop import Run, train
+from azogue.training.signals import heeding
 from azogue.training.state import State, start
 from azogue.validation import remember_columns
 
@@ -73,10 +74,11 @@ class Autoencoder(
     precision : {"auto", "float32", "bfloat16", "float64"}
     deterministic : bool
         Ask torch for deterministic algorithms wherever it has a choice.
-    checkpoint : path or None
-        File that holds the whole state of training, replaced after each epoch.
+    checkpoint : path, Checkpoint or None
+        File that holds the whole state of training, replaced after each epoch; `az.Checkpoint(path, minutes=10)` says
+        how often. The state before stays in `PATH.1`, the best in `PATH.best`.
     resume : bool
-        Go on from `checkpoint` to the very bits of an uninterrupted run.
+        Go on from `checkpoint`, where there is one, to the very bits of an uninterrupted run.
     random_state : int, numpy generator or None
     metrics : str, function or sequence of them
         Measured after each epoch in scaled units: `mse, rmse, mae, r2, binary_accuracy` or `(x, out, mask) → float`.
@@ -191,22 +193,21 @@ class Autoencoder(
             If training was interrupted or turned NaN later on: the best weights so far are kept.
         """
         if self.checkpoint is None:
-            self._fit(X, y, validation_data)
+            self._fit(X, y, validation_data, None)
         else:
-            with locked(self.checkpoint):
-                self._fit(X, y, validation_data)
+            where = as_checkpoint(self.checkpoint)
+            with locked(where):
+                self._fit(X, y, validation_data, Keeper(where, resume=self.resume))
         return self
 
-    def _fit(self, X: Any, y: Any, validation_data: Any) -> None:
+    def _fit(self, X: Any, y: Any, validation_data: Any, keeper: Keeper | None) -> None:
         remember_columns(self, X, reset=True)
-        file = None if self.checkpoint is None else Checkpoint(self.checkpoint)
-        seed = file.seed() if file is not None and self.resume and self.random_state is None else None
+        seed = keeper.seed if keeper is not None and self.random_state is None else None
         session = open_session(self, X, validation_data, as_seed(self.random_state) if seed is None else seed, y=y)
         state = start(session.network, session.recipe)
-        if file is not None:
-            file.bind(session, state, resume=self.resume)
-        with self._run(session, state) as run:
-            run.save = None if file is None else file.save
+        fresh = keeper is None or not keeper.bind(session, state)
+        with heeding(keeper), self._run(session, state, fresh) as run:
+            run.save = None if keeper is None else keeper.begin(state, fresh and session.pretraining is not None)
             train(run, session.backend)
         self._adopt(session, state)
         if session.recipe.privacy is None:
@@ -215,9 +216,9 @@ class Autoencoder(
             self._forget(session.validation)
 
     @contextmanager
-    def _run(self, session: Session, state: State) -> Iterator[Run]:
+    def _run(self, session: Session, state: State, fresh: bool = True) -> Iterator[Run]:
         """A session as a run of the loop, with everybody who wants to hear of it."""
-        self._pretrain(session, state.epoch == 0)
+        self._pretrain(session, fresh)
         epochs, title = session.recipe.epochs, type(self).__name__
         with sklearn_callbacks(self, epochs) as theirs, progress(epochs, self.verbose, title) as bars:
             callbacks = [*bars, *as_callbacks(self.callbacks), *theirs]
@@ -255,7 +256,7 @@ class Autoencoder(
             self._state: State | None = start(self.network_, self.recipe_)
             self._state.epoch, self._state.history = len(self.history_), self.history_
         state: Any = self._state
-        state.kept, state.stopped = None, ""
+        state.kept, state.stopped, state.within, state.sums = None, "", 0, {}
         rate = max(self.recipe_.schedule(part / 100) for part in range(101))
         state.recipe = replace(self.recipe_, epochs=state.epoch + 1, schedule=Constant(rate))
         train(Run(state, data, callbacks=as_callbacks(self.callbacks)), backend_for(self.network_, state.recipe))

@@ -147,9 +147,60 @@ def _writable_target(path: AnyPath) -> Path:
     return target
 
 
+@contextmanager
+def keeping(path: AnyPath, other: AnyPath) -> Iterator[None]:
+    """What stands at `path` before the context has the name `other` after it, unless the context fails.
+
+    At `other` there is always a whole file: the old one until then. Nothing happens where nothing is at `path`.
+
+    Parameters
+    ----------
+    path, other : path-like
+        In one folder.
+
+    Raises
+    ------
+    ModelFileError
+        If the operating system refuses; what had either name before is intact.
+    """
+    try:
+        source, target = Path(os.path.realpath(_as_path(path))), _writable_target(other)
+        held = _held(source, target)
+    except OSError as error:
+        raise ModelFileError(f"{os.fsdecode(other)}: cannot be written: {_explain(error)}") from error
+    try:
+        yield
+        if held is not None:
+            with naming(other):
+                try:
+                    held.replace(target)
+                except OSError as error:
+                    raise FaultError(f"cannot be written: {_explain(error)}") from error
+    finally:
+        if held is not None:
+            with suppress(OSError):  # renaming one name of a file to another of the same removes none
+                held.unlink()
+
+
+def _held(source: Path, target: Path) -> Path | None:
+    """A further name of a file beside the target; a copy where the disk knows no further names."""
+    held = _temporary(target)
+    try:
+        os.link(source, held)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        _replace(held, [source.read_bytes()])
+    return held
+
+
+def _temporary(target: Path) -> Path:
+    return target.with_name(f"{_prefix(target)}{os.getpid()}-{secrets.token_hex(4)}.tmp")
+
+
 def _replace(target: Path, chunks: Iterable[Bytes]) -> None:
     """Write beside the target, then rename; leave nothing behind on failure."""
-    temporary = target.with_name(f"{_prefix(target)}{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    temporary = _temporary(target)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     descriptor = os.open(temporary, flags, 0o666)
     try:
@@ -180,6 +231,14 @@ def _prefix(target: Path) -> str:
     """How temporary files of a target begin: alike for all processes of this machine, and never too long."""
     owner = os.fsencode(f"{platform.node()}/{target.name}")
     return f".azogue-{hashlib.sha256(owner).hexdigest()[:16]}-"
+
+
+def sweep(path: AnyPath) -> None:
+    """Remove the temporary files of a target, whoever wrote them: for who alone may write there. Some may stay."""
+    target = Path(os.path.realpath(_as_path(path)))
+    for stale in target.parent.glob(f"{_prefix(target)}*.tmp"):
+        with suppress(OSError):
+            stale.unlink()
 
 
 def _sweep(target: Path) -> None:

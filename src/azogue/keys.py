@@ -8,6 +8,7 @@ from __future__ import annotations
 import hmac
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -114,10 +115,15 @@ class Key(Hidden):
             raise CipherError(f"{os.fspath(path)}: exists already; keys are not written over files") from None
         except OSError as error:
             raise CipherError(f"{os.fspath(path)}: cannot be written ({error.strerror})") from None
-        with os.fdopen(handle, "w", encoding="ascii") as stream:
-            stream.write(f"# public key: {self.recipient}\n{self._text}\n")
-            stream.flush()
-            os.fsync(stream.fileno())
+        try:
+            with os.fdopen(handle, "w", encoding="ascii") as stream:
+                stream.write(f"# public key: {self.recipient}\n{self._text}\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:
+            with suppress(OSError):
+                os.unlink(path)  # noqa: PTH108 (bytes and str paths alike)
+            raise CipherError(f"{os.fspath(path)}: cannot be written ({error.strerror})") from None
 
     @classmethod
     def load(cls, path: AnyPath) -> Key:

@@ -120,22 +120,22 @@ def _epoch_seconds(session: Session, steps: int, budget: float) -> float:
     state, backend = start(copy.deepcopy(session.network), recipe), session.backend
     begun = time.perf_counter()
     rows = list(itertools.islice(backend.batches([session.data], recipe.batch_size, [Rng(recipe.seed)]), 64))
-    gather = (time.perf_counter() - begun) / len(rows) if len(rows) < 64 else 0.0
+    gather = max(0.0, time.perf_counter() - begun) / len(rows) if len(rows) < 64 else 0.0
     times: list[float] = []
     deadline = time.perf_counter() + budget
     while len(times) < 8 or (time.perf_counter() < deadline and len(times) < 200):
         begun = time.perf_counter()
         backend.step([state], rows[len(times) % len(rows)])
-        times.append(time.perf_counter() - begun)
+        times.append(max(0.0, time.perf_counter() - begun))  # clocks may jump
     usual = sorted(times[3:])[len(times[3:]) // 2]
     once = 0.0
     if session.validation is not None:
         begun = time.perf_counter()
         backend.evaluate([state], [session.validation])
-        once = time.perf_counter() - begun
+        once = max(0.0, time.perf_counter() - begun)
     begun = time.perf_counter()
     state.weights()
-    return steps * (usual + gather) + once + 2 * (time.perf_counter() - begun)
+    return steps * (usual + gather) + once + 2 * max(0.0, time.perf_counter() - begun)
 
 
 def _memory(session: Session, parameters: int) -> int:

@@ -13,6 +13,7 @@ from azogue.cli.options import (
     Filling,
     Hiding,
     Json,
+    Keeping,
     Mapping,
     New,
     Output,
@@ -59,17 +60,15 @@ def _root(
 
 @app.command()
 @guarded
-@taking(training=Training, reading=Reading)
+@taking(keeping=Keeping, training=Training, reading=Reading)
 def fit(
     data: Annotated[str, typer.Argument(metavar="DATA", help="A file, or a folder of pictures or WAV files.")],
     output: Annotated[str, typer.Option("--output", "-o", help="Model file to write.")],
-    checkpoint: Annotated[
-        str | None, typer.Option(help="File that keeps the state of training; an interrupted run goes on from it.")
-    ] = None,
     page: Page = None,
     plan: Annotated[bool, typer.Option("--plan", help="Say what training would do, and stop.")] = False,
     json_: Json = False,
     *,
+    keeping: Keeping,
     training: Training,
     reading: Reading,
 ) -> None:
@@ -77,12 +76,12 @@ def fit(
     from azogue.cli import data as sources
     from azogue.cli import models, reporting, tables
 
-    tables.check_output(output, data, checkpoint, stream=False)
+    tables.check_output(output, data, keeping.checkpoint, stream=False)
     models.check_ending(output)
-    reporting.check(page, data, output, checkpoint)
+    reporting.check(page, data, output, keeping.checkpoint)
     given = sources.for_fit(data, reading, training)
     models.advised(given, say)
-    ae = models.unfitted(training, given, checkpoint)
+    ae = models.unfitted(training, given, keeping.place(), keeping.resume)
     if plan:
         made = models.quietly(ae.plan, given.X, about=data)
         emit(dict(vars(made)), json_, str(made))
@@ -94,7 +93,7 @@ def fit(
     reporting.write(page, ae, given, say)
     told = {"model": output, **models.trained(ae, given)}
     if ae.stopped_ == "interrupted":
-        again = "; the same command goes on from its checkpoint" if checkpoint else ""
+        again = "; the same command goes on from its checkpoint" if keeping.checkpoint else ""
         say(f"azogue: {output} holds what was learned in {len(ae.history_)} of {training.epochs} epochs{again}")
         raise KeyboardInterrupt
     noun = sources.noun(given, ae.schema_)

@@ -56,6 +56,7 @@ _SPELLED = (
     (re.compile(r"\b(window|sensitive|utility|replace)="), r"--\1"),
     (re.compile(r"^noise: (the \w+ show none that could be told); .*"), r"\1; say what it is by --noise"),
     (re.compile(r"\b(use )?unit='character'"), r"\1--modality characters"),
+    (re.compile(r", from which resume=True goes on$"), ", from which the same command goes on"),
 )
 
 
@@ -91,7 +92,7 @@ def quietly(function: Callable[..., Any], *args: Any, about: str) -> Any:
         raise ValueError(text if text.startswith(about) else f"{about}: {text}") from error
 
 
-def unfitted(training: Training, given: Given, checkpoint: str | None = None) -> Any:
+def unfitted(training: Training, given: Given, checkpoint: Any = None, resume: bool = True) -> Any:
     """An autoencoder for some data from the options of the command line."""
     variants = kinds()
     cls = variants.get(training.variant.replace("-", "").replace("_", "").lower())
@@ -104,7 +105,7 @@ def unfitted(training: Training, given: Given, checkpoint: str | None = None) ->
         epochs=training.epochs,
         random_state=training.seed,
         checkpoint=checkpoint,
-        resume=checkpoint is not None,
+        resume=checkpoint is not None and resume,
         verbose=1,
     )
 

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal, TypeAlias, get_type_hints
 
 import typer
 
+from azogue.cli import NO_MEMORY
+
 Verb: TypeAlias = Callable[..., None]
 
 Data = Annotated[
@@ -113,6 +115,33 @@ class Training:
     def given(self) -> list[str]:
         """The options that say something."""
         return [f"--{item.name}" for item in fields(self) if getattr(self, item.name) != item.default]
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """Where the state of a training is kept, and how often."""
+
+    checkpoint: Annotated[
+        str | None, typer.Option(help="File that keeps the state of training; an interrupted run goes on from it.")
+    ] = None
+    checkpoint_minutes: Annotated[
+        float | None, typer.Option(help="Save it every so many minutes instead of after each epoch.")
+    ] = None
+    checkpoint_epochs: Annotated[int | None, typer.Option(min=1, help="Save it every so many epochs.")] = None
+    resume: Annotated[bool, typer.Option(help="Whether to go on from the checkpoint where it is there.")] = True
+
+    def place(self) -> Any:
+        """What `checkpoint=` takes."""
+        if self.checkpoint is None:
+            if self.checkpoint_minutes is not None or self.checkpoint_epochs is not None:
+                raise ValueError("--checkpoint-minutes and --checkpoint-epochs need --checkpoint, the file to write")
+            return None
+        from azogue.training.checkpoint import Checkpoint
+
+        try:
+            return Checkpoint(self.checkpoint, self.checkpoint_minutes, self.checkpoint_epochs)
+        except ValueError as error:
+            raise ValueError(str(error).replace("Checkpoint: ", "--checkpoint-")) from None
 
 
 @dataclass(frozen=True)
@@ -333,6 +362,18 @@ def taking(**groups: type) -> Callable[[Verb], Verb]:
     return decorate
 
 
+#: What libraries say where memory is short; torch and the system's loader have no error of their own for it.
+_SHORT = re.compile("can't allocate memory|not enough memory|cannot allocate memory|failed to map segment", re.I)
+
+
+def _lack(error: Exception) -> str:
+    """What to say of an error that comes of too little memory; nothing of others."""
+    told = not isinstance(error, ValueError) and _SHORT.search(str(error))  # a file that is too large is named already
+    if not isinstance(error, MemoryError) and not told:
+        return ""
+    return NO_MEMORY
+
+
 def guarded(verb: Verb) -> Verb:
     """Turn what is the data's or the model's fault into one line and exit status 1."""
 
@@ -340,10 +381,10 @@ def guarded(verb: Verb) -> Verb:
     def run(*args: Any, **kwargs: Any) -> None:
         try:
             verb(*args, **kwargs)
-        except (ValueError, TypeError, FloatingPointError, OSError, RuntimeError, MemoryError) as error:
-            if isinstance(error, BrokenPipeError):
+        except (ValueError, TypeError, FloatingPointError, OSError, RuntimeError, MemoryError, ImportError) as error:
+            if isinstance(error, BrokenPipeError) or (isinstance(error, ImportError) and not _lack(error)):
                 raise
-            text = " ".join(str(error).split()) or type(error).__name__
+            text = _lack(error) or " ".join(str(error).split()) or type(error).__name__
             sys.stderr.write(f"azogue: {text}\n")
             raise typer.Exit(1) from None
         except KeyboardInterrupt:

@@ -165,7 +165,7 @@ class Bench:
         for number in range(len(self.folds)):
             for records, record in zip(found, self._fold(number, genomes, share, bars), strict=True):
                 records.append(record)
-        seconds = (time.perf_counter() - begun) / len(genomes)
+        seconds = max(0.0, time.perf_counter() - begun) / len(genomes)
         return [{**_joined(records), "seconds": round(seconds, 4)} for records in found]
 
     def _fold(

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -33,6 +34,8 @@ log = logging.getLogger("azogue")
 WATCHED = 32
 #: What a record calls the loss of some rows after an epoch's last step, which no history keeps.
 LAST = "loss after the last step"
+#: What stopped a run that was asked to end, such as by SIGTERM.
+ENDED = "asked to end"
 
 
 class TrainingWarning(UserWarning):
@@ -97,7 +100,8 @@ class Run:
     measure : callable, optional
         Further entries of the record.
     save : callable, optional
-        Called with the state after each epoch.
+        Called with the state after each epoch, and within one every `WATCHED` steps, where `state.within` is not 0;
+        it keeps the state where it is time to, and its `True` ends the run.
     """
 
     state: State
@@ -105,9 +109,7 @@ class Run:
     validation: Batch | Rows | None = None
     callbacks: Sequence[Callback] = ()
     measure: Callable[[], dict[str, float]] | None = None
-    save: Callable[[State], None] | None = None
-    #: the weights of the last epoch whose record was finite
-    finite: dict[str, Any] = field(default_factory=dict)
+    save: Callable[[State], bool] | None = None
     error: FloatingPointError | None = None
 
     @property
@@ -148,7 +150,7 @@ def train_together(runs: Sequence[Run], backend: Backend) -> None:
         far are kept, and the model works.
     """
     for run in runs:
-        run.finite = run.state.weights()
+        run.state.finite = run.state.finite if run.state.within else run.state.weights()
     wanted = any(run.recipe.deterministic for run in runs)
     try:
         with _deterministic(wanted), threads_for(runs[0].state.network, runs[0].recipe.batch_size):
@@ -168,22 +170,40 @@ def train_together(runs: Sequence[Run], backend: Backend) -> None:
         log.debug("trained %d epochs with %s, stopped by %s", state.epoch, backend.name, stopped)
 
 
+class _Wish:
+    """How many trainings of the process want deterministic algorithms now: the setting is the process's."""
+
+    lock, count, before = threading.Lock(), 0, False
+
+
 @contextmanager
 def _deterministic(wanted: bool) -> Iterator[None]:
     """Have torch take deterministic algorithms, and give the setting back; asking costs a second of imports."""
-    if not wanted or torch.are_deterministic_algorithms_enabled():
+    if not wanted:
         yield
         return
-    torch.use_deterministic_algorithms(True)
+    with _Wish.lock:
+        if not _Wish.count:
+            _Wish.before = torch.are_deterministic_algorithms_enabled()
+            if not _Wish.before:
+                torch.use_deterministic_algorithms(True)
+        _Wish.count += 1
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(False)
+        with _Wish.lock:
+            _Wish.count -= 1
+            if not _Wish.count and not _Wish.before:
+                torch.use_deterministic_algorithms(False)
 
 
 def _round(runs: list[Run], backend: Backend) -> None:
     """One epoch of each run, and what follows from it."""
     records = _epoch(runs, backend)
+    if runs[0].state.stopped:
+        return
+    for run in runs:
+        run.state.within, run.state.sums = 0, {}
     name, values = _judged(runs, backend)
     for run, record, value in zip(runs, records, values, strict=True):
         record[name] = value
@@ -206,42 +226,58 @@ def _settle(run: Run, record: dict[str, float]) -> None:
         _give_up(run, bad[0])
         return
     record.pop(LAST, None)
-    run.finite = run.state.weights()
+    run.state.finite = run.state.weights()
     if run.measure is not None:
         record |= run.measure()
-    _watch(run.state, run.recipe, record, run.finite)
+    _watch(run.state, run.recipe, record, run.state.finite)
     verdicts = [callback(dict(record)) for callback in run.callbacks]
     if any(verdict is True for verdict in verdicts):
         run.state.stopped = "callback"
-    if run.save is not None:
-        run.save(run.state)
+    if run.save is not None and run.save(run.state):
+        run.state.stopped = run.state.stopped or ENDED
 
 
 def _epoch(runs: list[Run], backend: Backend) -> list[dict[str, float]]:
-    """One pass over the rows; the records hold means over rows. Ends early where no loss is finite any more."""
+    """One pass over the rows; the records hold means over rows.
+
+    It goes on behind the steps that were done already, and ends early where no loss is finite any more, or where it is
+    asked to.
+    """
     begun = time.perf_counter()
     states, size, rows = [run.state for run in runs], runs[0].recipe.batch_size, len(runs[0].data)
     rngs = [Rng(run.recipe.seed, epoch=run.state.epoch) for run in runs]
-    steps, means = -(-rows // size), _Means(rows)
+    steps, means, done = -(-rows // size), _Means(rows, runs[0].state.sums), runs[0].state.within
     for number, batch in enumerate(backend.batches([run.data for run in runs], size, rngs)):
+        if number < done:
+            continue
         for state in states:
             state.step = number
             state.progress = (state.epoch + number / steps) / state.recipe.epochs
         means.add(batch.x.shape[1], backend.step(states, batch))
-        if number % WATCHED == 0 and not means.finite():
+        if number % WATCHED == 0 and (not means.finite() or _ends(runs[0], number + 1, means.sums)):
             break
-    seconds = time.perf_counter() - begun
+    seconds = max(0.0, time.perf_counter() - begun)  # clocks may jump
     told = means.told()
     return [_record(run, {key: told[key][member] for key in told}, seconds) for member, run in enumerate(runs)]
+
+
+def _ends(run: Run, within: int, sums: dict[str, Tensor]) -> bool:
+    """Show a run within its epoch to whoever keeps it; whether it is to end here."""
+    if run.save is None:
+        return False
+    run.state.within, run.state.sums = within, sums
+    if run.save(run.state):
+        run.state.stopped = ENDED
+    return bool(run.state.stopped)
 
 
 class _Means:
     """What the steps of an epoch tell, as means over its rows; what came in is added up every so often."""
 
-    def __init__(self, rows: int) -> None:
+    def __init__(self, rows: int, sums: dict[str, Tensor]) -> None:
         self.rows, self.counts = rows, list[int]()
         self.waiting: list[dict[str, list[Tensor]]] = []
-        self.sums: dict[str, Tensor] = {}
+        self.sums = dict(sums)
 
     def add(self, rows: int, values: dict[str, list[Tensor]]) -> None:
         """Take in what a step of so many rows told: for each player the terms' means."""
@@ -284,7 +320,7 @@ def _record(run: Run, means: dict[str, list[float]], seconds: float) -> dict[str
 def _give_up(run: Run, name: str) -> None:
     state, epoch = run.state, run.state.epoch + 1
     state.stopped = f"{name} is not finite"
-    state.load_weights(run.finite)
+    state.load_weights(state.finite)
     remedy = "lower learning_rate, set optimizer=Adam(clip=1.0), or look for extreme values in the data"
     if epoch == 1:
         run.error = FloatingPointError(f"{name} turned NaN or infinite in epoch 1: nothing was learned; {remedy}")

@@ -58,6 +58,11 @@ class State:
     kept: Weights | None = None
     history: list[dict[str, float]] = field(default_factory=list)
     stopped: str = ""
+    #: steps done of the epoch that is under way, and what its terms sum up to so far
+    within: int = 0
+    sums: Weights = field(default_factory=dict)
+    #: the weights of the last epoch whose record was finite
+    finite: Weights = field(default_factory=dict)
     values: Weights = field(default_factory=dict, repr=False)
 
     def weights(self) -> Weights:
@@ -79,12 +84,16 @@ class State:
         """The whole state as JSON values and named tensors."""
         tensors = {f"network/{name}": value for name, value in self.weights().items()}
         tensors |= {f"kept/{name}": value for name, value in (self.kept or {}).items()}
+        if self.within:
+            tensors |= {f"finite/{name}": value for name, value in self.finite.items()}
+            tensors |= {f"sums/{name}": value for name, value in self.sums.items()}
         for key, player in self.players.items():
             for slot, values in player.memory.items():
                 tensors |= {f"optimizer/{key}/{slot}/{name}": value.clone() for name, value in values.items()}
         counters = {
             "moves": {key: int(player.count) for key, player in self.players.items()},
             "epoch": self.epoch,
+            "within": self.within,
             "best": self.best if math.isfinite(self.best) else None,
             "waited": self.waited,
             "history": self.history,
@@ -101,7 +110,8 @@ class State:
             for slot, values in player.memory.items():
                 for name, value in values.items():
                     value.copy_(tensors[f"optimizer/{key}/{slot}/{name}"])
-        self.epoch = int(counters["epoch"])
+        self.epoch, self.within = int(counters["epoch"]), int(counters.get("within", 0))
+        self.sums, self.finite = _under(tensors, "sums/"), _under(tensors, "finite/")
         self.best = math.inf if counters["best"] is None else float(counters["best"])
         self.waited = int(counters["waited"])
         self.history = [dict(record) for record in counters["history"]]
