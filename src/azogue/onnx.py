@@ -39,7 +39,9 @@ def onnx_installed() -> Any:
         import onnx
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise ImportError(f'ONNX files need {error.name}, which is not installed: pip install "azogue[onnx]"') from error
+        raise ImportError(
+            f'ONNX files need {error.name}, which is not installed: pip install "azogue[onnx]"'
+        ) from error
     return onnx
 
 

@@ -65,6 +65,9 @@ def fit(
     checkpoint: Annotated[
         str | None, typer.Option(help="File that keeps the state of training; an interrupted run goes on from it.")
     ] = None,
+    log: Annotated[
+        str | None, typer.Option(metavar="FILE", help="File (.jsonl, .csv) that gets a line after each epoch.")
+    ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Say what training would do, and stop.")] = False,
     json_: Json = False,
     *,
@@ -79,7 +82,7 @@ def fit(
     models.check_ending(output)
     given = sources.for_fit(data, reading, training)
     models.advised(given, say)
-    ae = models.unfitted(training, given, checkpoint)
+    ae = models.unfitted(training, given, checkpoint, log)
     if plan:
         made = models.quietly(ae.plan, given.X, about=data)
         emit(dict(vars(made)), json_, str(made))
@@ -354,7 +357,9 @@ def classify(
 def report(
     data: Data,
     new: New = None,
-    output: Annotated[str, typer.Option("--output", "-o", help="HTML or JSON file to write.")] = "report.html",
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="HTML, Markdown (.md) or JSON file to write.")
+    ] = "report.html",
     *,
     training: Training,
     reading: Reading,
@@ -364,23 +369,11 @@ def report(
     from azogue.report import report as sections
 
     tables.check_output(output, data, new, stream=False)
-    if not output.endswith((".html", ".json")):
-        raise ValueError(f"{output}: a report ends in .html or .json")
+    if not output.endswith((".html", ".json", ".md")):
+        raise ValueError(f"{output}: a report ends in .html, .md or .json")
     model, given = models.opened(data, new, training, reading, say)
     models.quietly(sections, model, given.X, about=given.path).save(output)
     print(output)
-
-
-@app.command()
-@guarded
-def info(
-    model: Annotated[str, typer.Argument(metavar="MODEL")],
-    json_: Json = False,
-) -> None:
-    """What is in a model file."""
-    from azogue.cli import models
-
-    emit(facts := models.facts(model), json_, "\n".join(f"{name:<12} {value}" for name, value in facts.items()))
 
 
 @app.command()

@@ -45,7 +45,10 @@ class Outward(nn.Module):
 
     def to_dict(self) -> dict[str, Any]:
         """Inputs and outputs as JSON values."""
-        return {"inputs": [port.to_dict() for port in self.inputs], "outputs": [port.to_dict() for port in self.outputs]}
+        return {
+            "inputs": [port.to_dict() for port in self.inputs],
+            "outputs": [port.to_dict() for port in self.outputs],
+        }
 
 
 class Half(Outward):

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from azogue.exporting.columns import PortError, column_of, numbers_of
 from azogue.modalities import ImageSchema, SequenceSchema, TableSchema
 from azogue.modalities.pixels import limits as pixel_limits
-from azogue.exporting.columns import PortError, column_of, numbers_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Reports: *summarise → dict → HTML or JSON*, one section a use."""
+"""Reports: *summarise → dict → HTML, Markdown or JSON*, one section a use."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from azogue.report.anonymizing import anonymizing_report
+from azogue.report.cards import card_sections
+from azogue.report.markdown import markdown
 from azogue.report.page import page
 from azogue.report.searching import search_sections
 from azogue.report.sections import HASHING, RESTORING, SECTIONS, counted
@@ -13,8 +15,9 @@ from azogue.report.synthesizing import synthetic_report
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
 
-__all__ = ["Report", "report", "synthetic_report"]
+__all__ = ["Report", "card", "report", "synthetic_report"]
 
 
 class Report:
@@ -43,14 +46,18 @@ class Report:
         """The report as one self-contained page."""
         return page(self.title, self.sections)
 
+    def markdown(self) -> str:
+        """The report as Markdown, without its pictures."""
+        return markdown(self.title, self.sections)
+
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it, atomically: JSON for a name that ends in `.json`, else HTML."""
+        """Write it, atomically: JSON for a name that ends in `.json`, Markdown for `.md`, else HTML."""
         import json
 
         from azogue.files import atomic_write
 
         text = json.dumps(self.to_dict(), indent=1) if str(path).endswith(".json") else self.html()
-        atomic_write(path, text.encode())
+        atomic_write(path, (self.markdown() if str(path).endswith(".md") else text).encode())
 
     def _repr_html_(self) -> str:
         return self.html()
@@ -91,6 +98,25 @@ def report(model: Any, X: Any) -> Report:
     wanted = HASHING if isinstance(model, SemanticHasher) else wanted
     sections = [section for summarise in wanted if (section := summarise(model, X)) is not None]
     return Report(f"{type(model).__name__} on {counted(model, X)}", [_plain(section) for section in sections])
+
+
+def card(model: Any, libraries: Mapping[str, str] | None = None) -> Report:
+    """A model card: what a fitted model is, without any data; `card(model).markdown()`.
+
+    Parameters
+    ----------
+    model : fitted estimator
+    libraries : mapping of str to str, optional
+        Name → version of what made the model, as a model file tells; None: what is installed here.
+
+    Examples
+    --------
+    >>> import azogue as az
+    >>> made = card(az.Autoencoder(1, epochs=2, random_state=0).fit([[float(n), float(n * n)] for n in range(20)]))
+    >>> [section["title"] for section in made.sections]
+    ['Asked for', 'Model', 'Data', 'Training', 'Made with', 'Limits']
+    """
+    return Report(f"{type(model).__name__}: model card", [_plain(part) for part in card_sections(model, libraries)])
 
 
 def _plain(value: Any) -> Any:
