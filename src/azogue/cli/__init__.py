@@ -14,7 +14,7 @@ def main() -> None:
     from azogue.cli.app import app
 
     try:
-        app()
+        app(prog_name="azogue")  # python -m azogue completes and helps under the same name
     except BrokenPipeError:  # the reader of our output went away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

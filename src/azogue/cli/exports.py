@@ -27,7 +27,7 @@ def export(path: str, output: str, to: str, part: str, raw: bool, say: Say) -> t
     kind = _kind(output, to)
     tables.check_output(output, path, stream=False)
     if kind == "onnx":
-        _ready()
+        onnx_installed()
     model = models.known(path)
     if part == "all" and not hasattr(model, "outward") and hasattr(model, "autoencoder_"):
         say(f"azogue: {path} is {models.named(model)}: the autoencoder that it owns is exported, not what is around it")
@@ -49,13 +49,6 @@ def card(path: str) -> Report:
     return model_card(models.known(path), files.peek(path)["libraries"])
 
 
-def _ready() -> None:
-    try:
-        onnx_installed()
-    except ImportError as error:
-        raise ValueError(str(error)) from error
-
-
 def _kind(output: str, to: str) -> str:
     """The format, by the ending of the file if nothing is said."""
     ending = Path(output).suffix.lower()
@@ -73,10 +66,7 @@ def _keras(model: Any, output: str, part: str) -> tuple[list[dict[str, Any]], li
     from azogue.keras import to_keras
 
     inner = autoencoder_of(model)
-    try:
-        made = to_keras(inner)
-    except ImportError as error:
-        raise ValueError(str(error)) from error
+    made = to_keras(inner)
     chosen = {"all": made.autoencoder, "encoder": made.encoder, "decoder": made.decoder}[part]
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder, "model.keras")
