@@ -66,7 +66,7 @@ EXTRAS = PROJECT["optional-dependencies"]
 #: What asks for an extra where it is not there; a module that it is imported as.
 ASKING = {
     "search": ("pymoo", "az.ArchitectureSearch('ga', budget=4, random_state=0).fit(X)"),
-    "faiss": ("faiss", "az.HammingIndex(engine='faiss').add(np.zeros((4, 1), np.uint8)).query(np.zeros((1, 1), np.uint8), k=1)"),
+    "faiss": ("faiss", "az.HammingIndex(engine='faiss').add(codes).query(codes, k=1)"),
     "privacy": ("opacus", "az.Autoencoder(2, epochs=1, privacy=az.Privacy(2.0)).fit(X)"),
     "onnx": ("onnx", "ae.to_onnx()"),
     "keras": ("keras", "ae.to_keras()"),
@@ -91,7 +91,8 @@ def test_what_is_missing_is_named_with_the_command(extra, monkeypatch, tmp_path)
     monkeypatch.chdir(tmp_path)
     module, asking = ASKING[extra]
     X = np.random.default_rng(0).normal(size=(40, 3))
-    space = {"az": az, "np": np, "X": X, "ae": az.Autoencoder(2, epochs=1, random_state=0).fit(X)}
+    codes = np.zeros((4, 1), np.uint8)
+    space = {"az": az, "codes": codes, "X": X, "ae": az.Autoencoder(2, epochs=1, random_state=0).fit(X)}
     for name in [name for name in sys.modules if name == module or name.startswith(f"{module}.")]:
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setitem(sys.modules, module, None)

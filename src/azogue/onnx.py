@@ -15,6 +15,7 @@ from azogue.disk import atomic_write
 from azogue.exporting.columns import NAT
 from azogue.exporting.networks import Outward, outward, program, quiet
 from azogue.modalities import TableSchema
+from azogue.modalities.dtypes import storage
 from azogue.modalities.reading import read
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 #: Version of the operators for texts.
 _ML = "ai.onnx.ml", 3
+_DTYPES = {"text": "object"}
 
 
 def onnx_installed() -> Any:
@@ -211,19 +213,14 @@ def _zipped(*parts: Iterable[Any]) -> Iterable[tuple[Any, ...]]:
 
 def _fed(port: Port, column: Any, kind: Any) -> np.ndarray:
     """The cells of a column as an input."""
-    if port.dtype == "text":
-        array = column.array
-        array = array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
-        return np.array(array.cast(pa.large_string()).fill_null("").to_pylist(), dtype=object)
-    if port.dtype != "int64":
-        array = column.array
-        if pa.types.is_dictionary(array.type):
-            return np.array(array.cast(pa.float64()).to_pandas(), dtype=float)
-        return np.asarray(column.floats(), dtype=port.dtype)
     if kind.kind == "categorical":
         array = column.array
         array = array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
-        return np.array([NAT if cell is None else cell for cell in array.cast(pa.int64()).to_pylist()], dtype=np.int64)
+        cells = array.view(storage(array.type)).to_pylist()
+        gap: Any = {"text": "", "int64": NAT}.get(port.dtype, np.nan)
+        return np.array([gap if cell is None else cell for cell in cells], dtype=_DTYPES.get(port.dtype, port.dtype))
+    if port.dtype != "int64":
+        return np.asarray(column.floats(), dtype=port.dtype)
     values, missing = kind.align(column).stored
     found = np.array(values, dtype=np.int64)
     if missing is not None:
