@@ -76,10 +76,10 @@ def test_the_file_is_not_read_as_a_whole_each_time(tmp_path, kind, monkeypatch):
     read = []
     known = kind.lines
     monkeypatch.setattr(kind, "lines", lambda self, start=0: read.append(start) or known(self, start))
-    for epoch in range(1, 2000):
+    for epoch in range(1, 700):
         log({"epoch": epoch, "loss": 1.0})
-    assert epochs(log) == list(range(1, 2000))
-    assert read[-2] > 10_000
+    assert epochs(log) == list(range(1, 700))
+    assert read[-2] > 1_000
     log({"epoch": 500, "loss": 0.0})
     assert epochs(log) == list(range(1, 501))
 

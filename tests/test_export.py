@@ -267,6 +267,11 @@ def test_the_model_tells_what_goes_in(tmp_path):
     ]
     assert "a, b, c, d, e, f" in told["inputs"][0]["note"]
     assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    to_torch(ae, tmp_path / "m.pt2")
+    with zipfile.ZipFile(tmp_path / "m.pt2") as archive:
+        written = [archive.read(name) for name in archive.namelist()]
+    for content in ((tmp_path / "m.onnx").read_bytes(), *written):
+        assert b"/azogue/" not in content, "no paths of the machine that wrote it"
 
 
 def test_a_torch_program_needs_no_azogue_and_no_pickle(tmp_path):

@@ -24,7 +24,7 @@ __all__ = ["CSVLog", "JSONLines", "TensorBoard", "log_for"]
 
 Record = Mapping[str, Any]
 #: Bytes at the end of a file that are looked at for the epoch before.
-_TAIL = 2**14
+_TAIL = 2**12
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class CSVLog:
 
     def _names(self) -> list[str] | None:
         """The columns of the file; None where nothing is in it."""
-        lines = _whole_lines(self.path, 0, _TAIL)
+        lines = _whole_lines(self.path, 0, 2**16)
         if not lines:
             return None
         names = next(csv.reader(lines[:1]))

@@ -116,7 +116,10 @@ def _written(module: Outward) -> Any:
     except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
         first = str(error).strip().partition("\n")[0]
         raise ValueError(f"to_onnx: this network has no counterpart in ONNX: {first}; use to_torch") from error
-    return found.model_proto  # type: ignore[union-attr]
+    model = found.model_proto  # type: ignore[union-attr]
+    for part in (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output, model.graph):
+        del part.metadata_props[:]  # what torch knew of the module, paths of this machine among it
+    return model
 
 
 def _inner(port: Port) -> str:

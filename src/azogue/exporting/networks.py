@@ -139,10 +139,14 @@ def program(module: Outward) -> torch.export.ExportedProgram:
     dynamic = (tuple({0: rows} for _ in example),)
     try:
         with quiet(), torch.no_grad():
-            return torch.export.export(module, example, dynamic_shapes=dynamic)
+            made = torch.export.export(module, example, dynamic_shapes=dynamic)
     except (RuntimeError, TypeError, ValueError, AttributeError, NotImplementedError) as error:
         first = str(error).strip().partition("\n")[0]
         raise ValueError(f"export: torch.export cannot write this network down: {first}") from error
+    for part in made.graph_module.modules():
+        for node in part.graph.nodes if isinstance(part, torch.fx.GraphModule) else ():
+            node.meta.pop("stack_trace", None)  # paths of this machine
+    return made
 
 
 def to_torch(
