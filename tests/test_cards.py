@@ -36,9 +36,10 @@ def test_nothing_of_a_name_is_markup(model):
         assert "<script" not in text
         assert "\n# no" not in text
         assert not re.search(r"(?<!\\)\]\(", text)
-        tables = [line for line in text.splitlines() if line.startswith("|")]
-        assert len(tables) > 10
-        assert {len(re.findall(r"(?<!\\)\|", line)) for line in tables} <= {3, 4, 6}
+        tables = re.findall(r"(?:^\|.*\n)+", text, flags=re.M)
+        assert len(tables) >= 4
+        for table in tables:
+            assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1, table
 
 
 def test_charts_and_pictures_in_words():
@@ -66,8 +67,8 @@ def test_cards_of_every_kind(kind, rows):
 
 
 def test_the_command_line(tmp_path, model):
-    ae, frame = model
-    ae.save(tmp_path / "m.azogue")
+    frame = model[1].rename(columns={NASTY: "size"})
+    az.SparseAutoencoder(1, epochs=2, random_state=0).fit(frame).save(tmp_path / "m.azogue")
     frame.to_csv(tmp_path / "x.csv", index=False)
     assert azogue("info", "m.azogue", "--card", cwd=tmp_path).stdout.startswith("# SparseAutoencoder: model card\n")
     told = json.loads(azogue("info", "m.azogue", "--card", "--json", cwd=tmp_path).stdout)
