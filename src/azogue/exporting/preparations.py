@@ -28,8 +28,10 @@ __all__ = ["Port", "PortError", "Preparation", "preparation_of"]
 
 _TORCH = {
     **{name: getattr(torch, name) for name in ("bool", "uint8", "int8", "int16", "int32", "int64", "float32")},
-    **{"float64": torch.float64, "uint16": torch.int32, "uint32": torch.int64, "text": torch.int64},
+    **{"float64": torch.float64, "text": torch.int64},
 }
+#: What stands for dtypes that torch or ONNX's operators lack.
+_WIDER = {"float16": "float32", "float128": "float64", "uint16": "int32", "uint32": "int64", "uint64": "int64"}
 
 
 @dataclass(frozen=True)
@@ -197,7 +199,7 @@ class _Channels(Preparation):
     def __init__(self, width: int, shape: tuple[int, ...], dtype: str, center: Any, scale: Any) -> None:
         super().__init__(width)
         kind = np.dtype(dtype).newbyteorder("=")
-        name = {"float16": "float32", "float128": "float64", "uint64": "int64"}.get(str(kind), str(kind))
+        name = _WIDER.get(str(kind), str(kind))
         self.kind, self.rest = name, shape
         self.bounds = pixel_limits(kind) if kind.kind in "biu" else None
         self.register_buffer("center", torch.tensor(center, dtype=torch.float64))
