@@ -2,10 +2,13 @@
 PYTHON ?= python3
 VENV ?= .venv
 CONSTRAINTS ?= constraints.txt
-BIN := $(VENV)/bin
+SCRIPTS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
+BIN := $(VENV)/$(SCRIPTS)
 TOUR ?= azogue-tour
+# An environment that has nothing but the wheel.
+CLEAN ?= build/clean
 
-.PHONY: run test lint types mutants coverage bench faults docs clean
+.PHONY: run test lint types mutants coverage bench faults docs dist wheel-check clean
 
 run: $(VENV)/.installed
 	$(BIN)/azogue tour --output $(TOUR)
@@ -15,8 +18,8 @@ test: $(VENV)/.dev lint types
 	$(BIN)/python -m pytest -q tests/test_mutants.py -n 2 -m mutants
 
 lint: $(VENV)/.dev
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/ruff format --check src tests benchmarks examples
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
@@ -50,12 +53,23 @@ faults: $(VENV)/.dev
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -W -b html docs docs/_build
 
-$(VENV)/bin/python:
+dist: $(VENV)/.dist
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+
+wheel-check: dist
+	$(PYTHON) -m venv --clear $(CLEAN)
+	$(CLEAN)/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) dist/azogue-*.whl
+	cd build && $(abspath $(CLEAN))/$(SCRIPTS)/azogue tour --output wheel-tour
+	@echo "The wheel alone passes the tour: build/wheel-tour/index.html"
+
+$(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Azogue needs Python 3.11 or newer; name one: make PYTHON=python3.12"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@touch $@
 
-$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/.made
 	@echo "Installing Azogue with the CPU build of torch where pip offers it."
 	@echo "For another build: install torch into $(VENV) yourself, then make CONSTRAINTS=/dev/null run"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e .
@@ -74,5 +88,9 @@ $(VENV)/.docs: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) --group docs
 	@touch $@
 
+$(VENV)/.dist: | $(VENV)/.made
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "build>=1.2"
+	@touch $@
+
 clean:
-	rm -rf $(VENV) $(TOUR) docs/_build
+	rm -rf $(VENV) $(TOUR) docs/_build build dist

@@ -145,7 +145,7 @@ def test_other_types_are_refused():
 
 def test_faiss_that_is_absent_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "faiss", None)
-    with pytest.raises(ImportError, match=r"pip install azogue\[faiss\]"):
+    with pytest.raises(ImportError, match=r"pip install \"azogue\[faiss\]\""):
         az.HammingIndex(engine="faiss")
 
 

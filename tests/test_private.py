@@ -317,7 +317,7 @@ def test_without_opacus_the_extra_is_named(monkeypatch):
         return original(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(ImportError, match=r"pip install 'azogue\[privacy\]'"):
+    with pytest.raises(ImportError, match=r"pip install \"azogue\[privacy\]\""):
         spending(1.234, 1e-5, 0.1, 10)
 
 

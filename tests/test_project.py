@@ -13,7 +13,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 #: From the bottom up: a file may import from its own layer and from those below.
 LAYERS = [
     ("recipe", "disk", "keys", "cryptography"),
-    ("layers", "activations", "comparisons", "values", "files", "hamming", "optimizers", "private"),
+    ("layers", "activations", "comparisons", "values", "files", "hamming", "optimizers", "private", "callbacks"),
     ("heads",),
     ("priors",),
     ("codes", "corruptions"),
@@ -26,6 +26,7 @@ LAYERS = [
     ("compression",),
     ("session", "metrics", "quality", "inference", "planning", "training", "pretraining", "components"),
     ("missingness", "pooling"),
+    ("exporting", "onnx"),
     ("persistence", "validation", "stages", "sampling", "autoregression", "coupling", "keras", "reflecting"),
     ("drawing", "shades", "diagnostics", "maps", "webmaps", "reconstructions", "plots"),
     ("privacy",),

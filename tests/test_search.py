@@ -331,7 +331,7 @@ def test_a_space_of_one_candidate():
 
 def test_pymoo_is_named_where_it_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "pymoo.algorithms.soo.nonconvex.ga", None)
-    with pytest.raises(ImportError, match=r"pip install azogue\[search\]"):
+    with pytest.raises(ImportError, match=r"pip install \"azogue\[search\]\""):
         search("ga").fit(X)
 
 

@@ -78,6 +78,7 @@ _HOMES = {
     "WeightDecay": "azogue.objectives",
 }
 _MODULES = (
+    "callbacks",
     "codes",
     "corruptions",
     "layers",
@@ -93,7 +94,19 @@ _MODULES = (
 __all__ = sorted([*_HOMES, *_MODULES, "__version__"])
 
 if TYPE_CHECKING:
-    from azogue import codes, corruptions, layers, modalities, objectives, optimizers, plots, priors, privacy, report
+    from azogue import (
+        callbacks,
+        codes,
+        corruptions,
+        layers,
+        modalities,
+        objectives,
+        optimizers,
+        plots,
+        priors,
+        privacy,
+        report,
+    )
     from azogue.applications import (
         AEkNNClassifier,
         AEkNNRegressor,

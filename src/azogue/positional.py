@@ -3,6 +3,7 @@
 Rows go in and come out flat, (n, width), positions in order and their channels side by side. That is the memory of
 torch's channels-last pictures, so that looking at rows as pictures, and back, copies nothing. Sequences are pictures of
 height 1. As everywhere, a row's bits depend on no other row.
+Rows are counted by `x.shape[0]`: what `len(x)` tells is a constant to torch.export.
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ def plane(shape: Shape) -> tuple[int, int, int]:
 
 def pictures(x: Tensor, shape: Shape) -> Tensor:
     """Flat rows → (n, channels, height, width), channels last in memory."""
-    return x.reshape(len(x), *plane(shape)).permute(0, 3, 1, 2)
+    return x.reshape(x.shape[0], *plane(shape)).permute(0, 3, 1, 2)
 
 
 def flat(y: Tensor) -> Tensor:
     """The way back."""
-    return y.permute(0, 2, 3, 1).reshape(len(y), -1)
+    return y.permute(0, 2, 3, 1).reshape(y.shape[0], -1)
 
 
 def _by_axis(value: int, shape: Shape, along_one: int = 1) -> Pair:
@@ -59,7 +60,7 @@ class RowNorm(nn.Module):
 
     def forward(self, x: Tensor, rng: Rng | None) -> Tensor:
         whole = functional.layer_norm(x, x.shape[1:], eps=self.eps)
-        return (whole.view(len(x), -1, len(self.weight)) * self.weight + self.bias).reshape(len(x), -1)
+        return (whole.view(x.shape[0], -1, len(self.weight)) * self.weight + self.bias).reshape(x.shape[0], -1)
 
 
 #: Normalisations of rows with positions.
@@ -199,12 +200,12 @@ class RecurrentModule(nn.Module):
 
     def forward(self, x: Tensor, rng: Rng | None) -> Tensor:
         steps, channels = self.shape
-        seen = x.reshape(len(x), steps, channels).permute(1, 2, 0)
+        seen = x.reshape(x.shape[0], steps, channels).permute(1, 2, 0)
         driven = torch.matmul(self.weight, seen) + self.bias[:, None]  # (steps, gates · units, n)
-        h = driven.new_zeros(self.spec.units, len(x))
+        h = driven.new_zeros(self.spec.units, x.shape[0])
         states = self._gru(driven, h) if self.spec.kind == "gru" else self._lstm(driven, h)
         if self.spec.sequences:
-            return torch.stack(states).permute(2, 0, 1).reshape(len(x), -1)
+            return torch.stack(states).permute(2, 0, 1).reshape(x.shape[0], -1)
         return states[-1].t()
 
     def _gru(self, driven: Tensor, h: Tensor) -> list[Tensor]:

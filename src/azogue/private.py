@@ -244,7 +244,7 @@ def spending(sigma: float, delta: float, rate: float, steps: int, accountant: st
             warnings.simplefilter("ignore")  # opacus' remarks on its own dependencies
             from opacus.accountants import PRVAccountant, RDPAccountant
     except ImportError as error:
-        raise ImportError("privacy= needs opacus, which keeps the accounts: pip install 'azogue[privacy]'") from error
+        raise ImportError('privacy= needs opacus, which keeps the accounts: pip install "azogue[privacy]"') from error
     found = PRVAccountant() if accountant == "prv" else RDPAccountant()
     found.history = [(sigma, rate, steps)]
     with warnings.catch_warnings():

@@ -153,6 +153,24 @@ class Reflecting(
 
         return to_keras(self)
 
+    def to_onnx(self, path: Any = None, *, part: str = "all", preparation: bool = True) -> Any:
+        """The fitted autoencoder, or a part of it, as an ONNX model over rows as they are in `fit`; extra `onnx`.
+
+        See `azogue.onnx.to_onnx`.
+        """
+        from azogue.onnx import to_onnx
+
+        return to_onnx(self, path, part=part, preparation=preparation)
+
+    def to_torch(self, path: Any = None, *, part: str = "all", preparation: bool = True) -> Any:
+        """The fitted autoencoder, or a part of it, as a torch program that needs no Azogue.
+
+        See `azogue.exporting.to_torch`.
+        """
+        from azogue.exporting import to_torch
+
+        return to_torch(self, path, part=part, preparation=preparation)
+
     @property
     def _n_features_out(self) -> int:
         return self.code_size_

@@ -301,6 +301,12 @@ class AnomalyDetector(Judging, OutlierMixin, Application):  # type: ignore[misc]
         check_is_fitted(self)
         return as_pyod(self, X)
 
+    def outward(self, preparation: bool = True) -> Any:
+        """What `onnx.to_onnx` and `exporting.to_torch` write: rows → `anomaly_score` and `is_anomaly`."""
+        from azogue.applications.scoring import Scoring
+
+        return Scoring(self, preparation)
+
     def _fit_groups(self, X: Any) -> Self:
         """A detector for each group, under the same seed; those that are there already go on."""
         seed = as_seed(self.random_state)

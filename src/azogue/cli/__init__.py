@@ -17,7 +17,7 @@ def main() -> None:
     try:
         from azogue.cli.app import app
 
-        app()
+        app(prog_name="azogue")  # python -m azogue completes and helps under the same name
     except MemoryError:  # of the program's own parts; what verbs do is guarded
         sys.stderr.write(f"azogue: {NO_MEMORY}\n")
         sys.exit(1)

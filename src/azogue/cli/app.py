@@ -64,6 +64,9 @@ def _root(
 def fit(
     data: Annotated[str, typer.Argument(metavar="DATA", help="A file, or a folder of pictures or WAV files.")],
     output: Annotated[str, typer.Option("--output", "-o", help="Model file to write.")],
+    log: Annotated[
+        str | None, typer.Option(metavar="FILE", help="File (.jsonl, .csv) that gets a line after each epoch.")
+    ] = None,
     page: Page = None,
     plan: Annotated[bool, typer.Option("--plan", help="Say what training would do, and stop.")] = False,
     json_: Json = False,
@@ -81,7 +84,7 @@ def fit(
     reporting.check(page, data, output, keeping.checkpoint)
     given = sources.for_fit(data, reading, training)
     models.advised(given, say)
-    ae = models.unfitted(training, given, keeping.place(), keeping.resume)
+    ae = models.unfitted(training, given, keeping.place(), keeping.resume, log)
     if plan:
         made = models.quietly(ae.plan, given.X, about=data)
         emit(dict(vars(made)), json_, str(made))
@@ -278,18 +281,6 @@ def classify(
 
 
 app.command(report.__name__)(report)
-
-
-@app.command()
-@guarded
-def info(
-    model: Annotated[str, typer.Argument(metavar="MODEL")],
-    json_: Json = False,
-) -> None:
-    """What is in a model file."""
-    from azogue.cli import models
-
-    emit(facts := models.facts(model), json_, "\n".join(f"{name:<12} {value}" for name, value in facts.items()))
 
 
 @app.command()

@@ -19,7 +19,7 @@ class Evolving:
     ] = "5min"
     strategy: Annotated[
         Literal["de", "ga", "es", "random", "exhaustive", "halving"],
-        typer.Option(help="Differential evolution; ga and es need pip install azogue[search]."),
+        typer.Option(help='Differential evolution; ga and es need pip install "azogue[search]".'),
     ] = "de"
     gene: Annotated[
         list[str] | None,

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from azogue import files
 from azogue.applications import Anonymizer, SemanticHasher
+from azogue.callbacks import log_for
 from azogue.cli import data, results, tables
 from azogue.cli.data import Given
 from azogue.cli.results import Made, Say
@@ -92,7 +93,9 @@ def quietly(function: Callable[..., Any], *args: Any, about: str) -> Any:
         raise ValueError(text if text.startswith(about) else f"{about}: {text}") from error
 
 
-def unfitted(training: Training, given: Given, checkpoint: Any = None, resume: bool = True) -> Any:
+def unfitted(
+    training: Training, given: Given, checkpoint: Any = None, resume: bool = True, log: str | None = None
+) -> Any:
     """An autoencoder for some data from the options of the command line."""
     variants = kinds()
     cls = variants.get(training.variant.replace("-", "").replace("_", "").lower())
@@ -106,6 +109,7 @@ def unfitted(training: Training, given: Given, checkpoint: Any = None, resume: b
         random_state=training.seed,
         checkpoint=checkpoint,
         resume=checkpoint is not None and resume,
+        callbacks=() if log is None else (log_for(log),),
         verbose=1,
     )
 

@@ -387,6 +387,11 @@ def guarded(verb: Verb) -> Verb:
             text = _lack(error) or " ".join(str(error).split()) or type(error).__name__
             sys.stderr.write(f"azogue: {text}\n")
             raise typer.Exit(1) from None
+        except ImportError as error:  # an extra that is not installed; anything else is a fault of ours
+            if "pip install" not in str(error):
+                raise
+            sys.stderr.write(f"azogue: {error}\n")
+            raise typer.Exit(1) from None
         except KeyboardInterrupt:
             sys.stderr.write("azogue: interrupted\n")
             raise typer.Exit(130) from None

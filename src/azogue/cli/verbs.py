@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from azogue.cli import evaluating, evolving, hashing, mirroring, safekeeping, synthesizing
+from azogue.cli import evaluating, evolving, exporting, hashing, mirroring, safekeeping, synthesizing
 
 #: Those that stand beside fit.
 MIRRORING = (mirroring.encode, mirroring.decode, mirroring.reconstruct)
@@ -11,4 +11,5 @@ VERBS = (
     *(hashing.hash_, hashing.find),
     *(synthesizing.sample, evaluating.evaluate),
     *(safekeeping.encrypt, safekeeping.decrypt),
+    *(exporting.export, exporting.info),
 )

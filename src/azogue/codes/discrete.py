@@ -224,7 +224,7 @@ class VectorQuantized(CodeSpec):
 
     def nearest(self, h: Tensor, codebook: Tensor) -> tuple[Tensor, Tensor]:
         """The index of each group's nearest entry (n, groups), and all squared distances (n, groups, entries)."""
-        groups = h.reshape(len(h), len(codebook), 1, -1)
+        groups = h.reshape(h.shape[0], len(codebook), 1, -1)
         distances = (groups - codebook).square().sum(3)
         return distances.argmin(2), distances
 

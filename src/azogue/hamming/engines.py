@@ -142,7 +142,9 @@ def imported() -> Any:
     try:
         import faiss
     except ImportError as error:
-        raise ImportError("engine='faiss' needs faiss, which is not installed: pip install azogue[faiss]") from error
+        raise ImportError(
+            "engine='faiss' needs faiss, which is not installed: pip install \"azogue[faiss]\""
+        ) from error
     return faiss
 
 

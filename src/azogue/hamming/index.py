@@ -33,7 +33,7 @@ class HammingIndex:
     engine : {"core", "faiss"}
         `"core"` counts bits with numpy, and looks codes up by their parts where there are more than 100,000 of up to
         128 bits (multi-index hashing). `"faiss"` asks `IndexBinaryFlat` and `IndexBinaryMultiHash`, which are faster;
-        it needs `pip install azogue[faiss]`.
+        it needs `pip install "azogue[faiss]"`.
 
     Raises
     ------

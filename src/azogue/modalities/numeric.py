@@ -97,7 +97,7 @@ class Numeric(Kind):
     def cells(self, u: Floats) -> NDArray[Any]:
         """`u` → numbers of the column's dtype: rounded where it has a resolution, clipped to what it can hold."""
         if self.storage.kind in "iu":
-            return from_offset(u, self.base, int(self.unit), _limits(self.arrow, self.storage), self.storage)
+            return from_offset(u, self.base, int(self.unit), whole_limits(self.arrow, self.storage), self.storage)
         most = float(np.finfo(self.storage).max) / self.unit
         values = np.clip(u, -most, most) * self.unit
         if self.decimals is not None:
@@ -202,7 +202,7 @@ def tick(kind: pa.DataType) -> int:
     return _TICKS[kind.unit]
 
 
-def _limits(kind: pa.DataType, dtype: np.dtype[Any]) -> tuple[int, int]:
+def whole_limits(kind: pa.DataType, dtype: np.dtype[Any]) -> tuple[int, int]:
     """The least and the largest whole number of a type; dates stay within the years 1 to 9999."""
     word = np.iinfo(dtype)
     if pa.types.is_date(kind):

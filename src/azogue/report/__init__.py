@@ -1,4 +1,4 @@
-"""Reports: *summarise → dict → HTML, JSON or Markdown*, one section a use."""
+"""Reports: *summarise → dict → HTML, Markdown or JSON*, one section a use."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from azogue.report.anonymizing import anonymizing_report
 from azogue.report.card import card_section
+from azogue.report.cards import card_sections
 from azogue.report.markdown import markdown
 from azogue.report.page import page
 from azogue.report.searching import search_sections
@@ -16,8 +17,9 @@ from azogue.report.synthesizing import synthetic_report
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
 
-__all__ = ["Report", "report", "synthetic_report"]
+__all__ = ["Report", "card", "report", "synthetic_report"]
 
 
 class Report:
@@ -47,7 +49,7 @@ class Report:
         return page(self.title, self.sections)
 
     def markdown(self) -> str:
-        """The report as a model card in Markdown: its words and numbers; pictures are named, not shown."""
+        """The report as Markdown, without its pictures."""
         return markdown(self.title, self.sections)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -113,6 +115,25 @@ def report(model: Any, X: Any) -> Report:
     wanted = next((sections for kinds, sections in uses.items() if isinstance(model, kinds)), SECTIONS)
     sections = [section for summarise in wanted if (section := summarise(model, X)) is not None]
     return Report(f"{type(model).__name__} on {counted(model, X)}", [_plain(section) for section in sections])
+
+
+def card(model: Any, libraries: Mapping[str, str] | None = None) -> Report:
+    """A model card: what a fitted model is, without any data; `card(model).markdown()`.
+
+    Parameters
+    ----------
+    model : fitted estimator
+    libraries : mapping of str to str, optional
+        Name → version of what made the model, as a model file tells; None: what is installed here.
+
+    Examples
+    --------
+    >>> import azogue as az
+    >>> made = card(az.Autoencoder(1, epochs=2, random_state=0).fit([[float(n), float(n * n)] for n in range(20)]))
+    >>> [section["title"] for section in made.sections]
+    ['Asked for', 'Model', 'Data', 'Training', 'Made with', 'Limits']
+    """
+    return Report(f"{type(model).__name__}: model card", [_plain(part) for part in card_sections(model, libraries)])
 
 
 def _plain(value: Any) -> Any:

@@ -49,13 +49,18 @@ def card_section(model: Any, X: Any) -> Section:
         "asked for": " ".join(repr(model).split()),
         **({} if seed is None else {"seed": seed}),
         "data, SHA-256": fingerprint(X),
-        **{name: version(name) for name in LIBRARIES},
-        "python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
+        **versions(),
     }
-    return {"title": "Model card", "text": _limits(model), "facts": facts}
+    return {"title": "Model card", "text": limits_of(model), "facts": facts}
 
 
-def _limits(model: Any) -> str:
+def versions() -> dict[str, str]:
+    """What is installed here of all that decides what a model computes."""
+    python = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    return {**{name: version(name) for name in LIBRARIES}, "python": python}
+
+
+def limits_of(model: Any) -> str:
     """What is said of the nearest class that something is said of."""
     return next((LIMITS[kind.__name__] for kind in type(model).__mro__ if kind.__name__ in LIMITS), "")
 

@@ -181,7 +181,7 @@ def _pymoo() -> tuple[Any, ...]:
         from pymoo.problems.static import StaticProblem
     except ImportError as error:
         raise ImportError(
-            "the strategies 'ga' and 'es' need pymoo: pip install azogue[search]; 'de' needs nothing more"
+            "the strategies 'ga' and 'es' need pymoo: pip install \"azogue[search]\"; 'de' needs nothing more"
         ) from error
     return GA, PM, SBX, Problem, StaticProblem, Evaluator, NoTermination
 
