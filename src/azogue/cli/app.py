@@ -34,8 +34,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Autoencoders for tables, pictures, sequences and texts: reduce, find anomalies, reconstruct. DATA is a .csv, "
-    ".tsv, .txt, .parquet, .npy, .npz or .wav file, or a folder of pictures or WAV files; - is CSV on a standard "
-    "stream.",
+    ".tsv, .txt, .parquet, .npy, .npz or .wav file, or a folder of pictures or WAV files; - is CSV on standard streams.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -53,6 +52,7 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
     ] = False,
+    safe_csv: Annotated[bool, typer.Option(help="In CSV, put ' before texts that a spreadsheet would run.")] = False,
 ) -> None: ...
 
 
