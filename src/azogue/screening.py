@@ -15,6 +15,7 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
+from tokenize import TokenError
 from typing import TYPE_CHECKING, Any
 
 from azogue.disk import FaultError
@@ -88,7 +89,8 @@ def text(stream: Any, name: str, packed: int | None = None) -> bytes:
     DataFileError
         For more bytes than are allowed, longer lines, NUL bytes, and UTF-16.
     """
-    limits, parts, total, line = current(), [], 0, 0
+    limits, total, line = current(), 0, 0
+    parts: list[bytes] = []
     while piece := stream.read(_PIECE):
         if not parts and piece[:2] in (b"\xff\xfe", b"\xfe\xff"):
             raise DataFileError(f"{name}: is UTF-16 text; convert it, for example with iconv -f utf-16 -t utf-8")
@@ -172,7 +174,7 @@ def _one_array(stream: Any, name: str, size: int, packed: int | None) -> np.ndar
     try:
         read = npy.read_array_header_2_0 if wide else npy.read_array_header_1_0
         shape, _, dtype = read(io.BytesIO(head[8:stop]))
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError, OverflowError) as error:
+    except (ValueError, TypeError, SyntaxError, TokenError, RecursionError, MemoryError, OverflowError) as error:
         raise DataFileError(f"{name}: is no array of numbers: its header is damaged") from error
     _check_array(name, dtype, shape, size - stop, size if packed is None else None, packed)
     stream.seek(0)
@@ -210,9 +212,11 @@ class _Careful(io.RawIOBase):
         self.stream = stream
 
     def read(self, size: int | None = -1) -> bytes:
-        if size is None or size < 0 or size > _PIECE:
-            raise zipfile.BadZipFile("it asks for too much at once")
-        return self.stream.read(size)
+        whole = size is None or size < 0
+        found = b"" if not whole and size > _PIECE else self.stream.read(_PIECE + 1 if whole else size)
+        if len(found) > _PIECE or (not whole and size > _PIECE):
+            raise zipfile.BadZipFile("its directory asks for too much at once")
+        return found
 
     def seek(self, place: int, whence: int = 0) -> int:
         return self.stream.seek(place, whence)

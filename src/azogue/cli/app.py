@@ -34,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Autoencoders for tables, pictures, sequences and texts: reduce, find anomalies, reconstruct. DATA is a .csv, "
-    ".tsv, .txt, .parquet, .npy, .npz or .wav file, or a folder of pictures or WAV files; - is CSV on standard streams.",
+    ".tsv, .txt, .parquet, .npy, .npz or .wav file, or a folder of pictures or WAV files; - is CSV on a stream.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

@@ -30,7 +30,7 @@ def for_spreadsheets(table: pa.Table, path: str) -> pa.Table:
         For the warning.
     """
     names = pa.array(table.column_names, pa.string())
-    columns, found, example = list(table.columns), 0, None
+    columns, found, example = list(table.columns), 0, ""
     for at, column in enumerate([*columns, names]):
         if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
             continue

@@ -18,6 +18,17 @@ from azogue.disk import check_place
 from azogue.files import atomic_write
 from azogue.limits import DataFileError, current
 
+__all__ = [
+    "DataFileError",
+    "as_array",
+    "as_arrow",
+    "check_output",
+    "drop_columns",
+    "read_lines",
+    "read_table",
+    "write_table",
+]
+
 #: What an empty cell looks like in a CSV.
 MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "#N/A"]
 #: What may stand between the cells of a line.

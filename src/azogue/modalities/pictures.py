@@ -189,7 +189,7 @@ def _picture(path: Path) -> Iterator[Image]:
             raise
         except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning) as error:
             raise FaultError(
-                f"{error}; make it smaller, or raise PIL.Image.MAX_IMAGE_PIXELS if you trust it"
+                f"{str(error).rstrip('.')}; make it smaller, or raise PIL.Image.MAX_IMAGE_PIXELS if you trust it"
             ) from error
         except PIL.UnidentifiedImageError as error:
             raise FaultError(f"it is no picture ({', '.join(_FORMATS)}), or its header is broken; remove it") from error
