@@ -5,7 +5,7 @@ CONSTRAINTS ?= constraints.txt
 BIN := $(VENV)/bin
 TOUR ?= azogue-tour
 
-.PHONY: run test lint types mutants coverage bench docs clean
+.PHONY: run test lint types mutants coverage bench docs clean fuzz lock test-locked licences sbom
 
 run: $(VENV)/.installed
 	$(BIN)/azogue tour --output $(TOUR)
@@ -44,6 +44,30 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/encryption.py
 
+# seeds and seconds of the fuzzers: make fuzz SECONDS=600 SEED=7
+SECONDS ?= 60
+SEED ?= 0
+fuzz: $(VENV)/.dev
+	$(BIN)/python benchmarks/hostile.py fuzz --seconds $(SECONDS) --seed $(SEED)
+
+licences: $(VENV)/.dev
+	$(BIN)/python tools/supply.py licences
+
+sbom: $(VENV)/.dev
+	$(BIN)/python tools/supply.py sbom sbom.json
+
+# What CI installs, with hashes, for all Pythons and platforms; of PyPI, whatever index pip uses here.
+lock: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group dev \
+	  -c constraints.txt pyproject.toml -o requirements/ci.txt
+
+# The tests with exactly these: a wheel of another index (such as torch's CPU build) is refused.
+test-locked:
+	$(PYTHON) -m venv .venv-locked
+	.venv-locked/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/ci.txt
+	PYTHONPATH=src .venv-locked/bin/python -m pytest -q -n 2 --dist worksteal -m "not mutants"
+
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -W -b html docs docs/_build
 
@@ -72,4 +96,4 @@ $(VENV)/.docs: $(VENV)/.dev
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(TOUR) docs/_build
+	rm -rf $(VENV) .venv-locked $(TOUR) docs/_build sbom.json
