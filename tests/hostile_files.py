@@ -66,7 +66,7 @@ def estimator(name, **parameters) -> str:
 
 def zipped(entries, **how) -> bytes:
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=1, **how) as archive:
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=9, **how) as archive:
         for name, content in entries.items():
             archive.writestr(name, content)
     return stream.getvalue()

@@ -145,6 +145,9 @@ def warmed() -> dict:
 def main() -> None:
     os.environ["PYTHONDONTWRITEBYTECODE"] = sys.dont_write_bytecode = "1"
     sys.addaudithook(canary)
+    import faulthandler
+
+    faulthandler.dump_traceback_later(60, exit=True)  # a reader that waits for ever is a finding too
     known = warmed()
     happened.clear()
     paths = json.load(sys.stdin)

@@ -31,7 +31,9 @@ def seen(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile")
     paths = {name: str(path) for name, path in hostile_files.make(folder).items()}
     run = [sys.executable, str(Path(hostile_files.__file__).with_name("hostile_run.py"))]
-    done = subprocess.run(run, input=json.dumps(paths), capture_output=True, text=True, check=True, cwd=folder)
+    own = {**os.environ, "PYTHONPATH": str(Path(az.__file__).resolve().parents[1])}
+    done = subprocess.run(run, input=json.dumps(paths), capture_output=True, text=True, cwd=folder, env=own)
+    assert done.returncode == 0, done.stderr[-5000:]
     return {**json.loads(done.stdout), "owned": list(folder.rglob("owned"))}
 
 

@@ -208,7 +208,7 @@ def _applies(one: Requirement, extras: tuple[str, ...]) -> bool:
 def refused(found: dict[str, Component]) -> list[Component]:
     """Those whose licence is not allowed, or not known."""
     others = [one for one in found.values() if not EXEMPT.match(one.name)]
-    return [one for one in others if not allowed(one.licence) and TAKEN.get(one.name, ("",))[0] != one.licence]
+    return [one for one in others if not allowed(one.licence) and TAKEN.get(one.name, (None,))[0] != one.licence]
 
 
 def bill(found: dict[str, Component], version: str) -> dict:
