@@ -35,8 +35,8 @@ def hostile() -> int:
     accepted = [name for name, one in told["files"].items() if not one["error"]]
     slowest, most = (max(one[what] for one in told["files"].values()) for what in ("seconds", "bytes"))
     print(
-        f"{len(told['files'])} files, slowest {slowest:.3f} s, most memory {most / 2**20:.0f} MiB, accepted: {accepted or 'none'}, "
-        f"what else happened: {told['happened'] or 'nothing'}"
+        f"{len(told['files'])} files, slowest {slowest:.3f} s, most memory {most / 2**20:.0f} MiB, accepted: "
+        f"{accepted or 'none'}, what else happened: {told['happened'] or 'nothing'}"
     )
     return bool(accepted or told["happened"])
 
@@ -71,11 +71,12 @@ def mutations(tries: int, seed: int) -> int:
                 wrong.append(f"{number}: {error!r}"[:300])
             took.append(time.perf_counter() - begun)
     ordered = sorted(took)
+    sizes = [len(one) for one in seeds]
     print(
-        f"{len(took):,} mutated files of {len(seeds)} models ({min(map(len, seeds)):,} to {max(map(len, seeds)):,} bytes"
-        f"; {same} mutations changed nothing): median {statistics.median(took) * 1e3:.3f} ms, 99.9 % below "
-        f"{ordered[int(0.999 * len(ordered))] * 1e3:.2f} ms, slowest {ordered[-1] * 1e3:.1f} ms; not a ModelFileError: "
-        f"{len(wrong)}"
+        f"{len(took):,} mutated files of {len(seeds)} models of {min(sizes):,} to {max(sizes):,} bytes ({same} changed "
+        f"nothing): median {statistics.median(took) * 1e3:.3f} ms, 99.9 % below "
+        f"{ordered[int(0.999 * len(ordered))] * 1e3:.2f} ms, slowest {ordered[-1] * 1e3:.1f} ms; accepted, or refused "
+        f"with another error: {len(wrong)}"
     )
     print("\n".join(wrong[:20]))
     return bool(wrong)
@@ -91,9 +92,9 @@ def fuzz(seconds: float, seed: int, only: str | None) -> int:
         for name in names:
             told = fuzzers.fuzzed(name, Path(folder, name), seed, seconds=seconds / len(names))
             findings += told["findings"]
+            tries, accepted, found = told["tries"], told["accepted"], len(told["findings"])
             print(
-                f"{name:<10} {told['tries']:>8,} tries, {told['accepted']:>7,} accepted, slowest {told['slowest']:.3f} s"
-                f", {len(told['findings'])} findings",
+                f"{name:<10} {tries:>8,} tries, {accepted:>7,} accepted, slowest {told['slowest']:.3f} s, {found} found",
                 flush=True,
             )
     print("\n".join(findings[:100]))

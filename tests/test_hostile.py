@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -154,6 +155,12 @@ def test_what_compresses_well_is_read_within_the_free_bytes(tmp_path):
     assert screening.array(tmp_path / "zeros.npz").shape == (1000, 1000)
     with allowing(free_bytes=1 << 20), pytest.raises(DataFileError, match="expansion"):
         screening.array(tmp_path / "zeros.npz")
+
+
+def test_the_page_tells_the_limits_as_they_are():
+    page = (Path(__file__).resolve().parents[1] / "docs" / "security.md").read_text(encoding="utf-8")
+    rows = [f"| `{item.name}` | {item.default:,} | {item.metadata['what']} |" for item in fields(limits.Limits)]
+    assert re.findall(r"^\| `\w+` \|.*$", page, re.MULTILINE) == rows
 
 
 # spreadsheets

@@ -361,6 +361,6 @@ def walk(root: Path) -> Iterator[tuple[str, list[str]]]:
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     left.append((entry.path, depth + 1))
-                elif not entry.is_dir():
+                elif not os.path.isdir(entry.path):  # noqa: PTH112 (False for links that lead nowhere)
                     files.append(entry.name)
         yield place, files

@@ -20,6 +20,7 @@ from azogue.cli.options import (
     Place,
     Reading,
     Restoring,
+    SafeCsv,
     Training,
     emit,
     guarded,
@@ -50,9 +51,9 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which it is.")
     ] = False,
-    safe_csv: Annotated[bool, typer.Option(help="In CSV, put ' before texts that a spreadsheet would run.")] = False,
+    safe_csv: SafeCsv = False,
 ) -> None: ...
 
 

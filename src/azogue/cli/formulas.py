@@ -7,11 +7,10 @@ puts an apostrophe before them, which spreadsheets take for "this is text". Numb
 
 from __future__ import annotations
 
-import click
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from azogue.cli.options import say
+from azogue.cli.options import SAFE_CSV, say
 
 #: What formulas begin with; the wide forms too, which some spreadsheets take for the narrow ones.
 _BEGINS = "^[=@\\t\\r\\n＝＠＋－]|^[+\\-]"
@@ -45,7 +44,7 @@ def for_spreadsheets(table: pa.Table, path: str) -> pa.Table:
                 names = safe
     if not found:
         return table
-    if _asked():
+    if SAFE_CSV.get():
         return pa.table(columns, names=names.to_pylist())
     say(
         f"azogue: {path}: {found:,} text{'s' * (found > 1)} such as {example[:40]!r} would be run by a "
@@ -65,9 +64,3 @@ def formulas(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     begins = pc.match_substring_regex(texts, _BEGINS)
     harmless = pc.match_substring_regex(texts, _HARMLESS)
     return pc.fill_null(pc.and_not(begins, harmless), False)
-
-
-def _asked() -> bool:
-    """Whether the command line says --safe-csv."""
-    context = click.get_current_context(silent=True)
-    return context is not None and bool(context.find_root().params.get("safe_csv"))

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from functools import wraps
 from inspect import Parameter, signature
@@ -29,6 +30,21 @@ Place = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
+
+#: Whether texts that a spreadsheet would run get an apostrophe in CSV files that are written.
+SAFE_CSV: ContextVar[bool] = ContextVar("azogue_safe_csv", default=False)
+
+
+def _safely(context: typer.Context, asked: bool) -> bool:
+    token = SAFE_CSV.set(asked)
+    context.call_on_close(lambda: SAFE_CSV.reset(token))
+    return asked
+
+
+SafeCsv = Annotated[
+    bool,
+    typer.Option("--safe-csv", callback=_safely, help="In CSV, put ' before texts that a spreadsheet would run."),
+]
 
 
 def parse_size(text: str) -> tuple[int, int]:
