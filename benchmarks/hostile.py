@@ -94,7 +94,7 @@ def fuzz(seconds: float, seed: int, only: str | None) -> int:
             findings += told["findings"]
             tries, accepted, found = told["tries"], told["accepted"], len(told["findings"])
             print(
-                f"{name:<10} {tries:>8,} tries, {accepted:>7,} accepted, slowest {told['slowest']:.3f} s, {found} found",
+                f"{name:<10} {tries:>8,} tries, {accepted:>7,} taken, at most {told['slowest']:.3f} s, {found} found",
                 flush=True,
             )
     print("\n".join(findings[:100]))

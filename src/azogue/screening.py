@@ -212,9 +212,9 @@ class _Careful(io.RawIOBase):
         self.stream = stream
 
     def read(self, size: int | None = -1) -> bytes:
-        whole = size is None or size < 0
-        found = b"" if not whole and size > _PIECE else self.stream.read(_PIECE + 1 if whole else size)
-        if len(found) > _PIECE or (not whole and size > _PIECE):
+        most = _PIECE + 1 if size is None or size < 0 else size
+        found = self.stream.read(most) if most <= _PIECE + 1 else b""
+        if most > _PIECE + 1 or len(found) > _PIECE:
             raise zipfile.BadZipFile("its directory asks for too much at once")
         return found
 

@@ -22,6 +22,7 @@ from azogue.cli.options import (
     Restoring,
     SafeCsv,
     Training,
+    Version,
     emit,
     guarded,
     say,
@@ -40,19 +41,9 @@ app = typer.Typer(
 )
 
 
-def _version(asked: bool) -> None:
-    if asked:
-        from importlib.metadata import version as installed
-
-        print(f"azogue {installed('azogue')}")
-        raise typer.Exit
-
-
 @app.callback()
 def _root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which it is.")
-    ] = False,
+    version: Version = False,
     safe_csv: SafeCsv = False,
 ) -> None: ...
 

@@ -31,6 +31,18 @@ Place = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
 
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version as installed
+
+        print(f"azogue {installed('azogue')}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
+]
 #: Whether texts that a spreadsheet would run get an apostrophe in CSV files that are written.
 SAFE_CSV: ContextVar[bool] = ContextVar("azogue_safe_csv", default=False)
 
