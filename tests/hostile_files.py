@@ -119,6 +119,14 @@ def parquet(columns, **how) -> bytes:
     return stream.getvalue()
 
 
+def repeated(length: int, rows: int) -> bytes:
+    """A column that says a long text again and again."""
+    import pyarrow as pa
+
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), ["x" * length])
+    return parquet({"a": texts}, store_schema=False, compression="zstd")
+
+
 def with_footer(size: int) -> bytes:
     good = parquet({"a": [1, 2, 3]})
     return good[:-8] + struct.pack("<I", size) + b"PAR1"
@@ -322,6 +330,7 @@ FILES = {
         lambda f, p: p.write_bytes(parquet({"a": np.zeros(12_000_000)}, compression="zstd")),
         "unpacks to more than",
     ),
+    "one long text.parquet.table": (lambda f, p: p.write_bytes(repeated(10 * MIB, 10_000)), "takes more than|unpacks"),
     "pickle.parquet.table": (lambda f, p: p.write_bytes(_evil(f)), "cannot be read"),
     # sound
     "4 GiB.wav.sound": (riff(sound_format(), chunk(b"data", bytes(64), (1 << 32) - 2)), "samples take 4,294,967,294"),

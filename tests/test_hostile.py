@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 import azogue as az
 import hostile_files
@@ -148,6 +149,17 @@ def test_honest_arrays_are_read(tmp_path, dtype):
     assert screening.array(tmp_path / "f.npy")[2, 3] == 11
     np.save(tmp_path / "e.npy", np.zeros((0, 4)))
     assert screening.array(tmp_path / "e.npy").shape == (0, 4)
+
+
+def test_texts_that_repeat_are_read_as_they_are(tmp_path):
+    texts = [*(["a long text " * 2000, None, "ñ"] * 200), ""]
+    table = pa.table({"n": range(601), "t": texts, "u": pa.array(texts).dictionary_encode(), "s": map(str, range(601))})
+    parquet.write_table(table, tmp_path / "t.parquet", row_group_size=100)
+    with allowing(free_bytes=1 << 20, expansion=10_000):
+        assert screening.parquet(tmp_path / "t.parquet").equals(table)
+    with allowing(free_bytes=1 << 20, expansion=2), pytest.raises(DataFileError, match="unpacks to more than 2 times"):
+        screening.parquet(tmp_path / "t.parquet")
+    assert screening.parquet(tmp_path / "t.parquet").equals(parquet.read_table(tmp_path / "t.parquet"))
 
 
 def test_what_compresses_well_is_read_within_the_free_bytes(tmp_path):

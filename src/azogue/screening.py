@@ -18,6 +18,9 @@ from pathlib import Path
 from tokenize import TokenError
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from azogue.disk import FaultError
 from azogue.limits import DataFileError, current, remedy
 
@@ -255,8 +258,11 @@ def _from_archive(stream: BinaryIO, name: str) -> np.ndarray:
 # -- Parquet ---------------------------------------------------------------------------------------------------------
 
 
-def parquet(path: AnyPath) -> None:
-    """Look at the footer of a Parquet file.
+def parquet(path: AnyPath) -> pa.Table:
+    """The table of a Parquet file, once its footer was looked at.
+
+    Columns of texts whose dictionaries may repeat a long text are read as dictionaries, and counted before they are
+    written out.
 
     Raises
     ------
@@ -267,7 +273,40 @@ def parquet(path: AnyPath) -> None:
     """
     from pyarrow import parquet as files
 
-    name, size, limits = os.fsdecode(path), ordinary(path), current()
+    name, size = os.fsdecode(path), ordinary(path)
+    told = _footer(name, size)
+    packed = [column for column in told.schema.names if column in _repeating(told, size)]
+    table = files.read_table(name, read_dictionary=packed)
+    plain = told.schema.to_arrow_schema()
+    for at, column in enumerate(table.columns):
+        kind = plain.field(at).type if table.num_columns == len(plain) else column.type
+        if column.type != kind and pa.types.is_dictionary(column.type):
+            _check_unpacked(name, sum(map(_written_out, column.chunks)), size)
+            table = table.set_column(at, table.field(at).with_type(kind), column.cast(kind))
+    return table
+
+
+def _repeating(told: Any, size: int) -> set[str]:
+    """Columns of texts that may take more than is allowed if each cell holds the longest text that there can be."""
+    limits = current()
+    allowed = max(limits.free_bytes, limits.expansion * size)
+    texts = [at for at in range(told.num_columns) if told.schema.column(at).physical_type == "BYTE_ARRAY"]
+    groups = (told.row_group(at) for at in range(told.num_row_groups))
+    found = ((at, group.num_rows * group.column(at).total_uncompressed_size) for group in groups for at in texts)
+    return {told.schema.column(at).name for at, most in found if most > allowed}
+
+
+def _written_out(chunk: Any) -> int:
+    """Bytes of the texts of a dictionary column, each as often as it stands there."""
+    lengths = pc.binary_length(chunk.dictionary).cast("int64")
+    return pc.sum(lengths.take(chunk.indices)).as_py() or 0
+
+
+def _footer(name: str, size: int) -> Any:
+    """What the footer says, held against the limits and the file."""
+    from pyarrow import parquet as files
+
+    limits = current()
     with Path(name).open("rb") as stream:
         stream.seek(max(size - 8, 0))
         tail = stream.read(8)
@@ -291,6 +330,7 @@ def parquet(path: AnyPath) -> None:
     widths = sum(_width(told.schema.column(at)) for at in range(told.num_columns))
     needed = max(told.num_rows * widths, sum(group.total_byte_size for group in groups))
     _check_unpacked(name, needed, size)
+    return told
 
 
 def _width(column: Any) -> int:

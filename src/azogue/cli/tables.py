@@ -70,8 +70,7 @@ def read_table(
             return _read_csv(data, "standard input", header, missing, texts, series)
         ending = "".join(Path(path).suffixes[-2:]).lower()
         if ending.endswith(".parquet"):
-            screening.parquet(path)
-            return parquet.read_table(path)
+            return screening.parquet(path)
         if ending.endswith((".npy", ".npz")):
             return screening.array(path)
         if ending.endswith((".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")):
