@@ -178,7 +178,7 @@ FILES = {
     "torch.model": (lambda f, p: p.write_bytes(zipped({"archive/data.pkl": _evil(f)})), "zip archive"),
     "joblib.model": (lambda f, p: p.write_bytes(zlib.compress(_evil(f))), "no file that Azogue wrote"),
     "keras.model": (b"\x89HDF\r\n\x1a\n" + bytes(2048), "HDF5"),
-    "gzip.model": (lambda f, p: p.write_bytes(gzip.compress(bytes(100 * MIB), 1)), "compressed"),
+    "gzip.model": (lambda f, p: p.write_bytes(gzip.compress(bytes(70 * MIB), 1)), "compressed"),
     "model and zip.model": (lambda f, p: p.write_bytes(model() + zipped({"data.pkl": _evil(f)})), "bytes instead of"),
     "zip and model.model": (lambda f, p: p.write_bytes(zipped({"data.pkl": _evil(f)}) + model()), "zip archive"),
     "script and model.model": (b"#!/bin/sh\ntouch owned\n" + model(), "no file that Azogue wrote"),
@@ -278,7 +278,7 @@ FILES = {
     "text.npy.table": (b"a,b\n1,2\n", "no array"),
     "empty.npy.table": (b"", "no array"),
     "bomb.npz.table": (
-        lambda f, p: p.write_bytes(zipped({"X.npy": npy(declared("(13107200,)"), bytes(100 * MIB))})),
+        lambda f, p: p.write_bytes(zipped({"X.npy": npy(declared("(9175040,)"), bytes(70 * MIB))})),
         "unpacks to more than",
     ),
     "objects.npz.table": (
@@ -297,10 +297,10 @@ FILES = {
     ),
     # text
     "bomb.csv.gz.table": (
-        lambda f, p: p.write_bytes(gzip.compress(b"1,2\n" * (25 * MIB), 9)),
+        lambda f, p: p.write_bytes(gzip.compress(b"1,2\n" * (18 * MIB), 9)),
         "unpacks to more than|binary",
     ),
-    "zeros.csv.gz.table": (lambda f, p: p.write_bytes(gzip.compress(bytes(100 * MIB), 1)), "binary"),
+    "zeros.csv.gz.table": (lambda f, p: p.write_bytes(gzip.compress(bytes(70 * MIB), 1)), "binary"),
     "torn.csv.gz.table": (gzip.compress(b"a,b\n1,2\n" * 1000)[:-9], "cannot be read"),
     "million columns.csv.table": (
         lambda f, p: p.write_bytes((",".join(["a"] * 1_000_000) + "\n").encode() * 2),
