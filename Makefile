@@ -8,7 +8,7 @@ TOUR ?= azogue-tour
 # An environment that has nothing but the wheel.
 CLEAN ?= build/clean
 
-.PHONY: run test lint types mutants coverage bench faults docs dist wheel-check clean
+.PHONY: run test test-locked lint types mutants coverage bench faults fuzz docs dist wheel-check lock licences sbom clean
 
 run: $(VENV)/.installed
 	$(BIN)/azogue tour --output $(TOUR)
@@ -49,6 +49,30 @@ bench: $(VENV)/.bench
 
 faults: $(VENV)/.dev
 	$(BIN)/python benchmarks/faults.py
+
+# seeds and seconds of the fuzzers: make fuzz SECONDS=600 SEED=7
+SECONDS ?= 60
+SEED ?= 0
+fuzz: $(VENV)/.dev
+	$(BIN)/python benchmarks/hostile.py fuzz --seconds $(SECONDS) --seed $(SEED)
+
+licences: $(VENV)/.dev
+	$(BIN)/python tools/supply.py licences
+
+sbom: $(VENV)/.dev
+	$(BIN)/python tools/supply.py sbom sbom.json
+
+# What CI installs, with hashes, for all Pythons and platforms; of PyPI, whatever index pip uses here.
+lock: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group dev \
+	  -c constraints.txt pyproject.toml -o requirements/ci.txt
+
+# The tests with exactly these: a wheel of another index (such as torch's CPU build) is refused.
+test-locked:
+	$(PYTHON) -m venv .venv-locked
+	.venv-locked/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/ci.txt
+	PYTHONPATH=src .venv-locked/bin/python -m pytest -q -n 2 --dist worksteal -m "not mutants"
 
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -W -b html docs docs/_build
@@ -93,4 +117,4 @@ $(VENV)/.dist: | $(VENV)/.made
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(TOUR) docs/_build build dist
+	rm -rf $(VENV) .venv-locked $(TOUR) docs/_build build dist sbom.json

@@ -8,7 +8,6 @@ import json
 import random
 import struct
 import time
-from dataclasses import replace
 
 import pytest
 import torch
@@ -17,8 +16,8 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import load as safetensors_load
 
-from azogue import files
 from azogue.files import LIMITS, ModelFileError, peek, read, write
+from azogue.limits import allowing
 
 DTYPES = [
     torch.float64,
@@ -391,10 +390,10 @@ def test_what_cannot_be_stored_is_refused_before_writing(path, manifest, tensors
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("limit", ["header_bytes", "file_bytes", "tensors", "json_depth", "dimensions"])
-def test_writer_and_reader_obey_the_limits(path, monkeypatch, limit):
-    monkeypatch.setattr(files, "LIMITS", replace(LIMITS, **{limit: 1}))
-    with pytest.raises(ModelFileError):
-        read(path, "model")
-    with pytest.raises(ModelFileError):
-        write(path, "model", MANIFEST, TENSORS)
+@pytest.mark.parametrize("limit", ["header_bytes", "file_bytes", "tensors", "json_depth", "json_marks", "dimensions"])
+def test_writer_and_reader_obey_the_limits(path, limit):
+    with allowing(**{limit: 1}):
+        with pytest.raises(ModelFileError):
+            read(path, "model")
+        with pytest.raises(ModelFileError):
+            write(path, "model", MANIFEST, TENSORS)

@@ -222,7 +222,7 @@ def test_broken_files(tmp_path):
 def test_a_picture_that_claims_to_be_huge_is_not_decoded(tmp_path):
     header = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0))
     (tmp_path / "huge.png").write_bytes(header + chunk(b"IDAT", b""))
-    with pytest.raises(ValueError, match=r"huge\.png: the picture is broken: .*decompression bomb"):
+    with pytest.raises(ValueError, match=r"huge\.png: .*decompression bomb.*MAX_IMAGE_PIXELS"):
         Image().fit(tmp_path)
 
 

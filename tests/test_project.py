@@ -12,7 +12,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 #: From the bottom up: a file may import from its own layer and from those below.
 LAYERS = [
-    ("recipe", "disk", "keys", "cryptography"),
+    ("recipe", "disk", "keys", "cryptography", "limits", "screening"),
     ("layers", "activations", "comparisons", "values", "files", "hamming", "optimizers", "private", "callbacks"),
     ("heads",),
     ("priors",),

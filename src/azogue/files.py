@@ -23,6 +23,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from azogue.disk import FaultError, ModelFileError, atomic_write, naming, opened
+from azogue.limits import LIMITS, Limits, current, remedy, too_many_marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,19 +37,6 @@ __all__ = ["FORMAT", "LIMITS", "Limits", "ModelFileError", "atomic_write", "peek
 
 FORMAT = 1
 
-
-@dataclass(frozen=True)
-class Limits:
-    """What a file may ask of its reader. Writing obeys the same limits, so that what is written can be read."""
-
-    header_bytes: int = 64 << 20
-    file_bytes: int = 64 << 30
-    tensors: int = 100_000
-    dimensions: int = 64
-    json_depth: int = 100
-
-
-LIMITS = Limits()
 
 #: dtype in files → torch's name and bytes an item
 _DTYPES = {
@@ -110,6 +98,7 @@ def write(path: AnyPath, kind: str, manifest: Mapping[str, Any], tensors: Mappin
         record = {"format": FORMAT, "kind": kind, "manifest": dict(manifest), "tensors": hashes}
         header = _header(_spell(record), slots)
         _check_size(len(header), len(header) + _end(slots))
+        _check_marks(header)
         atomic_write(path, chain([header], (_bytes_of(tensors[name]) for name in slots)))
 
 
@@ -194,6 +183,7 @@ def _spell(value: Any) -> str:
 
 def _parse(text: str) -> Any:
     """JSON → values. Whoever calls spells them again, which refuses doubled keys, NaN and infinity."""
+    _check_marks(text.encode("utf-8", "surrogatepass"))
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -205,11 +195,11 @@ def _parse(text: str) -> Any:
 def _check_tree(value: Any) -> None:
     """Go down level by level; refuse keys that are no text, and too many levels."""
     level = [value]
-    for _ in range(LIMITS.json_depth):
+    for _ in range(current().json_depth):
         level = [child for node in level for child in _children(node)]
         if not level:
             return
-    raise FaultError(f"its JSON is nested deeper than {LIMITS.json_depth} levels; store something flatter")
+    raise FaultError(f"its JSON is nested deeper than {current().json_depth} levels; store something flatter")
 
 
 def _children(node: Any) -> Iterable[Any]:
@@ -221,10 +211,19 @@ def _children(node: Any) -> Iterable[Any]:
 
 
 def _check_size(header: int, size: int) -> None:
-    if header > LIMITS.header_bytes or size > LIMITS.file_bytes:
+    limits = current()
+    if header > limits.header_bytes or size > limits.file_bytes:
         raise FaultError(
-            f"it has {size} bytes, {header} of them header, where {LIMITS.file_bytes} and {LIMITS.header_bytes} are "
-            "allowed; store less in one file"
+            f"it has {size} bytes, {header} of them header, where {limits.file_bytes} and {limits.header_bytes} are "
+            "allowed; store less in one file, or raise file_bytes and header_bytes (azogue.limits)"
+        )
+
+
+def _check_marks(text: bytes) -> None:
+    if too_many_marks(text):
+        most = current().json_marks
+        raise FaultError(
+            f"its header has more than {most:,} values; store less in one file, or {remedy('json_marks', most + 1)}"
         )
 
 
@@ -240,13 +239,13 @@ def _tensor_hash(slot: _Slot, content: memoryview) -> str:
 
 def _layout(tensors: Mapping[str, tuple[str, tuple[int, ...]]]) -> dict[str, _Slot]:
     """Dtypes and shapes by name → the one order of the tensors: each aligned to its items, no holes."""
-    if len(tensors) > LIMITS.tensors:
-        raise FaultError(f"it has {len(tensors)} tensors, more than the {LIMITS.tensors} allowed; join some")
+    if len(tensors) > current().tensors:
+        raise FaultError(f"it has {len(tensors)} tensors, more than the {current().tensors} allowed; join some")
     slots, start = {}, 0
     for name in sorted(tensors, key=lambda name: (-_DTYPES[tensors[name][0]][1], name)):
         dtype, shape = tensors[name]
         item = _DTYPES[dtype][1]
-        if len(shape) > LIMITS.dimensions or math.prod(max(size, 1) for size in shape) * item > sys.maxsize:
+        if len(shape) > current().dimensions or math.prod(max(size, 1) for size in shape) * item > sys.maxsize:
             raise FaultError(f"its tensor {name!r} has an impossible shape: {_DAMAGED}")
         slots[name] = _Slot(dtype, shape, start, start + math.prod(shape) * item)
         start = slots[name].stop
@@ -376,7 +375,7 @@ _SIGNATURES: tuple[tuple[bytes | tuple[bytes, ...], str], ...] = (
 
 def _what_it_seems(start: bytes, length: int) -> str:
     """What a file is by its first bytes, to follow "it"; nothing if it may be ours."""
-    if start[8:9] == b"{" and length <= LIMITS.header_bytes:
+    if start[8:9] == b"{" and length <= current().header_bytes:
         return ""
     for magic, what in _SIGNATURES:
         if start.startswith(magic):
@@ -386,5 +385,5 @@ def _what_it_seems(start: bytes, length: int) -> str:
     if start[:2] in (b"\xff\xfe", b"\xfe\xff") or (start and all(byte >= 32 or byte in b"\t\n\r" for byte in start)):
         return "is text, such as CSV or JSON"
     if start[8:9] == b"{":
-        return f"has a header of {length} bytes, more than the {LIMITS.header_bytes} allowed"
+        return f"has a header of {length} bytes, more than the {current().header_bytes} allowed"
     return "is of unknown or damaged content" if start else "is empty"

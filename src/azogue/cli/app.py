@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from azogue.cli.guarding import guarded, taking
 from azogue.cli.options import (
     Cells,
     Data,
@@ -21,11 +22,11 @@ from azogue.cli.options import (
     Place,
     Reading,
     Restoring,
+    SafeCsv,
     Training,
+    Version,
     emit,
-    guarded,
     say,
-    taking,
 )
 from azogue.cli.reporting import report
 from azogue.cli.verbs import MIRRORING, VERBS
@@ -36,25 +37,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Autoencoders for tables, pictures, sequences and texts: reduce, find anomalies, reconstruct. DATA is a .csv, "
-    ".tsv, .txt, .parquet, .npy, .npz or .wav file, or a folder of pictures or WAV files; - is CSV on a standard "
-    "stream.",
+    ".tsv, .txt, .parquet, .npy, .npz or .wav file, or a folder of pictures or WAV files; - is CSV on a stream.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
-def _version(asked: bool) -> None:
-    if asked:
-        from importlib.metadata import version as installed
-
-        print(f"azogue {installed('azogue')}")
-        raise typer.Exit
-
-
 @app.callback()
 def _root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
-    ] = False,
+    version: Version = False,
+    safe_csv: SafeCsv = False,
 ) -> None: ...
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from azogue import screening
 from azogue.cli.options import Locking
 from azogue.cryptography import CipherError, Key, Passphrase, read_header, read_passphrase
 from azogue.disk import atomic_write, check_place
@@ -48,7 +49,7 @@ def encrypt(path: str, output: str | None, recipients: list[str], new_key: str |
     value: Any = raw
     if path.endswith(".npy"):
         try:
-            value = np.load(io.BytesIO(raw), allow_pickle=False)
+            value = screening.array_of(raw, path)
         except (ValueError, EOFError, OSError):
             raise CipherError(
                 f"{path}: is no array of NumPy, or holds objects; rename it to encrypt it anyway"
@@ -150,6 +151,8 @@ def _as_file(value: Any, output: str | None) -> bytes:
     import pyarrow as pa
     from pyarrow import csv, parquet
 
+    from azogue.cli.formulas import for_spreadsheets
+
     if isinstance(value, bytes):
         return value
     if isinstance(value, str):
@@ -166,7 +169,7 @@ def _as_file(value: Any, output: str | None) -> bytes:
     if str(output).endswith(".parquet"):
         parquet.write_table(table, stream)
     elif output in (None, "-") or str(output).endswith(".csv"):
-        csv.write_csv(pa.table(table), stream)
+        csv.write_csv(for_spreadsheets(pa.table(table), str(output)), stream)
     else:
         raise CipherError(f"{output}: it holds a table; name a .csv or .parquet file with -o")
     return stream.getvalue()

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from azogue.cli.options import Cells, Json, emit, guarded, say, taking
+from azogue.cli.guarding import guarded, taking
+from azogue.cli.options import Cells, Json, emit, say
 
 #: How what is wrong begins.
 ABOUT = "evaluate_synthetic"

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from azogue.cli.options import Json, Reading, Training, emit, guarded, say, taking
+from azogue.cli.guarding import guarded, taking
+from azogue.cli.options import Json, Reading, Training, emit, say
 
 
 @dataclass(frozen=True)

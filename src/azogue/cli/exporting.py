@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from azogue.cli.options import Json, emit, guarded, say
+from azogue.cli.guarding import guarded
+from azogue.cli.options import Json, emit, say
 
 
 @guarded

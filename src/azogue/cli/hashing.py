@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from azogue.cli.options import Data, Hashing, Json, New, Output, Reading, Training, emit, guarded, taking
+from azogue.cli.guarding import guarded, taking
+from azogue.cli.options import Data, Hashing, Json, New, Output, Reading, Training, emit
 
 
 @guarded

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from azogue.cli.options import Cells, Data, Json, New, Output, Page, Place, Reading, Training, guarded, taking
+from azogue.cli.guarding import guarded, taking
+from azogue.cli.options import Cells, Data, Json, New, Output, Page, Place, Reading, Training
 
 
 @guarded

@@ -5,17 +5,11 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, fields
-from functools import wraps
-from inspect import Parameter, signature
-from typing import Annotated, Any, Literal, TypeAlias, get_type_hints
+from typing import Annotated, Any, Literal
 
 import typer
-
-from azogue.cli import NO_MEMORY
-
-Verb: TypeAlias = Callable[..., None]
 
 Data = Annotated[
     str, typer.Argument(metavar="MODEL|DATA", help="A model with data behind it, or data to fit on the spot.")
@@ -39,6 +33,33 @@ Page = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version as installed
+
+        print(f"azogue {installed('azogue')}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
+]
+#: Whether texts that a spreadsheet would run get an apostrophe in CSV files that are written.
+SAFE_CSV: ContextVar[bool] = ContextVar("azogue_safe_csv", default=False)
+
+
+def _safely(context: typer.Context, asked: bool) -> bool:
+    token = SAFE_CSV.set(asked)
+    context.call_on_close(lambda: SAFE_CSV.reset(token))
+    return asked
+
+
+SafeCsv = Annotated[
+    bool,
+    typer.Option("--safe-csv", callback=_safely, help="In CSV, put ' before texts that a spreadsheet would run."),
+]
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -329,74 +350,6 @@ class Hashing:
     def given(self) -> list[str]:
         """The options of fitting that say something."""
         return [name for name, said in (("--bits", self.bits != 64), ("--labels", self.labels is not None)) if said]
-
-
-def taking(**groups: type) -> Callable[[Verb], Verb]:
-    """Give a verb the options of dataclasses: it declares `training: Training`, the user sees `--epochs` and so on."""
-
-    def decorate(verb: Verb) -> Verb:
-        own = [p for p in signature(verb).parameters.values() if p.name not in groups]
-        hints = get_type_hints(verb, include_extras=True)
-        own = [p.replace(annotation=hints[p.name]) for p in own]
-        shared = [
-            Parameter(
-                f.name,
-                Parameter.KEYWORD_ONLY,
-                default=f.default,
-                annotation=get_type_hints(g, include_extras=True)[f.name],
-            )
-            for g in groups.values()
-            for f in fields(g)
-        ]
-
-        def run(*args: Any, **kwargs: Any) -> None:
-            built = {name: g(**{f.name: kwargs.pop(f.name) for f in fields(g)}) for name, g in groups.items()}
-            verb(*args, **kwargs, **built)
-
-        run.__name__, run.__doc__ = verb.__name__, verb.__doc__
-        whole = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in own] + shared
-        run.__signature__ = signature(verb).replace(parameters=whole)  # type: ignore[attr-defined]
-        run.__annotations__ = {p.name: p.annotation for p in whole}
-        return run
-
-    return decorate
-
-
-#: What libraries say where memory is short; torch and the system's loader have no error of their own for it.
-_SHORT = re.compile("can't allocate memory|not enough memory|cannot allocate memory|failed to map segment", re.I)
-
-
-def _lack(error: Exception) -> str:
-    """What to say of an error that comes of too little memory; nothing of others."""
-    told = not isinstance(error, ValueError) and _SHORT.search(str(error))  # a file that is too large is named already
-    if not isinstance(error, MemoryError) and not told:
-        return ""
-    return NO_MEMORY
-
-
-def guarded(verb: Verb) -> Verb:
-    """Turn what is the data's or the model's fault into one line and exit status 1."""
-
-    @wraps(verb)
-    def run(*args: Any, **kwargs: Any) -> None:
-        try:
-            verb(*args, **kwargs)
-        except (ValueError, TypeError, FloatingPointError, OSError, RuntimeError, MemoryError, ImportError) as error:
-            if isinstance(error, BrokenPipeError) or (isinstance(error, ImportError) and not _lack(error)):
-                raise
-            text = _lack(error) or " ".join(str(error).split()) or type(error).__name__
-            sys.stderr.write(f"azogue: {text}\n")
-            raise typer.Exit(1) from None
-        except ImportError as error:  # an extra that is not installed; anything else is a fault of ours
-            if "pip install" not in str(error):
-                raise
-            sys.stderr.write(f"azogue: {error}\n")
-            raise typer.Exit(1) from None
-        except KeyboardInterrupt:
-            sys.stderr.write("azogue: interrupted\n")
-            raise typer.Exit(130) from None
-
-    return run
 
 
 def say(text: str) -> None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from azogue.cli.options import Data, New, Reading, Training, guarded, say, taking
+from azogue.cli.guarding import guarded, taking
+from azogue.cli.options import Data, New, Reading, Training, say
 
 if TYPE_CHECKING:
     from azogue.cli.data import Given

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from azogue.cli.options import Json, Locking, Output, emit, guarded, taking
+from azogue.cli.guarding import guarded, taking
+from azogue.cli.options import Json, Locking, Output, emit
 
 
 @guarded

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from azogue.cli.options import Cells, Json, Place, emit, guarded, say, taking
+from azogue.cli.guarding import guarded, taking
+from azogue.cli.options import Cells, Json, Place, emit, say
 
 Page = Annotated[
     str | None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import sys
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,22 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv, parquet
 
+from azogue import screening
+from azogue.cli.formulas import for_spreadsheets
 from azogue.disk import check_place
 from azogue.files import atomic_write
+from azogue.limits import DataFileError, current
+
+__all__ = [
+    "DataFileError",
+    "as_array",
+    "as_arrow",
+    "check_output",
+    "drop_columns",
+    "read_lines",
+    "read_table",
+    "write_table",
+]
 
 #: What an empty cell looks like in a CSV.
 MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "#N/A"]
@@ -22,10 +35,6 @@ MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "#N/A"]
 MARKS = ",;\t|"
 
 _RECODE = "convert the file, for example with iconv -f latin1 -t utf-8"
-
-
-class DataFileError(ValueError):
-    """A data file cannot be read or written; the message names the file, the reason and the remedy."""
 
 
 def read_table(
@@ -57,15 +66,15 @@ def read_table(
     """
     try:
         if path == "-":
-            return _read_csv(sys.stdin.buffer.read(), "standard input", header, missing, texts, series)
+            data = screening.text(sys.stdin.buffer, "standard input")
+            return _read_csv(data, "standard input", header, missing, texts, series)
         ending = "".join(Path(path).suffixes[-2:]).lower()
         if ending.endswith(".parquet"):
-            return parquet.read_table(path)
+            return screening.parquet(path)
         if ending.endswith((".npy", ".npz")):
-            return _read_numpy(path)
+            return screening.array(path)
         if ending.endswith((".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")):
-            with pa.input_stream(path, compression="detect") as stream:
-                return _read_csv(stream.read(), path, header, missing, texts, series)
+            return _read_csv(_text(path), path, header, missing, texts, series)
     except FileNotFoundError as error:
         raise DataFileError(f"{path}: there is no such file") from error
     except IsADirectoryError as error:
@@ -95,11 +104,7 @@ def read_lines(path: str) -> list[str]:
         For a file that cannot be read, holds nothing or is not UTF-8.
     """
     try:
-        if path == "-":
-            data = sys.stdin.buffer.read()
-        else:
-            with pa.input_stream(path, compression="detect") as stream:
-                data = stream.read()
+        data = screening.text(sys.stdin.buffer, "standard input") if path == "-" else _text(path)
     except FileNotFoundError as error:
         raise DataFileError(f"{path}: there is no such file") from error
     except (pa.ArrowException, OSError, EOFError) as error:
@@ -116,21 +121,30 @@ def read_lines(path: str) -> list[str]:
     return found
 
 
+def _text(path: str) -> bytes:
+    """The text of a file, unpacked if its name ends as those of packed files do."""
+    size = screening.ordinary(path)
+    with pa.input_stream(path, compression="detect") as stream:
+        packed = Path(path).suffix.lower() in (".gz", ".bz2", ".zst", ".lz4", ".br")
+        return screening.text(stream, path, size if packed else None)
+
+
 def _read_csv(
     data: bytes, name: str, header: bool, missing: str | None, texts: Sequence[str] = (), series: bool = False
 ) -> pa.Table:
     if not data.strip():
         raise DataFileError(f"{name}: is empty; a table needs a line of column names and at least one row")
     try:
-        first = data.lstrip(b"\r\n").split(b"\n", 1)[0].decode("utf-8-sig")
-        if b"\0" in data[:4096]:
-            raise DataFileError(f"{name}: holds binary data, not CSV text; is the file's ending right?")
+        first = screening.first_line(data).decode("utf-8-sig")
+        screening.check_columns(name, first.count(_delimiter(first)) + 1)
         lines = series and not any(mark in first for mark in MARKS)  # each line is a sample
         if lines:
             data = data.rstrip(b"\r\n") if not header else data.strip(b"\r\n")
         table = csv.read_csv(
             io.BytesIO(data),
-            read_options=csv.ReadOptions(autogenerate_column_names=not header, use_threads=False),
+            read_options=csv.ReadOptions(
+                autogenerate_column_names=not header, use_threads=False, block_size=_block(len(data))
+            ),
             parse_options=csv.ParseOptions(
                 delimiter=_delimiter(first), newlines_in_values=True, ignore_empty_lines=not lines
             ),
@@ -150,26 +164,14 @@ def _read_csv(
     return table
 
 
+def _block(size: int) -> int:
+    """Bytes that are parsed at once: the longest row must fit, and small blocks of wide tables make many pieces."""
+    return max(1 << 20, min(size + 1, current().line_bytes))
+
+
 def _delimiter(line: str) -> str:
     """The separator that the first line uses most; a comma where it uses none."""
     return max(MARKS, key=lambda mark: (line.count(mark), mark == ","))
-
-
-def _read_numpy(path: str) -> np.ndarray:
-    try:
-        with Path(path).open("rb") as file:
-            found = np.load(file, allow_pickle=False)
-            if isinstance(found, np.ndarray):
-                return found
-            names = [name for name in found.files if name == "X"] or found.files
-            if len(names) != 1:
-                raise DataFileError(f"{path}: holds {', '.join(names)}; keep one array, or name the one to read X")
-            array: np.ndarray = found[names[0]]
-            return array
-    except (ValueError, KeyError, zipfile.BadZipFile) as error:
-        if isinstance(error, DataFileError):
-            raise
-        raise DataFileError(f"{path}: is no array of numbers: {_first_line(error)}") from error
 
 
 def write_table(table: Any, path: str) -> None:
@@ -195,7 +197,9 @@ def write_table(table: Any, path: str) -> None:
         parquet.write_table(table, buffer)
     elif path == "-" or ending in (".csv", ".tsv", ".txt"):
         mark = "\t" if ending == ".tsv" else ","
-        csv.write_csv(_plain(table), buffer, csv.WriteOptions(delimiter=mark, quoting_style="needed"))
+        csv.write_csv(
+            for_spreadsheets(_plain(table), path), buffer, csv.WriteOptions(delimiter=mark, quoting_style="needed")
+        )
     else:
         raise DataFileError(f"{path}: unknown kind of file; use .csv, .tsv, .parquet, .npy or .npz")
     if path == "-":

@@ -27,11 +27,11 @@ from azogue.compression.leaves import Leaves
 from azogue.compression.network import LIMIT, IntegerDecoder
 from azogue.compression.packing import Learned, Part
 from azogue.compression.values import put_together, take_apart
+from azogue.limits import current, too_many_marks
 
 MAGIC = b"azogue\0"
 FORMAT = 1
 _HEAD = struct.Struct("<7sBII")
-_HEADER = 1 << 26
 
 
 class ModelError(DamagedError):
@@ -200,9 +200,11 @@ def _header(data: bytes) -> tuple[dict[str, Any], int]:
     _, number, small, size = _HEAD.unpack_from(data)
     if number != FORMAT:
         raise DamagedError(f"it has the format {number}, this Azogue reads {FORMAT}; use the version that wrote it")
-    if size > _HEADER or small > len(data) - _HEAD.size - 32:
+    if size > current().header_bytes or small > len(data) - _HEAD.size - 32:
         raise DamagedError("its header has an impossible size")
     text = library.decompress("zlib", data[_HEAD.size : _HEAD.size + small], size)
+    if too_many_marks(text):
+        raise DamagedError("its header has more values than are allowed (json_marks of azogue.limits)")
     try:
         header = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -261,7 +261,10 @@ class HammingIndex:
             raise ModelFileError(f"{path}: the index's description does not fit its codes; save it again")
         if bits is not None and 8 * codes.shape[1] != bits:
             raise ModelFileError(f"{path}: the index states {bits} bits, but its codes have {8 * codes.shape[1]}")
-        index = cls(bits, engine=engine)
+        try:
+            index = cls(bits, engine=engine)
+        except (ValueError, TypeError) as error:
+            raise ModelFileError(f"{path}: {error}; the index's description is inconsistent") from error
         if len(codes):
             index._parts = [codes]
         return index

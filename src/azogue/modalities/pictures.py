@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from azogue import screening
 from azogue.disk import FaultError, atomic_write, naming, opened
+from azogue.limits import current, remedy
 from azogue.modalities.pixels import ImageRows, Index, Shape
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ def picture_files(folder: AnyPath) -> list[Path]:
             if not root.is_dir():
                 file = root.exists()
                 raise FaultError(f"it is {'a file' if file else 'not there'}; give a folder, or a list of paths")
-            found = [Path(place, name) for place, names in _visible(root) for name in names]
+            found = [Path(place, name) for place, names in screening.walk(root) for name in names]
         except OSError as error:
             raise FaultError(f"{error.filename} cannot be read: {error.strerror}; check the permissions") from error
         found = [path for path in found if path.suffix.lower() in SUFFIXES]
@@ -86,17 +88,6 @@ def picture_files(folder: AnyPath) -> list[Path]:
                 f"the folder holds no picture; give one with files that end in {', '.join(sorted(SUFFIXES))}"
             )
     return sorted(found, key=lambda path: path.relative_to(root).as_posix())
-
-
-def _visible(root: Path) -> Iterator[tuple[str, list[str]]]:
-    """Each folder and the names of its files, without hidden ones."""
-
-    def fail(error: OSError) -> None:
-        raise error
-
-    for place, folders, names in os.walk(root, onerror=fail):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield place, [name for name in names if not name.startswith(".")]
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,13 +183,25 @@ def _picture(path: Path) -> Iterator[Image]:
     with naming(path), opened(path) as (stream, _):
         try:
             with PIL.Image.open(stream, formats=_FORMATS) as picture:
+                _check_pixels(picture.width * picture.height)
                 yield picture
         except (FaultError, MemoryError):
             raise
+        except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning) as error:
+            raise FaultError(
+                f"{str(error).rstrip('.')}; make it smaller, or raise PIL.Image.MAX_IMAGE_PIXELS if you trust it"
+            ) from error
         except PIL.UnidentifiedImageError as error:
             raise FaultError(f"it is no picture ({', '.join(_FORMATS)}), or its header is broken; remove it") from error
         except Exception as error:  # what decoders raise is as various as they are
             raise FaultError(f"the picture is broken: {error}; replace or remove it") from error
+
+
+def _check_pixels(count: int) -> None:
+    if count > (most := current().pixels):
+        raise FaultError(
+            f"it has {count:,} pixels, more than the {most:,} allowed; make it smaller, or {remedy('pixels', count)}"
+        )
 
 
 def _check_mode(picture: Image) -> None:

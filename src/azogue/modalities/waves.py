@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from azogue import screening
 from azogue.disk import FaultError, atomic_write, naming, opened
 from azogue.modalities.integers import from_offset
 from azogue.modalities.reading import torch_array
@@ -69,7 +70,12 @@ def wave_files(folder: AnyPath) -> list[Path]:
     place = Path(os.fsdecode(folder))
     if not place.is_dir():
         raise ValueError(f"{place}: it is neither a WAV file (.wav) nor a folder; check the path")
-    return sorted(path for path in place.rglob("*") if is_wave(path) and path.name[0] != "." and path.is_file())
+    with naming(place):
+        try:
+            found = [Path(folder, name) for folder, names in screening.walk(place) for name in names if is_wave(name)]
+        except OSError as error:
+            raise FaultError(f"{error.filename} cannot be read: {error.strerror}; check the permissions") from error
+    return sorted(path for path in found if path.is_file())
 
 
 def read_wave(path: AnyPath) -> tuple[int, NDArray[Any]]:
@@ -95,8 +101,8 @@ def read_wave(path: AnyPath) -> tuple[int, NDArray[Any]]:
 def _read(path: AnyPath, look: Callable[[NDArray[Any]], Any]) -> tuple[int, Any]:
     """The rate, and what `look` says of the samples while they are mapped into memory."""
     with naming(path):
-        with opened(path):
-            pass  # says it well if the file is missing or may not be read
+        with opened(path) as (stream, size):  # says it well if the file is missing or may not be read
+            screening.wave(stream, size)
         try:
             rate, samples = _scipy(os.fsdecode(path))
         except MemoryError:

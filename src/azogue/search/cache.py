@@ -7,6 +7,8 @@ import os
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from azogue.limits import current, remedy, too_many_marks
+
 if TYPE_CHECKING:
     from azogue.disk import AnyPath
 
@@ -71,6 +73,10 @@ class Cache:
     def _read(self, path: str) -> None:
         if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113 (a device may have no end)
             return
+        if os.path.exists(path) and os.path.getsize(path) > (most := current().cache_bytes):  # noqa: PTH110, PTH202
+            raise ValueError(
+                f"cache {path}: has more than {most:,} bytes; choose another path, or {remedy('cache_bytes', 2 * most)}"
+            )
         try:
             with open(path, "rb") as stream:  # noqa: PTH123 (bytes and str paths alike)
                 lines = stream.read().split(b"\n")
@@ -81,8 +87,8 @@ class Cache:
             return
         for line in lines:
             try:
-                found = json.loads(line)
-            except ValueError:  # torn, or no JSON at all
+                found = None if too_many_marks(line) else json.loads(line)
+            except (ValueError, RecursionError):  # torn, or no JSON at all
                 continue
             if isinstance(found, dict) and isinstance(found.get("record"), dict) and isinstance(found.get("key"), str):
                 self._records[found["key"]] = found["record"]
