@@ -12,8 +12,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from azogue.inference import Reader, by_column, joined
 from azogue.metrics import as_metrics
+from azogue.modalities.dataset import Dataset
 from azogue.planning import describe
-from azogue.recipe import Batch
+from azogue.recipe import Batch, Lazy
 from azogue.validation import remember_columns
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ class Reflecting(
         check_is_fitted(self, "network_")
         remember_columns(self, X, reset=False)
         return self.schema_.pack(X)
+
+    def _stored(self, X: Any) -> Batch | Lazy:
+        """Rows packed for training: those of a data set stay on the disk."""
+        return getattr(self.schema_, "store", self._pack)(X) if isinstance(X, Dataset) else self._pack(X)
 
     def _pieces(self, X: Any) -> Batch | Pieces:
         reader = self._reader
