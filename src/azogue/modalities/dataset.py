@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import dataset as arrow_dataset
 
 from azogue.modalities.parts import (
     CSV,
@@ -226,7 +225,7 @@ def in_parts(dataset: Dataset, function: Callable[[Any], Any], name: str) -> Any
 
 
 def _parts(source: Any, form: Form) -> list[Part]:
-    if isinstance(source, arrow_dataset.Dataset):
+    if type(source).__module__.startswith("pyarrow."):  # importing its module takes pandas along
         if not hasattr(source, "files"):
             raise DatasetError("Dataset: expected a pyarrow data set of files; a table in memory is taken as it is")
         places: list[tuple[Any, str]] = [(source.filesystem, path) for path in source.files]

@@ -77,8 +77,9 @@ class Sample:
         where, values = np.concatenate(self.ranks), np.concatenate(self.values)
         if len(where) > self.capacity:
             limit = np.partition(where, self.capacity - 1)[self.capacity - 1]
-            below, equal = np.flatnonzero(where < limit), np.flatnonzero(where == limit)
-            kept = np.sort(np.concatenate([below, equal[: self.capacity - len(below)]]))
+            below = where < limit
+            below[np.flatnonzero(where == limit)[: self.capacity - int(below.sum())]] = True
+            kept = np.flatnonzero(below)
             where, values, self.limit = where[kept], values[kept], int(limit)
         self.ranks, self.values, self.held = [where], [values], len(where)
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from azogue.modalities.base import Pieces
-from azogue.modalities.dataset import Dataset
+from azogue.modalities.dataset import Dataset, block_rows
 from azogue.modalities.labels import Unseen, warn_unseen
 from azogue.modalities.packing import as_batch
 from azogue.modalities.parts import DatasetError
@@ -175,7 +175,7 @@ def streamed(schema: TableSchema, data: Dataset, size: int) -> Pieces:
 
     def batches() -> Iterator[Batch]:
         unseen: Unseen = {}
-        for block in data.blocks(-(-max(size, 8192) // size) * size):
+        for block in data.blocks(max(block_rows(data.shape[1]) // size, 1) * size):
             source = read(block)
             schema.check(source)
             for start in range(0, source.shape[0], size):
