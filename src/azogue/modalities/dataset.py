@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
-from typing import Any
+from copy import copy
+from functools import cached_property, wraps
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +25,8 @@ from azogue.modalities.parts import (
     first_line,
 )
 from azogue.modalities.written import write_parts
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 #: Cells of the rows that are read at once, about, and the bounds of these rows: powers of two.
 CELLS, FEWEST, MOST = 2**23, 2**8, 2**16
@@ -123,6 +126,11 @@ class Dataset:
         return list(self.schema.names)
 
     @property
+    def column_names(self) -> list[str]:
+        """The columns' names, as a `pyarrow.Table` says them."""
+        return self.columns
+
+    @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""
         return self._rows, len(self.schema)
@@ -131,6 +139,13 @@ class Dataset:
     def template(self) -> pa.Table:
         """The table without its rows."""
         return self.schema.empty_table()
+
+    def select(self, columns: Sequence[str]) -> Dataset:
+        """The same rows with some of the columns, in this order."""
+        found = copy(self)
+        found.__dict__.pop("template", None)
+        found.schema = pa.schema([self.schema.field(name) for name in _chosen(self.schema, columns)])
+        return found
 
     def blocks(self, size: int | None = None) -> Iterator[pa.Table]:
         """The rows in order, `size` at a time, the last ones as few as there are.
@@ -204,24 +219,38 @@ class Dataset:
         return write_parts(path, self.map(function))
 
 
-def in_parts(dataset: Dataset, function: Callable[[Any], Any], name: str) -> Any:
-    """What a function makes of the rows, put together; refused where that would take too much memory.
+def in_parts(method: F) -> F:
+    """A method that treats each row on its own: of a data set it is asked for some rows at a time.
+
+    The result is put together in memory, and refused where it would take more than 1 GiB.
+    """
+
+    @wraps(method)
+    def asked(self: Any, X: Any, *args: Any, **kwargs: Any) -> Any:
+        if not isinstance(X, Dataset):
+            return method(self, X, *args, **kwargs)
+        found: list[Any] = []
+        for part in X.map(lambda rows: method(self, rows, *args, **kwargs)):
+            check_result(X, part.nbytes / max(len(part), 1), method.__name__)
+            found.append(part)
+        return pa.concat_tables(found) if isinstance(found[0], pa.Table) else np.concatenate(found)
+
+    return asked  # type: ignore[return-value]
+
+
+def check_result(X: Any, size: float, name: str) -> None:
+    """Refuse results for the rows of a data set, of so many bytes each, that would take too much memory.
 
     Raises
     ------
     DatasetError
-        If the result is as wide as rows: `write` makes it in parts.
+        Naming `write`, which makes them in parts.
     """
-    found: list[Any] = []
-    for part in dataset.map(function):
-        size = part.nbytes / len(part) * len(dataset) if len(part) else 0
-        if size > RESULT:
-            raise DatasetError(
-                f"{name}: the result for {len(dataset):,} rows takes {size / 2**30:.1f} GiB of memory; write it in "
-                f"parts: dataset.write('out.parquet', estimator.{name})"
-            )
-        found.append(part)
-    return pa.concat_tables(found) if isinstance(found[0], pa.Table) else np.concatenate(found)
+    if isinstance(X, Dataset) and size * len(X) > RESULT:
+        raise DatasetError(
+            f"{name}: the result for {len(X):,} rows takes {size * len(X) / 2**30:.1f} GiB of memory; write it in parts: "
+            f"dataset.write('out.parquet', estimator.{name})"
+        )
 
 
 def _parts(source: Any, form: Form) -> list[Part]:

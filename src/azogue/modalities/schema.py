@@ -211,7 +211,7 @@ class TableSchema:
         UserWarning
             Once, if categories appear that were not there when fitted; they go to the block's last slot.
         """
-        source = read(X.read() if isinstance(X, Dataset) else X)
+        source = read(X)
         self.check(source)
         x = np.zeros((source.shape[0], self.width), np.float32)
         hidden = np.zeros(x.shape, bool)
