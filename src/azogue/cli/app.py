@@ -77,7 +77,7 @@ def fit(
 
     tables.check_output(output, data, checkpoint, stream=False)
     models.check_ending(output)
-    given = sources.for_fit(data, reading, training)
+    given = sources.for_fit(data, reading, training, streaming=True)
     models.advised(given, say)
     ae = models.unfitted(training, given, checkpoint)
     if plan:
@@ -129,7 +129,7 @@ def _through(
     """Open the model (or fit one), send the rows through `make`, and write what comes out."""
     from azogue.cli import models, results
 
-    model, given = models.found(data, new, training, reading)
+    model, given = models.found(data, new, training, reading, streaming=True)
     results.check(output, way or results.way_of(given), given.path, data, new, given=given)
     model, given = models.ready(model, given, training, say)
     _write(models.quietly(make, model, given, about=given.path), output, as_json)

@@ -55,9 +55,14 @@ def read_table(
     ------
     DataFileError
     """
+    from azogue.cli import sets
+    from azogue.cli.options import Cells
+
     try:
         if path == "-":
             return _read_csv(sys.stdin.buffer.read(), "standard input", header, missing, texts, series)
+        if sets.is_set(path):
+            return sets.in_memory(sets.opened(path, Cells(None, header, missing), list(texts)), path)
         ending = "".join(Path(path).suffixes[-2:]).lower()
         if ending.endswith(".parquet"):
             return parquet.read_table(path)

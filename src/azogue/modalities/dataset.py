@@ -59,8 +59,9 @@ class Dataset:
         Folders named `year=2024` state a column. Files that begin with `.` or `_` are left out.
     columns : sequence of str, optional
         The columns to read, in this order; None: all.
-    header, missing : bool, str or None
-        Of CSV files: whether the first line holds names, and a further text that marks a missing cell.
+    header, missing, texts : bool, str or None, sequence of str
+        Of CSV files: whether the first line holds names, a further text that marks a missing cell, and the columns that
+        are text, whatever they look like.
     folder : path, optional
         Where packed rows are kept while training, four bytes a number; None: the system's folder for temporary files.
         The file has no name there, so that it goes with the process, whatever ends it.
@@ -94,9 +95,10 @@ class Dataset:
         columns: Sequence[str] | None = None,
         header: bool = True,
         missing: str | None = None,
+        texts: Sequence[str] = (),
         folder: str | os.PathLike[str] | None = None,
     ) -> None:
-        self._parts = _parts(source, Form(header, missing))
+        self._parts = _parts(source, Form(header, missing, tuple(texts)))
         self._folder = None if folder is None else os.fspath(folder)
         self.schema = _together(self._parts, columns)
         self._rows = sum(part.rows for part in self._parts)

@@ -48,10 +48,13 @@ class Form:
         Whether the first line holds the columns' names.
     missing : str or None
         A further text that marks a missing cell.
+    texts : tuple of str
+        Columns that are text, whatever they look like.
     """
 
     header: bool = True
     missing: str | None = None
+    texts: tuple[str, ...] = ()
 
 
 class Part(Protocol):
@@ -277,7 +280,7 @@ class CsvPart:
     def __post_init__(self) -> None:
         types: dict[str, pa.DataType] = {}
         self._rows, self._size = 0, self._bytes()
-        for table in self._tables({}):
+        for table in self._tables(dict.fromkeys(self.form.texts, pa.string())):
             for name, kind in zip(table.schema.names, table.schema.types, strict=True):
                 types[name] = kind if name not in types else _joined(types[name], kind)
             self._rows += table.num_rows

@@ -59,6 +59,11 @@ def write_parts(path: str | os.PathLike[str], parts: Iterable[Any]) -> int:
     return counted[0]
 
 
+def csv_parts(parts: Iterable[Any]) -> Iterator[bytes]:
+    """The bytes of a CSV, as they come."""
+    return _bytes(parts, ".csv", [0])
+
+
 def _bytes(parts: Iterable[Any], ending: str, counted: list[int]) -> Iterator[bytes]:
     sink, writer, schema = _Sink(), None, None
     for part in parts:
