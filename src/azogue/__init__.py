@@ -131,9 +131,9 @@ if TYPE_CHECKING:
         Upsample,
     )
     from azogue.missingness import simulate_missing
-    from azogue.objectives import L1, Sparsity, WeightDecay
     from azogue.modalities.dataset import Dataset
     from azogue.modalities.parts import DatasetError
+    from azogue.objectives import L1, Sparsity, WeightDecay
     from azogue.pooling import pool
     from azogue.populations import fit_together
     from azogue.private import Privacy

@@ -36,7 +36,9 @@ class Writing:
         """
         for name, value in (("n", n), ("size", size)):
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < (name == "size"):
-                raise ValueError(f"sample: {name} must be a whole number of at least {int(name == 'size')}, got {value!r}")
+                raise ValueError(
+                    f"sample: {name} must be a whole number of at least {int(name == 'size')}, got {value!r}"
+                )
         seed = self.seed_ if random_state is None else as_seed(random_state)
         return self._each(int(n), where, seed, int(size))
 

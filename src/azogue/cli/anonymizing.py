@@ -15,8 +15,8 @@ from azogue.cli.data import Given
 from azogue.cli.options import Cells, Hiding, Reading
 from azogue.cli.results import Made, Say
 from azogue.cli.sets import Streamed
-from azogue.modalities.dataset import Dataset
 from azogue.modalities import rows_are, schema_from_dict
+from azogue.modalities.dataset import Dataset
 from azogue.privacy import PrivacyReport
 from azogue.report.anonymizing import anonymizing_report
 

@@ -236,7 +236,9 @@ def codes(model: Any, given: Given) -> Made:
     """The codes as a table, behind the names of the files where they come from a folder."""
     inner = autoencoder_of(model)
     if isinstance(given.X, Dataset):
-        return Made("table", Streamed(given.X, lambda rows: codes(model, given.having(rows)).values), len(given.X), given.path)
+        return Made(
+            "table", Streamed(given.X, lambda rows: codes(model, given.having(rows)).values), len(given.X), given.path
+        )
     z = (model if isinstance(model, SemanticHasher) else inner).encode(given.X)
     where = data.places(given, inner.schema_)
     columns = {name: where[name] for name in where if name == "file"}

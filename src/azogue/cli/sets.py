@@ -1,4 +1,4 @@
-"""Tables of many files, or larger than memory: folders, globs and large files of Parquet and CSV, as verbs take them."""
+"""Tables of many files, or larger than memory: folders, globs and large files, as verbs take them."""
 
 from __future__ import annotations
 

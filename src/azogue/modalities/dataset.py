@@ -240,6 +240,20 @@ def in_parts(method: F) -> F:
     return asked  # type: ignore[return-value]
 
 
+def needs_rows(X: Any) -> None:
+    """Refuse a data set where rows in memory are needed.
+
+    Raises
+    ------
+    TypeError
+    """
+    if isinstance(X, Dataset):
+        raise TypeError(
+            f"{X!r} was passed where rows in memory are needed; take some of them: dataset.sample(100_000), or all: "
+            "dataset.read()"
+        )
+
+
 def check_result(X: Any, size: float, name: str) -> None:
     """Refuse results for the rows of a data set, of so many bytes each, that would take too much memory.
 
@@ -250,8 +264,8 @@ def check_result(X: Any, size: float, name: str) -> None:
     """
     if isinstance(X, Dataset) and size * len(X) > RESULT:
         raise DatasetError(
-            f"{name}: the result for {len(X):,} rows takes {size * len(X) / 2**30:.1f} GiB of memory; write it in parts: "
-            f"dataset.write('out.parquet', estimator.{name})"
+            f"{name}: the result for {len(X):,} rows takes {size * len(X) / 2**30:.1f} GiB of memory; write it in "
+            f"parts: dataset.write('out.parquet', estimator.{name})"
         )
 
 
@@ -292,14 +306,14 @@ def _together(parts: Sequence[Part], columns: Sequence[str] | None) -> pa.Schema
                     f"{there.path}: lacks the column{'s' * (len(missing) > 1)} {', '.join(missing[:10])} that "
                     f"{other.path} has; name the columns that all files have, or leave the file out"
                 )
-        for name in types:
+        for name, known in list(types.items()):
             kind = part.schema.field(name).type
-            joined = _common(types[name], kind)
+            joined = _common(known, kind)
             if joined is None:
                 raise DatasetError(
-                    f"{part.path}: column {name!r} holds {kind}, but {types[name]} in {owner[name]}; convert one of them"
+                    f"{part.path}: column {name!r} holds {kind}, but {known} in {owner[name]}; convert one of them"
                 )
-            if joined != types[name]:
+            if joined != known:
                 types[name], owner[name] = joined, part.path
     return pa.schema(types)
 
@@ -338,4 +352,3 @@ def _cast(table: pa.Table, schema: pa.Schema, path: str) -> pa.Table:
         except pa.ArrowException as error:
             raise DatasetError(f"{path}: column {name!r} is no {kind}: {first_line(error)}; convert it") from error
     return pa.table(columns, schema=schema)
-

@@ -51,12 +51,12 @@ class Learned:
                 yield np.empty(0) if sample is None else sample
 
 
-def learn(X: Any, policy: Policy) -> Learned:
-    """What the columns of any container of rows are."""
-    return _from_files(X, policy) if isinstance(X, Dataset) else _from_memory(read(X), policy)
+def learn(X: Any, policy: Policy, keep: bool = False) -> Learned:
+    """What the columns of any container of rows are; with `keep`, samples of their values too."""
+    return _from_files(X, policy, keep) if isinstance(X, Dataset) else _from_memory(read(X), policy, keep)
 
 
-def _from_memory(source: Source, policy: Policy) -> Learned:
+def _from_memory(source: Source, policy: Policy, keep: bool) -> Learned:
     """All at once where a sample would be all there is; else as if the rows came from files."""
     rows, columns = source.shape
     size, smooth = capacity(columns), source.matrix is not None
@@ -70,12 +70,13 @@ def _from_memory(source: Source, policy: Policy) -> Learned:
         for start in range(0, rows, step):
             part = slice(start, start + step)
             made.add(Column(column.label, column.type, column.cells[part], column.native), where[part])
-        found.append(made.fitted(policy, smooth))
+        kind, u = made.fitted(policy, smooth)
+        found.append((kind, u if keep else None))
     kinds, samples = zip(*found, strict=True)
     return Learned(source.rows.container, source.dtype, source.names, source.shape, kinds, samples, source)
 
 
-def _from_files(data: Dataset, policy: Policy) -> Learned:
+def _from_files(data: Dataset, policy: Policy, keep: bool) -> Learned:
     """Block by block, in one pass."""
     sketches: list[Sketch] = []
     start = 0
@@ -86,6 +87,10 @@ def _from_files(data: Dataset, policy: Policy) -> Learned:
         for one, column in zip(sketches, source.columns, strict=True):
             one.add(column, where)
         start += len(block)
-    kinds, samples = zip(*(one.fitted(policy, smooth=False) for one in sketches), strict=True)
+    found = []
+    while sketches:
+        kind, u = sketches.pop().fitted(policy, smooth=False)
+        found.append((kind, u if keep else None))
+    kinds, samples = zip(*found[::-1], strict=True)
     rows: TableRows = source.rows
     return Learned(rows.container, None, source.names, data.shape, kinds, samples)

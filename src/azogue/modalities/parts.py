@@ -352,7 +352,9 @@ class CsvPart:
                         yield rest[:cut]
                         rest = rest[cut:]
                     elif len(rest) > 16 * CSV_BYTES:
-                        raise DatasetError(f"{self.path}: a row has more than {16 * CSV_BYTES:,} bytes; is a quote open?")
+                        raise DatasetError(
+                            f"{self.path}: a row has more than {16 * CSV_BYTES:,} bytes; is a quote open?"
+                        )
         except FileNotFoundError as error:
             raise DatasetError(f"{self.path}: there is no such file; check the path") from error
         except (pa.ArrowException, OSError, EOFError) as error:

@@ -19,7 +19,7 @@ Chan, Golub & LeVeque (1983), Algorithms for computing the sample variance, for 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -52,41 +52,58 @@ def ranks(start: int, count: int) -> NDArray[np.uint32]:
     return ((z ^ (z >> np.uint64(31))) >> np.uint64(32)).astype(np.uint32)
 
 
-@dataclass
 class Sample:
-    """The `capacity` values with the least ranks; of equal ranks those that came first."""
+    """The values with the least ranks; of equal ranks those that came first.
 
-    capacity: int
-    ranks: list[NDArray[np.uint32]] = field(default_factory=list)
-    values: list[NDArray[Any]] = field(default_factory=list)
-    held: int = 0
-    limit: int = 2**32
+    Parameters
+    ----------
+    capacity : int
+        How many are kept.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity, self._held, self._limit = capacity, 0, 2**32
+        self._ranks, self._values = np.empty(0, np.uint32), np.empty(0)
 
     def add(self, values: NDArray[Any], where: NDArray[np.uint32]) -> None:
         """Values that are not missing, with the ranks of their positions."""
-        if self.limit < 2**32:
-            few = np.flatnonzero(where <= np.uint32(self.limit))
+        if self._limit < 2**32:
+            few = np.flatnonzero(where <= np.uint32(self._limit))
             values, where = values[few], where[few]
-        self.ranks.append(where.copy())
-        self.values.append(values.copy())
-        self.held += len(values)
-        if self.held > self.capacity + (self.capacity >> 2):
-            self._cut()
+        room = self.capacity + (self.capacity >> 2)
+        while len(values):
+            if self._held == room:
+                self._cut()
+            count = min(len(values), room - self._held)
+            self._grow(self._held + count, room, values.dtype)
+            self._ranks[self._held : self._held + count] = where[:count]
+            self._values[self._held : self._held + count] = values[:count]
+            self._held += count
+            values, where = values[count:], where[count:]
+
+    def _grow(self, count: int, room: int, dtype: np.dtype[Any]) -> None:
+        if count <= len(self._ranks) and self._values.dtype == dtype:
+            return
+        size = min(room, max(count, 2 * len(self._ranks)))
+        ranks, values = np.empty(size, np.uint32), np.empty(size, dtype)
+        ranks[: self._held], values[: self._held] = self._ranks[: self._held], self._values[: self._held]
+        self._ranks, self._values = ranks, values
 
     def _cut(self) -> None:
-        where, values = np.concatenate(self.ranks), np.concatenate(self.values)
-        if len(where) > self.capacity:
-            limit = np.partition(where, self.capacity - 1)[self.capacity - 1]
-            below = where < limit
-            below[np.flatnonzero(where == limit)[: self.capacity - int(below.sum())]] = True
-            kept = np.flatnonzero(below)
-            where, values, self.limit = where[kept], values[kept], int(limit)
-        self.ranks, self.values, self.held = [where], [values], len(where)
+        where = self._ranks[: self._held]
+        if self._held <= self.capacity:
+            return
+        self._limit = int(np.partition(where, self.capacity - 1)[self.capacity - 1])
+        below = where < self._limit
+        below[np.flatnonzero(where == self._limit)[: self.capacity - int(below.sum())]] = True
+        kept, self._held = np.flatnonzero(below), self.capacity
+        self._ranks[: self._held] = where[kept]
+        self._values[: self._held] = self._values[kept]
 
     def all(self) -> NDArray[Any]:
         """The values, in the order of their positions."""
         self._cut()
-        return self.values[0]
+        return self._values[: self._held]
 
 
 @dataclass
@@ -137,7 +154,13 @@ class Numbers:
     def add(self, column: Column, where: NDArray[np.uint32]) -> None:
         """The column's part in a block of rows, and the ranks of their positions."""
         values, missing = column.stored
-        gone = missing if values.dtype.kind in "iu" else np.isnan(values) if missing is None else missing | np.isnan(values)
+        gone = (
+            missing
+            if values.dtype.kind in "iu"
+            else np.isnan(values)
+            if missing is None
+            else missing | np.isnan(values)
+        )
         if gone is not None and gone.any():
             values, where = values[~gone], where[~gone]
         if not len(values):
@@ -241,4 +264,3 @@ Sketch = Numbers | Others
 def sketch(column: Column, size: int) -> Sketch:
     """What will remember a column, by its type."""
     return Others(column) if family(column.type) in ("absent", "boolean", "categorical") else Numbers(column, size)
-

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,7 +60,7 @@ class Spill:
             free = shutil.disk_usage(data.folder).free
             if needed > free:
                 raise _full(data.folder, needed, free)
-            self._file: Any = tempfile.TemporaryFile(dir=data.folder, buffering=0)
+            self._file: Any = tempfile.TemporaryFile(dir=data.folder, buffering=0)  # noqa: SIM115
             self._fill(data)
         except OSError as error:
             raise DatasetError(
@@ -119,7 +120,7 @@ class Spill:
         size = max(1, PAGE // self._width)
         cuts = np.flatnonzero(np.diff(where // size)) + 1
         bounds = [0, *cuts.tolist(), len(where)]
-        for start, stop in zip(bounds, bounds[1:], strict=False):
+        for start, stop in pairwise(bounds):
             if start == stop:
                 continue
             first, last = int(where[start]), int(where[stop - 1])

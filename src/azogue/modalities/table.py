@@ -99,7 +99,7 @@ class Table(Spec):
             For data without rows, columns or values, infinity, and contradictions to `demand`.
         """
         policy = Policy.of(self.scaling, demand)
-        learned = learn(X, policy)
+        learned = learn(X, policy, bool(self.knots))
         if all(isinstance(kind, Absent) for kind in learned.kinds):
             raise ValueError(
                 f"Table: every cell of X (shape={learned.shape}) is missing; there is nothing to learn from"

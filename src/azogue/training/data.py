@@ -190,7 +190,7 @@ def _chunks(rows: Rows, rng: Rng, size: int, whole: bool) -> Iterator[Batch]:
     """The rows of an epoch in its order, `size` at a time, as they lie in the batch."""
     chunk: list[Batch] = []
     count = 0
-    for held, places in buffers(len(rows), rng, group_rows(rows.width)):
+    for held, places in buffers(len(rows), rng, group_rows(rows.width), BUFFER_GROUPS):
         found = held if rows.index is None else rows.index[held]
         part = rows.batch.take(found) if rows.buffered and whole else None
         start = 0
@@ -215,6 +215,8 @@ def joined(parts: Sequence[Batch]) -> Batch:
         there = [value for value in values if value is not None]
         return torch.cat(there) if there else None
 
-    return Batch(*(put([getattr(part, name) for part in parts]) for name in ("x", "mask")), None, *(
-        put([getattr(part, name) for part in parts]) for name in ("target", "neighbors")
-    ))
+    return Batch(
+        *(put([getattr(part, name) for part in parts]) for name in ("x", "mask")),
+        None,
+        *(put([getattr(part, name) for part in parts]) for name in ("target", "neighbors")),
+    )
