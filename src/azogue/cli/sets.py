@@ -58,7 +58,7 @@ def _holds_tables(folder: Path) -> bool:
 
 def _size(place: Path) -> int:
     """Bytes of a file's table, about."""
-    size = place.stat().st_size
+    size: int = place.stat().st_size
     if not place.name.lower().endswith(PARQUET) or size > LARGE:
         return size
     from pyarrow import parquet
@@ -67,7 +67,7 @@ def _size(place: Path) -> int:
         meta = parquet.read_metadata(place)
     except (pa.ArrowException, OSError):
         return size  # whoever reads it says what is wrong
-    return max(size, sum(meta.row_group(at).total_byte_size for at in range(meta.num_row_groups)))
+    return max(size, sum(int(meta.row_group(at).total_byte_size) for at in range(meta.num_row_groups)))
 
 
 def opened(path: str, reading: Cells, texts: list[str] | None = None) -> Dataset:

@@ -61,7 +61,8 @@ def _from_memory(source: Source, policy: Policy, keep: bool) -> Learned:
     rows, columns = source.shape
     size, smooth = capacity(columns), source.matrix is not None
     where = ranks(0, rows) if rows > size else None
-    step, found = block_rows(columns), []
+    step = block_rows(columns)
+    found: list[tuple[Kind, Floats | None]] = []
     for column in source.each():
         made = None if where is None else sketch(column, size)
         if where is None or not isinstance(made, Numbers):
@@ -87,7 +88,7 @@ def _from_files(data: Dataset, policy: Policy, keep: bool) -> Learned:
         for one, column in zip(sketches, source.columns, strict=True):
             one.add(column, where)
         start += len(block)
-    found = []
+    found: list[tuple[Kind, Floats | None]] = []
     while sketches:
         kind, u = sketches.pop().fitted(policy, smooth=False)
         found.append((kind, u if keep else None))

@@ -337,6 +337,8 @@ class CsvPart:
             )
         except pa.ArrowException as error:
             raise DatasetError(f"{self.path}: broken CSV behind line {line:,}: {first_line(error)}; mend it") from error
+        if len(set(table.schema.names)) < len(table.schema):
+            raise DatasetError(f"{self.path}: has columns of the same name; name each differently")
         if any(pa.types.is_binary(kind) for kind in table.schema.types):
             raise DatasetError(f"{self.path}: is not UTF-8 text behind line {line:,}; convert it with iconv -t utf-8")
         return table

@@ -7,7 +7,7 @@ same rows in the same order are remembered to the same bit, wherever they came f
 - Mean and standard deviation are those of all values: of a block about the first value, joined block by block.
 - Quantiles are those of all values where the column has at most `capacity` of them, else of a random sample of that
   size, which is a function of positions alone. Their ranks are then wrong by more than `ε` in one case out of 100 at
-  most, for all quantiles at once, with `ε = √(ln 200 / (2 · capacity))` (0.23 % for 524,288 values, the most; 0.40 %
+  most, for all quantiles at once, with `ε = √(ln 200 / (2 · capacity))` (0.22 % for 524,288 values, the most; 0.40 %
   for 100 columns). The least and the greatest are exact.
 
 References

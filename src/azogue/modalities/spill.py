@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,7 @@ class Spill:
             if needed > free:
                 raise _full(data.folder, needed, free)
             self._file: Any = tempfile.TemporaryFile(dir=data.folder, buffering=0)  # noqa: SIM115
+            weakref.finalize(self, self._file.close)
             self._fill(data)
         except OSError as error:
             raise DatasetError(
@@ -74,7 +76,7 @@ class Spill:
         written = 0
         for block in data.blocks():
             rows = self._packed(block, unseen)
-            view = memoryview(rows).cast("B")
+            view = memoryview(rows).cast("B")  # type: ignore[arg-type]
             while len(view):
                 view = view[self._file.write(view) :]
             written += len(rows)
@@ -135,7 +137,7 @@ class Spill:
                     self._load(int(where[at]), rows[at : at + 1])
 
     def _load(self, first: int, rows: Floats32) -> None:
-        view = memoryview(rows).cast("B")
+        view = memoryview(rows).cast("B")  # type: ignore[arg-type]
         with self._lock:
             self._file.seek(4 * self._width * first)
             while len(view):

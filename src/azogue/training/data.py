@@ -211,12 +211,8 @@ def joined(parts: Sequence[Batch]) -> Batch:
     if len(parts) == 1:
         return parts[0]
 
-    def put(values: list[Tensor | None]) -> Any:
-        there = [value for value in values if value is not None]
+    def put(name: str) -> Any:
+        there = [value for value in (getattr(part, name) for part in parts) if value is not None]
         return torch.cat(there) if there else None
 
-    return Batch(
-        *(put([getattr(part, name) for part in parts]) for name in ("x", "mask")),
-        None,
-        *(put([getattr(part, name) for part in parts]) for name in ("target", "neighbors")),
-    )
+    return Batch(put("x"), put("mask"), None, put("target"), put("neighbors"))
