@@ -40,6 +40,8 @@ _HOMES = {
     "HammingIndex": "azogue.hamming",
     "Synthesizer": "azogue.applications",
     "Axes": "azogue.session",
+    "Dataset": "azogue.modalities.dataset",
+    "DatasetError": "azogue.modalities.parts",
     "ArchitectureSearch": "azogue.search",
     "autoencode": "azogue.shortcuts",
     "fit_together": "azogue.populations",
@@ -143,6 +145,8 @@ if TYPE_CHECKING:
         Upsample,
     )
     from azogue.missingness import simulate_missing
+    from azogue.modalities.dataset import Dataset
+    from azogue.modalities.parts import DatasetError
     from azogue.objectives import L1, Sparsity, WeightDecay
     from azogue.pooling import pool
     from azogue.populations import fit_together

@@ -250,7 +250,7 @@ class Autoencoder(
             self._pretrain(session, True)
             self._adopt(session, start(session.network, session.recipe))
         recipe = self.recipe_
-        packed = accompanied(self._pack(X), self.schema_, recipe.objective, recipe.corruption, y)
+        packed = accompanied(self._stored(X), self.schema_, recipe.objective, recipe.corruption, y)
         data = place(packed, self.network_)
         if getattr(self, "_state", None) is None:
             self._state: State | None = start(self.network_, self.recipe_)

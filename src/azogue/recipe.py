@@ -206,6 +206,8 @@ class Lazy:
         The corrupted rows, which become the target of the rows that are taken.
     neighbors : Tensor of int64, shape (count, k), or None
         As in `Batch`.
+    buffered : bool
+        Whether rows that are shuffled together are to be taken at once, in order: they are read from a disk.
     """
 
     count: int
@@ -215,6 +217,7 @@ class Lazy:
     target: torch.Tensor | None = None
     pair: Lazy | None = None
     neighbors: torch.Tensor | None = None
+    buffered: bool = False
 
     def __len__(self) -> int:
         return self.count

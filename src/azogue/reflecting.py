@@ -12,8 +12,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from azogue.inference import Reader, by_column, joined
 from azogue.metrics import as_metrics
+from azogue.modalities.dataset import Dataset, check_result, in_parts
 from azogue.planning import describe
-from azogue.recipe import Batch
+from azogue.recipe import Batch, Lazy
 from azogue.validation import remember_columns
 
 if TYPE_CHECKING:
@@ -43,6 +44,10 @@ class Reflecting(
         remember_columns(self, X, reset=False)
         return self.schema_.pack(X)
 
+    def _stored(self, X: Any) -> Batch | Lazy:
+        """Rows packed for training: those of a data set stay on the disk."""
+        return getattr(self.schema_, "store", self._pack)(X) if isinstance(X, Dataset) else self._pack(X)
+
     def _pieces(self, X: Any) -> Batch | Pieces:
         reader = self._reader
         remember_columns(self, X, reset=False)
@@ -61,6 +66,8 @@ class Reflecting(
         -------
         ndarray of float32, shape (n, code size), or what `set_output` asked for
         """
+        check_is_fitted(self, "network_")
+        check_result(X, 4 * self.code_size_, "transform")
         return self._reader.codes(self._pieces(X)).numpy()
 
     def encode(self, X: Any) -> Any:
@@ -89,6 +96,7 @@ class Reflecting(
         """Codes → rows; `inverse_transform` under its own name."""
         return self.inverse_transform(Z)
 
+    @in_parts
     def reconstruct(self, X: Any) -> Any:
         """Rows → what the network makes of them, as the same kind of object with the same row labels.
 
@@ -114,6 +122,7 @@ class Reflecting(
         """
         rows = self._pieces(X)
         if per_feature:
+            check_result(X, 8 * self.schema_.n_columns, "errors")
             cells = joined(by_column(self._reader.cell_errors(rows), self.schema_), len(rows))
             return self.schema_.arrange(cells, rows.rows)  # type: ignore[no-any-return]
         return self._reader.errors(rows).double().numpy()

@@ -220,9 +220,9 @@ def _paired(data: Batch | Lazy, schema: Schema, corruption: Any, y: Any) -> Batc
         raise ValueError(f"y: expected a corrupted version of each of the {len(data)} rows, got {len(pairs)}")
     if isinstance(data, Lazy) and isinstance(pairs, Lazy):
         return replace(data, pair=pairs)
-    assert isinstance(data, Batch)
-    assert isinstance(pairs, Batch)
-    return replace(data, target=pairs.x)
+    if isinstance(data, Batch) and isinstance(pairs, Batch):
+        return replace(data, target=pairs.x)
+    raise TypeError("y: give the corrupted rows as the clean ones are given: both in files, or both in memory")
 
 
 def _neighbors(corruption: Any, y: Any, count: int) -> torch.Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 from sklearn.utils.validation import validate_data
 
 from azogue.modalities import kind_of, rows_are
+from azogue.modalities.dataset import Dataset
 
 
 def remember_columns(estimator: Any, X: Any, *, reset: bool) -> None:
@@ -23,6 +24,7 @@ def remember_columns(estimator: Any, X: Any, *, reset: bool) -> None:
         if reset:
             vars(estimator).pop("feature_names_in_", None)
         return
+    X = X.template if isinstance(X, Dataset) else X
     if getattr(X, "ndim", 2) == 1:
         raise ValueError(
             f"Expected 2D array, got 1D array instead: {type(X).__name__} of {len(X)} values. Reshape your data either "

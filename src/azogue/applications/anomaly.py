@@ -19,6 +19,7 @@ from azogue.applications.owner import Application, owned, unfitted
 from azogue.autoencoder import Autoencoder
 from azogue.inference import even_quantiles, joined_quantiles, kept
 from azogue.modalities import ImageSchema
+from azogue.modalities.dataset import Dataset
 from azogue.populations import Packed, fit_together
 from azogue.session import as_seed
 from azogue.validation import remember_columns
@@ -254,6 +255,10 @@ class AnomalyDetector(Judging, OutlierMixin, Application):  # type: ignore[misc]
             return self._fit_groups(X)
         if not hasattr(self, "members_"):
             return self.fit(X)
+        if isinstance(X, Dataset):
+            for block in X.blocks():
+                self.partial_fit(block)
+            return self
         scores = self.anomaly_score(X)
         told = ks_2samp(scores, self.quantiles_)
         if told.pvalue < DRIFT:

@@ -19,6 +19,7 @@ from azogue.applications.owner import Application, unfitted
 from azogue.applications.releasing import Draws, assembled, drawn, mapped, seen, usual
 from azogue.applications.replacing import Replacement
 from azogue.modalities import as_modality, schema_from_dict
+from azogue.modalities.dataset import in_parts, needs_rows
 from azogue.populations import reflected
 from azogue.privacy import PrivacyReport, audit
 from azogue.session import as_seed
@@ -134,6 +135,7 @@ class Anonymizer(TransformerMixin, Application):  # type: ignore[misc]
             For an unknown column, labels of one value or another length, methods that cannot be combined.
         """
         remember_columns(self, X, reset=True)
+        needs_rows(X)
         seed, table = as_seed(self.random_state), self._kind(X) == "table"
         rows = _count(X)
         asked = self.sensitive if sensitive is None else sensitive
@@ -160,6 +162,7 @@ class Anonymizer(TransformerMixin, Application):  # type: ignore[misc]
             self._remember(X)
         return self
 
+    @in_parts
     def transform(self, X: Any) -> Any:
         """Rows to release, in the schema or shape of `X`.
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 from sklearn.utils.validation import check_is_fitted
 
@@ -17,6 +18,7 @@ from azogue.applications.merging import gaps, merge
 from azogue.applications.overimputing import Overimputed, overimpute
 from azogue.autoencoder import Autoencoder
 from azogue.modalities import TableSchema
+from azogue.modalities.dataset import Dataset, check_result, in_parts
 from azogue.modalities.numeric import Numeric
 from azogue.modalities.reading import read
 from azogue.populations import reflected
@@ -51,6 +53,7 @@ class Completing:
         """How rows are packed."""
         return self.autoencoder_.schema_
 
+    @in_parts
     def transform(self, X: Any) -> Any:
         """The same rows with every cell filled by its expectation, or its most probable category.
 
@@ -82,7 +85,7 @@ class Completing:
         ----------
         X : table, shape (n, columns)
         m : int
-            How many tables.
+            How many tables. Of a `Dataset` they are put together in memory; each of its blocks has draws of its own.
 
         Returns
         -------
@@ -94,11 +97,21 @@ class Completing:
         if not isinstance(self.schema_, TableSchema):
             raise TypeError("impute: draws are for tables; use transform for pictures, signals and texts")
         remember_columns(self, X, reset=False)
+        if not isinstance(X, Dataset):
+            return self._drawn(X, m, [])
+        found: list[Any] = []
+        for number, block in enumerate(X.blocks()):
+            check_result(X, m * block.nbytes / len(block), "impute")
+            found.append(self._drawn(block, m, [number]))
+        return [pa.concat_tables(parts) for parts in zip(*found, strict=True)]
+
+    def _drawn(self, X: Any, m: int, part: list[int]) -> list[Any]:
+        """Completed tables of some rows; `part` is which of them, where these are some of many."""
         batch, holes = self._packed(X)
         if not holes.any():
             return [self._merged(X, holes, batch.x.numpy(), batch) for _ in range(m)]
         chains = Chains(self.schema_, self.members_, self.kept_, batch, self._expected, self._proper)
-        rngs = (np.random.default_rng([self.seed_, number]) for number in range(m))
+        rngs = (np.random.default_rng([self.seed_, number, *part]) for number in range(m))
         return [self._merged(X, holes, chains.drawn(rng), batch) for rng in rngs]
 
     def distribution(self, X: Any) -> dict[str, np.ndarray]:

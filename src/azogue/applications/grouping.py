@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import narwhals as nw
 import numpy as np
 
+from azogue.modalities.dataset import Dataset
 from azogue.modalities.frames import frame_like
 from azogue.modalities.pictures import list_files
 
@@ -53,6 +54,8 @@ def split(X: Any, by: Any) -> list[tuple[Any, np.ndarray, Any]]:
 
 def _groups(X: Any, by: Any) -> tuple[list[Any], Any]:
     """Each row's group, and the rows without the column that says so."""
+    if isinstance(X, Dataset):
+        raise TypeError(f"by={by!r}: groups are told apart in memory; take rows: dataset.sample(100_000) or read()")
     if callable(by):
         groups, count = list(by(X)), len(list_files(X)[0] if isinstance(X, (str, os.PathLike)) else X)
         if len(groups) != count:
@@ -74,6 +77,8 @@ def _groups(X: Any, by: Any) -> tuple[list[Any], Any]:
 
 def take(X: Any, where: np.ndarray) -> Any:
     """Some rows, by their positions, as the same kind of object."""
+    if isinstance(X, Dataset):
+        return X.take(where)
     frame = nw.from_native(X, eager_only=True, pass_through=True)
     if isinstance(frame, nw.DataFrame):
         return frame[where.tolist()].to_native()

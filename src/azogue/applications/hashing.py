@@ -24,6 +24,7 @@ from azogue.hamming.scan import Found
 from azogue.hamming.words import check_bits
 from azogue.layers import Bottleneck, Conv, Dense, Dropout, Input, Output
 from azogue.modalities import as_modality
+from azogue.modalities.dataset import in_parts
 from azogue.objectives import Agreement, Balance, Decorrelation, NeighborhoodComponents, as_objective
 from azogue.optimizers import Cosine
 from azogue.session import as_seed
@@ -279,6 +280,7 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
             remember_columns(self, X, reset=False)
         return (self._units(X) > self.thresholds_).astype(np.float32)
 
+    @in_parts
     def transform(self, X: Any) -> Any:
         """Rows → packed codes.
 

@@ -18,6 +18,7 @@ from sklearn.utils.validation import assert_all_finite, check_consistent_length,
 
 from azogue.applications.coding import Coder, Way, encoded
 from azogue.applications.owner import Application
+from azogue.modalities.dataset import needs_rows
 from azogue.session import as_seed
 from azogue.validation import remember_columns
 
@@ -72,6 +73,7 @@ class _AEkNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Application):  #
             name = type(self).__name__
             raise ValueError(f"This {name} estimator requires y to be passed, but the target y is None.")
         self.__dict__.pop("autoencoder_", None)  # what an earlier fit saw says nothing about these rows
+        needs_rows(X)
         remember_columns(self, X, reset=True)
         target = self._told(y)
         if not isinstance(X, (str, os.PathLike)):

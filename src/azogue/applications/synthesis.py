@@ -19,6 +19,7 @@ from azogue.applications.accepting import Draw, accepted, chained, decoded
 from azogue.applications.conditioning import conditions
 from azogue.applications.constraining import check, constraints_of
 from azogue.applications.owner import Application, owned, unfitted
+from azogue.applications.writing import Writing
 from azogue.autoencoder import Autoencoder
 from azogue.corruptions import Hiding
 from azogue.layers import Bottleneck, Dense, LayerNorm, NetworkSpec, Output, Residual
@@ -41,7 +42,7 @@ LEAST_BINS, MOST_BINS = 16, 100
 
 
 @dataclass(eq=False, repr=False)
-class Synthesizer(TransformerMixin, Application):  # type: ignore[misc]
+class Synthesizer(Writing, TransformerMixin, Application):  # type: ignore[misc]
     r"""Draws new rows like those of a mixed table: same columns, dtypes, categories, gaps and bounds.
 
     Every column becomes codes (`modalities.Coded`). A row is drawn from

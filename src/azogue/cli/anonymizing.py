@@ -14,7 +14,9 @@ from azogue.cli import data, models, reporting, results, tables
 from azogue.cli.data import Given
 from azogue.cli.options import Cells, Hiding, Reading
 from azogue.cli.results import Made, Say
+from azogue.cli.sets import Streamed
 from azogue.modalities import rows_are, schema_from_dict
+from azogue.modalities.dataset import Dataset
 from azogue.privacy import PrivacyReport
 from azogue.report.anonymizing import anonymizing_report
 
@@ -93,6 +95,9 @@ def anonymize(
         model.save(asked.save)
         say(f"azogue: the anonymizer is in {asked.save}; it holds parts of the rows: keep it as safe as they are")
     given = rows.given
+    if isinstance(given.X, Dataset):
+        made = Made("table", Streamed(given.X, model.transform), len(given.X), given.path)
+        return _facts(model, asked, None), made, _text(model, asked, None)
     released = models.quietly(model.transform, given.X, about=given.path)
     found = None if asked.audit is None else _audited(model, rows, released, asked)
     facts = _facts(model, asked, found)
@@ -145,12 +150,15 @@ def _kind(model: Anonymizer) -> str:
 # -- reading -----------------------------------------------------------------------------------------------------------
 
 
-def _load(path: str, reading: Cells, kind: str | None = None, texts: list[str] | None = None) -> Given:
+def _load(
+    path: str, reading: Cells, kind: str | None = None, texts: list[str] | None = None, streaming: bool = False
+) -> Given:
     """A table, or windows or pictures of an array."""
     form = data.form_of(path)
     if form in ("folder", "sound", "picture"):
         raise ValueError(f"{path}: anonymize takes tables, and windows or pictures as arrays in .npy or .npz files")
-    given = data.read(path, Reading(**vars(reading)), "table" if form in ("lines", "table") else kind, texts=texts)
+    kind = "table" if form in ("lines", "table", "set") else kind
+    given = data.read(path, Reading(**vars(reading)), kind, texts=texts, streaming=streaming)
     if given.kind == "text":
         raise ValueError(f"{path}: holds texts; anonymize takes tables, windows and pictures")
     if isinstance(given.X, np.ndarray) and given.X.dtype.kind not in "biufmM":
@@ -226,12 +234,13 @@ def _for_model(path: str, model: Anonymizer, new: str, asked: Hiding, reading: C
     whole = schema if getattr(model, "whole_", None) is None else schema_from_dict(model.whole_)
     described = whole.describe() if _kind(model) == "table" else []
     texts = [column["name"] for column in described if column["kind"].startswith("categorical")]
-    given = _load(new, reading, _kind(model), [name for name in texts if isinstance(name, str)])
+    texts = [name for name in texts if isinstance(name, str)]
+    given = _load(new, reading, _kind(model), texts, asked.audit is None)
     if given.kind != _kind(model):
         raise ValueError(f"{new}: holds {data.ROWS[given.kind]}, but {path} was fitted on {data.ROWS[_kind(model)]}")
     names = getattr(model, "feature_names_in_", None)
     own = {name: value for name in ("sensitive", "utility") if (value := getattr(model, name)) is not None}
-    if isinstance(given.X, pa.Table) and names is not None:
+    if isinstance(given.X, (pa.Table, Dataset)) and names is not None:
         return _fitting(given, [str(name) for name in names], own, say)
     return Rows(given, own if given.kind == "table" else _labels(given, asked))
 
@@ -244,7 +253,7 @@ def _fitting(given: Given, names: list[str], labels: dict[str, Any], say: Say) -
     """
     table, hidden = given.X, labels.get("sensitive", [])
     lacking = [name for name in names if name not in table.column_names]
-    if needed := [name for name in lacking if name not in hidden]:
+    if needed := [name for name in lacking if name not in hidden or isinstance(table, Dataset)]:
         raise ValueError(f"{given.path}: lacks the column{'s' * (len(needed) > 1)} {', '.join(needed[:10])}")
     for name in lacking:
         say(f"azogue: {given.path}: has no column {name}, so none is released")

@@ -73,7 +73,7 @@ def fit(
     tables.check_output(output, data, keeping.checkpoint, stream=False)
     models.check_ending(output)
     reporting.check(page, data, output, keeping.checkpoint)
-    given = sources.for_fit(data, reading, training)
+    given = sources.for_fit(data, reading, training, streaming=True)
     models.advised(given, say)
     ae = models.unfitted(training, given, keeping.place(), keeping.resume, log)
     if plan:

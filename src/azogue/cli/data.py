@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from azogue.cli import tables
+from azogue.cli import sets, tables
 from azogue.cli.options import parse_size
 from azogue.cli.tables import DataFileError
 from azogue.modalities import Image, Sequence, Text, kind_of, rows_are
@@ -28,6 +28,7 @@ _KINDS = {
     "picture": ("image",),
     "array": ("table", "image", "sequence", "text"),
     "lines": ("table", "text", "sequence"),
+    "set": ("table", "text", "sequence"),
     "table": ("table", "text", "sequence"),
 }
 _ARE = {
@@ -36,11 +37,12 @@ _ARE = {
     "picture": "a picture",
     "array": "an array",
     "lines": "text",
+    "set": "a set of tables",
     "table": "a table",
 }
 #: What each kind of data can be given as.
 WANTED = {
-    "table": "tables are .csv, .tsv, .parquet, .npy or .npz files",
+    "table": "tables are .csv, .tsv, .parquet, .npy or .npz files, or folders and globs of .parquet or .csv files",
     "image": "pictures are a folder of picture files, or an array (n, h, w) or (n, h, w, c) in a .npy or .npz file",
     "sequence": "sequences are .wav files, a folder of them, an array (n, t, c) in a .npy or .npz file, or the columns "
     "of a table with --window",
@@ -86,8 +88,15 @@ class Given:
         return replace(self, X=X)
 
 
-def for_fit(path: str, reading: Reading, training: Training) -> Given:
+def for_fit(path: str, reading: Reading, training: Training, streaming: bool = False) -> Given:
     """What to train on.
+
+    Parameters
+    ----------
+    path : str
+    reading, training : options of the command line
+    streaming : bool
+        Whether rows may stay in their files, so that `X` is a `Dataset`.
 
     Raises
     ------
@@ -95,7 +104,7 @@ def for_fit(path: str, reading: Reading, training: Training) -> Given:
         For what cannot be read, or not as that; the message names the path.
     """
     kind = _NAMED.get(training.modality, training.modality)
-    given = read(path, reading, kind, windowed=training.window is not None)
+    given = read(path, reading, kind, windowed=training.window is not None, streaming=streaming)
     for option, value, needed in (("--window", training.window, "sequence"), ("--size", training.size, "image")):
         if value is not None and given.kind != needed:
             remedy = f"add --modality {needed}, or leave it out" if training.modality == "auto" else "leave it out"
@@ -107,12 +116,13 @@ def _held(given: Given) -> str:
     return "a table" if given.kind == "table" else ROWS[given.kind]
 
 
-def for_model(path: str, reading: Reading, schema: Any) -> Given:
+def for_model(path: str, reading: Reading, schema: Any, streaming: bool = False) -> Given:
     """What a fitted model is to look at: read as its data were."""
     kind = rows_are(schema)
     columns = schema.describe()
     texts = [column["name"] for column in columns if column["kind"].startswith("categorical")]
-    given = read(path, reading, kind, True, [name for name in texts if isinstance(name, str)])
+    texts = [name for name in texts if isinstance(name, str)]
+    given = read(path, reading, kind, True, texts, streaming)
     if kind == "sequence" and schema.step is None and getattr(given.X, "ndim", 3) < 3:
         shape = " × ".join(map(str, schema.shape))
         raise DataFileError(
@@ -147,7 +157,12 @@ def modality(given: Given, training: Training) -> Any:
 
 
 def read(
-    path: str, reading: Reading, kind: str | None, windowed: bool = False, texts: list[str] | None = None
+    path: str,
+    reading: Reading,
+    kind: str | None,
+    windowed: bool = False,
+    texts: list[str] | None = None,
+    streaming: bool = False,
 ) -> Given:
     """What a path holds.
 
@@ -161,11 +176,15 @@ def read(
         Whether sequences are cut, so that one long series may come.
     texts : list of str, optional
         Columns of a table that are text, whatever they look like.
+    streaming : bool
+        Whether the rows of a set of tables may stay in their files.
     """
     form = form_of(path)
     if kind is not None and form in _KINDS and kind not in _KINDS[form]:
         raise DataFileError(f"{path}: is {_ARE[form]} and cannot be read as {_as(kind)}; {WANTED[kind]}")
-    if form == "folder":
+    if form == "set" and streaming and kind in (None, "table"):
+        given = Given(path, form, "table", sets.opened(path, reading, texts))
+    elif form == "folder":
         given = _folder(path, kind)
     elif form in ("sound", "picture"):
         X = path if form == "sound" else [Path(path)]
@@ -178,7 +197,7 @@ def read(
         given = _from_table(path, form, kind or "table", reading, texts or [], windowed)
     if reading.column is not None and given.kind != "text":
         raise DataFileError(f"{path}: --column is for texts; add --modality words or characters, or leave it out")
-    if reading.drop and form not in ("lines", "table"):
+    if reading.drop and form not in ("lines", "table", "set"):
         raise DataFileError(f"{path}: {_ARE[form]} has no column names to drop")
     return given
 
@@ -192,6 +211,8 @@ def form_of(path: str) -> str:
     if path == "-":
         return "lines"
     place = Path(path)
+    if sets.is_set(path):
+        return "set"
     if place.is_dir():
         return "folder"
     ending = place.with_suffix("").suffix.lower() if place.suffix.lower() == ".gz" else place.suffix.lower()

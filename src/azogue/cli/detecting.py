@@ -21,6 +21,7 @@ from azogue.cli.carrying import Carry
 from azogue.cli.data import Given
 from azogue.cli.options import Detecting, Reading, Training, parse_size
 from azogue.cli.results import Made, Say
+from azogue.modalities.dataset import Dataset
 from azogue.modalities.frames import column_names
 from azogue.modalities.pictures import Files, list_files, survey
 from azogue.report.looking import first_of, groups_of, names_of, shown_cells
@@ -28,6 +29,8 @@ from azogue.training.loop import TrainingWarning
 
 #: Pictures that a site needs, cells of which reasons are looked for in every row, and bytes of decoded pictures.
 FEWEST, MOST_CELLS, MOST_BYTES = 5, 20_000, 2**30
+#: Rows beyond the threshold, the worst ones, of which files that are not read at once are asked why.
+EXPLAINED = 10_000
 
 
 @dataclass(frozen=True)
@@ -118,9 +121,9 @@ def _read(
     """The model, None where one is to be fitted; what to fit on; what to score."""
     models.check_order(path, new)
     if path.endswith(models.ENDING):
-        model, given = models.found(path, new, training, reading)
+        model, given = models.found(path, new, training, reading, asked.by is None)
         return model, given, given
-    known = data.for_fit(path, reading, training)
+    known = data.for_fit(path, reading, training, asked.by is None)
     models.advised(known, say)
     if asked.fdr is not None and not _holds_rows_out(known, training):
         raise ValueError(
@@ -129,10 +132,10 @@ def _read(
         )
     if new is None:
         return None, known, known
-    table = isinstance(known.X, pa.Table) and known.kind == "table"
+    table = isinstance(known.X, (pa.Table, Dataset)) and known.kind == "table"
     texts = [field.name for field in known.X.schema if pa.types.is_string(field.type)] if table else []
-    given = data.read(new, reading, known.kind, training.window is not None, texts)
-    if table != isinstance(given.X, pa.Table) and known.kind == "table":
+    given = data.read(new, reading, known.kind, training.window is not None, texts, asked.by is None)
+    if table != isinstance(given.X, (pa.Table, Dataset)) and known.kind == "table":
         raise ValueError(f"{new}: the columns of {path} {'have names' if table else 'have none'}; use one kind of file")
     return None, known, given.having(_columns(known, given, say) if table else given.X)
 
@@ -349,7 +352,10 @@ def _reasons(detector: AnomalyDetector, X: Any, verdict: Verdict, plain: bool) -
     A pass for each column: of large tables only the rows beyond the threshold are looked at.
     """
     count, beyond = len(verdict.scores), np.flatnonzero(verdict.beyond)
+    if isinstance(X, Dataset) and len(beyond) > EXPLAINED:
+        beyond = np.sort(beyond[np.argsort(-verdict.scores[beyond], kind="stable")[:EXPLAINED]])
     few = count * len(column_names(X, np.shape(X)[1])) <= MOST_CELLS
+    X = X.read() if few and isinstance(X, Dataset) else X
     rows = np.arange(count) if few else beyond
     found: dict[str, np.ndarray] = {"column": np.full(count, "", object)}
     if not plain:

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, get_type_hints
 
 import typer
 
-from azogue.cli.options import NO_MEMORY
+from azogue.cli import NO_MEMORY
 
 Verb: TypeAlias = Callable[..., None]
 

@@ -6,7 +6,7 @@ import re
 import shutil
 import tempfile
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,9 @@ from azogue.autoencoder import Autoencoder
 from azogue.cli import data, models, reporting, results, tables
 from azogue.cli.options import Cells, Filling, Reading
 from azogue.cli.results import Made, Say
+from azogue.cli.sets import Streamed
 from azogue.modalities import TableSchema
+from azogue.modalities.dataset import Dataset
 from azogue.report.imputing import filled_columns, imputing_report
 
 #: Texts of more than so many different values, in more than half of the rows, name the rows.
@@ -87,6 +89,8 @@ def impute(
         known = _read(path, reading, asked, say)
         given = known if new is None else _alike(_read(new, reading, asked, say, known), known)
         imputer = Imputer(random_state=asked.seed, verbose=1)
+    if isinstance(given.X, Dataset):
+        return _streamed(imputer, given)
     holes = gaps(given.X)
     if not holes.any():
         raise ValueError(f"{given.path}: no cell is missing; there is nothing to fill")
@@ -109,6 +113,19 @@ def impute(
     names = _numbered(str(output), asked.m)
     _write_all([given.around(one) for one in drawn], names)
     return {"files": names, **facts}, None, text
+
+
+def _streamed(imputer: Imputer, given: Table) -> tuple[dict[str, Any], Made, str]:
+    """Rows that are filled while they are written; their holes are counted meanwhile."""
+    names, count = given.X.column_names, len(given.X)
+    facts: dict[str, Any] = {"rows": count, "filled": 0}
+
+    def filled(whole: Any) -> Any:
+        part = replace(given, whole=whole, X=whole.select(names))
+        facts["filled"] += int(gaps(part.X).sum())
+        return part.around(imputer.transform(part.X))
+
+    return facts, Made("table", Streamed(given.whole, filled), count, given.path), f"{count:,} rows, some at a time"
 
 
 def _fitted(imputer: Imputer, X: Any) -> Imputer:
@@ -221,11 +238,12 @@ def _opened(path: str, model: Any, new: str, asked: Filling, reading: Cells, say
     if not isinstance(schema, TableSchema):
         kind = schema.to_dict()["modality"]
         raise ValueError(f"{path}: was fitted on {data.ROWS.get(kind, kind)}; impute is for tables")
-    given = data.for_model(new, Reading(**vars(reading)), schema)
+    once = isinstance(model, Imputer) and asked.m is None and asked.report is None
+    given = data.for_model(new, Reading(**vars(reading)), schema, streaming=once)
     whole, names = given.X, [column["name"] for column in schema.describe()]
     kept: tuple[str, ...] = ()
     X = whole
-    if isinstance(whole, pa.Table) and schema.names is not None:
+    if isinstance(whole, (pa.Table, Dataset)) and schema.names is not None:
         if lacking := [name for name in names if name not in whole.column_names]:
             raise ValueError(f"{new}: lacks the column{'s' * (len(lacking) > 1)} {', '.join(map(str, lacking[:10]))}")
         kept = tuple(name for name in whole.column_names if name not in names)

@@ -20,7 +20,9 @@ from azogue.callbacks import log_for
 from azogue.cli import data, results, tables
 from azogue.cli.data import Given
 from azogue.cli.results import Made, Say
+from azogue.cli.sets import Streamed
 from azogue.modalities import rows_are
+from azogue.modalities.dataset import Dataset
 from azogue.report.looking import groups_of
 from azogue.report.sections import autoencoder_of
 from azogue.shortcuts import kinds, load
@@ -161,17 +163,19 @@ def known(path: str) -> Any:
     return load(path)
 
 
-def found(path: str, new: str | None, training: Training, reading: Reading) -> tuple[Any, Given]:
+def found(
+    path: str, new: str | None, training: Training, reading: Reading, streaming: bool = False
+) -> tuple[Any, Given]:
     """The model, None where one is to be fitted, and the data as they are in the file."""
     if path.endswith(ENDING):
         check_order(path, new)
         if said := training.given():
             raise ValueError(f"{path} is trained already; leave {', '.join(said)} out")
         model = known(path)
-        return model, data.for_model(str(new), reading, schema_of(model))
+        return model, data.for_model(str(new), reading, schema_of(model), streaming)
     if new is not None:
         raise ValueError(f"{path} is no model file (*{ENDING}); give one file to fit on the spot, or a model and data")
-    return None, data.for_fit(path, reading, training)
+    return None, data.for_fit(path, reading, training, streaming)
 
 
 def ready(model: Any, given: Given, training: Training, say: Say) -> tuple[Any, Given]:
@@ -201,7 +205,7 @@ def schema_of(model: Any) -> Any:
 
 def matched(table: Any, names: list[Any], say: Say) -> Any:
     """The columns of a model by name: others are left out with a note, and the order does not matter."""
-    if not isinstance(table, pa.Table) or not set(names) <= set(table.column_names):
+    if not isinstance(table, (pa.Table, Dataset)) or not set(names) <= set(table.column_names):
         return table
     if extra := [name for name in table.column_names if name not in names]:
         say(f"azogue: the model does not know {', '.join(extra[:10])}: left out")
@@ -236,6 +240,10 @@ def advised(given: Given, say: Say) -> None:
 def codes(model: Any, given: Given) -> Made:
     """The codes as a table, behind the names of the files where they come from a folder."""
     inner = autoencoder_of(model)
+    if isinstance(given.X, Dataset):
+        return Made(
+            "table", Streamed(given.X, lambda rows: codes(model, given.having(rows)).values), len(given.X), given.path
+        )
     z = (model if isinstance(model, SemanticHasher) else inner).encode(given.X)
     where = data.places(given, inner.schema_)
     columns = {name: where[name] for name in where if name == "file"}
@@ -246,6 +254,8 @@ def codes(model: Any, given: Given) -> Made:
 def reconstructed(model: Any, given: Given) -> Made:
     """What the network makes of the data."""
     inner = autoencoder_of(model)
+    if isinstance(given.X, Dataset):
+        return Made("table", Streamed(given.X, inner.reconstruct), len(given.X), given.path)
     values = inner.reconstruct(given.X)
     rate = getattr(inner.schema_, "rate", None)
     way = results.way_of(given)

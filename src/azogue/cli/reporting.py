@@ -53,12 +53,14 @@ def check_ending(path: str | None) -> None:
 
 def write(path: str | None, model: Any, given: Given, say: Say) -> None:
     """Write the page on a model and data, where one was asked for, and say where it is."""
-    from azogue.cli import models
+    from azogue.cli import models, sets
+    from azogue.modalities.dataset import Dataset
     from azogue.report import report as look
 
     if path is None:
         return
-    models.quietly(look, model, given.X, about=given.path).save(path)
+    X = sets.in_memory(given.X, given.path) if isinstance(given.X, Dataset) else given.X
+    models.quietly(look, model, X, about=given.path).save(path)
     say(f"azogue: the report is {path}")
 
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from azogue.cli import tables
 from azogue.cli.data import Given
+from azogue.cli.sets import Streamed
 from azogue.cli.tables import DataFileError
 from azogue.disk import atomic_write, check_place
 from azogue.modalities.pictures import SUFFIXES, write_pictures
@@ -208,6 +209,8 @@ def write(made: Made, output: str | None, say: Say) -> dict[str, Any]:
         _FOLDERS[made.way](made, Path(target))
         return {"output": target, "rows": made.count}
     ending = Path(target).suffix.lower()
+    if isinstance(made.values, Streamed) and (names := made.values.write(target)) is not None:
+        return {"output": target, "rows": made.count, "columns": names}
     if ending in _ARRAYS and made.way != "table":
         tables.write_table(np.asarray(made.values), target)
     elif ending == ".wav":
@@ -229,6 +232,8 @@ def as_table(made: Made) -> pa.Table:
     """Rows, a series or texts as an Arrow table."""
     if made.way == "texts":
         return pa.table({(made.columns or ("text",))[0]: pa.array(list(texts(made)), pa.string())})
+    if isinstance(made.values, Streamed):
+        return made.values.whole()
     if made.way == "table":
         return tables.as_arrow(made.values)
     array = np.asarray(made.values)

@@ -84,7 +84,7 @@ def _opened(
     hasher = models.known(path)
     if not isinstance(hasher, SemanticHasher):
         raise ValueError(f"{path}: holds {models.named(hasher)}, which makes no binary codes; {MAKE}")
-    given = data.for_model(str(new), reading, models.schema_of(hasher))
+    given = data.for_model(str(new), reading, models.schema_of(hasher), streaming=True)
     return hasher, given.having(models.matched(given.X, models.known_columns(hasher), say)), None
 
 

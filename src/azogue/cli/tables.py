@@ -64,10 +64,15 @@ def read_table(
     ------
     DataFileError
     """
+    from azogue.cli import sets
+    from azogue.cli.options import Cells
+
     try:
         if path == "-":
             data = screening.text(sys.stdin.buffer, "standard input")
             return _read_csv(data, "standard input", header, missing, texts, series)
+        if sets.is_set(path):
+            return sets.in_memory(sets.opened(path, Cells(None, header, missing), list(texts)), path)
         ending = "".join(Path(path).suffixes[-2:]).lower()
         if ending.endswith(".parquet"):
             return screening.parquet(path)

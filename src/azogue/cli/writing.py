@@ -43,7 +43,7 @@ def through(
     from azogue.cli import models, reporting, results
 
     reporting.check(report, data, new, output)
-    model, given = models.found(data, new, training, reading)
+    model, given = models.found(data, new, training, reading, streaming=True)
     results.check(output, way or results.way_of(given), given.path, data, new, given=given)
     model, given = models.ready(model, given, training, say)
     write(models.quietly(make, model, given, about=given.path), output, as_json)

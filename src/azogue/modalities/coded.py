@@ -222,7 +222,7 @@ class CodedSchema:
             If categories appear that were not there when fitted: their cells count as not known.
         """
         source = X if isinstance(X, Source) else read(X)
-        self.table._check(source)
+        self.table.check(source)
         found = np.full((source.shape[0], self.n_columns), UNKNOWN, np.int64)
         unseen: Unseen = {}
         for at, (kind, book, column) in enumerate(zip(self.table.columns, self.books, source.each(), strict=True)):

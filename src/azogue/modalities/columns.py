@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from azogue.modalities.dtypes import family, value_family
 from azogue.modalities.kinds import Absent, Kind, Missing, plain_values, value_array
 from azogue.modalities.numeric import Numeric, infinity
-from azogue.modalities.reading import Column
+from azogue.modalities.reading import Column, Label
 from azogue.modalities.scaling import Affine, Floats, Knots, Policy
 
 #: Types in which values of different types are compared.
@@ -128,12 +128,17 @@ class Categorical(Kind):
         own = pa.types.is_dictionary(column.type)
         values = array.dictionary if own else array.unique().drop_null()
         if len(values) > MAX_CATEGORIES:
-            raise ValueError(
-                f"column {column.label!r} has {len(values):,} distinct values, more than the {MAX_CATEGORIES:,} that a "
-                "categorical column may have; drop it if it only names the rows, or group its values"
-            )
+            raise too_many(column.label, f"{len(values):,}")
         plain = plain_values(values)
         return cls(str(column.type), column.native, plain if own else tuple(sorted(plain)))
+
+
+def too_many(label: Label, count: str) -> ValueError:
+    """The error for a column of more categories than there may be."""
+    return ValueError(
+        f"column {label!r} has {count} distinct values, more than the {MAX_CATEGORIES:,} that a categorical column may "
+        "have; drop it if it only names the rows, or group its values"
+    )
 
 
 _KINDS: dict[str, type[Kind]] = {kind.kind: kind for kind in (Absent, Numeric, Boolean, Categorical)}

@@ -7,6 +7,8 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
+from azogue.modalities.dataset import Dataset
+
 
 def frame_like(X: Any, values: np.ndarray) -> Any:
     """An array of one number a cell → a frame with the columns and row labels of `X`, where X is a frame.
@@ -31,6 +33,8 @@ def frame_like(X: Any, values: np.ndarray) -> Any:
 
 def column_names(X: Any, count: int) -> list[str]:
     """The columns' names, or `column 1`, `column 2`, … where they have none."""
+    if isinstance(X, Dataset):
+        return X.columns
     frame = nw.from_native(X, eager_only=True, pass_through=True)
     if isinstance(frame, nw.DataFrame):
         return [str(name) for name in frame.columns]

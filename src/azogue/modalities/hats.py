@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from azogue.modalities.scaling import Floats
@@ -47,3 +49,28 @@ def fill(s: Floats, knots: tuple[float, ...], out: NDArray[np.float32]) -> None:
     share = (inside - at[left]) / width
     out[rows, left] = 1.0 - share
     out[rows[right > left], right[right > left]] = share[right > left]
+
+
+def spread(
+    values: Floats,
+    gaps: NDArray[np.bool_],
+    knots: Sequence[tuple[float, ...]],
+    slots: NDArray[np.intp],
+    x: NDArray[np.float32],
+) -> None:
+    """Write what tells the encoder where each number lies, and that a cell is there, behind the slots of the values.
+
+    Parameters
+    ----------
+    values, gaps : ndarray, shape (n, columns)
+        Scaled values, and where they are missing; numbers come first, then booleans.
+    knots : sequence of tuple of float
+        Of each number.
+    slots : ndarray, shape (columns,)
+    x : ndarray, shape (n, width)
+        Holds zeros there.
+    """
+    for column, places in enumerate(knots):
+        fill(values[:, column], places, x[:, slots[column] + 1 :])
+    for column in range(len(knots), values.shape[1]):
+        x[:, slots[column] + 1] = ~gaps[:, column]

@@ -67,7 +67,11 @@ def coarsest_unit(values: NDArray[np.int64], base: int, tick: int) -> int:
     >>> coarsest_unit(np.array([0, 7_200, 10_800]), 0, tick=10**9)
     3600
     """
-    common = int(np.gcd.reduce(_words(values) - np.uint64(base % _WORD)))
+    return unit_of(int(np.gcd.reduce(_words(values) - np.uint64(base % _WORD))), tick)
+
+
+def unit_of(common: int, tick: int) -> int:
+    """The coarsest of day, hour, minute, ... that divides so many ticks of so many nanoseconds."""
     units = (nanoseconds // tick for nanoseconds in _NANOSECONDS if nanoseconds % tick == 0)
     return next(unit for unit in units if common % unit == 0)
 

@@ -13,12 +13,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from azogue.modalities.dtypes import TEMPORAL, family, storage
-from azogue.modalities.integers import coarsest_unit, from_offset
+from azogue.modalities.integers import coarsest_unit, from_offset, unit_of
 from azogue.modalities.kinds import Absent, Kind, Missing
 from azogue.modalities.reading import Column, Label
-from azogue.modalities.scaling import LEVELS, Floats, Knots, Map, Policy, is_exact, lossless, standard
+from azogue.modalities.scaling import LEVELS, Affine, Floats, Knots, Map, Policy, is_exact, lossless, standard
 
-_DECIMALS = 12
+#: Decimals that are looked for.
+DECIMALS = 12
 #: Beyond this, float64 does not hold every whole number.
 _WHOLE = 2**53
 _ORDINARY = (2.0**-500, 2.0**500)
@@ -120,23 +121,56 @@ class Numeric(Kind):
         u = np.sort(u[~np.isnan(u)])
         if len(u) == 0:
             return Absent.of(column)
-        low, high = float(u[0]), float(u[-1])
-        scaling, scale = policy.fit(u)
-        if whole:
-            scaling, scale = _kept_whole(u, scaling, scale)
+        decimals = None if whole or unit != 1.0 else _decimals(u, dtype)
+        return cls.of(column, policy, smooth, Seen(u, base, unit, whole, decimals))
+
+    @classmethod
+    def of(cls, column: Column, policy: Policy, smooth: bool, seen: Seen) -> Kind:
+        """What follows from what was seen of a column."""
+        u, low, high = seen.u, float(seen.u[0]), float(seen.u[-1])
+        scaling, scale = policy.fit(u, seen.standard)
+        if seen.whole:
+            scaling, scale = _kept_whole(u, scaling, scale, seen.standard)
         if scaling == "none":
             _check_closed(column.label, low, high, policy)
-        decimals = None if whole or unit != 1.0 else _decimals(u, dtype)
-        return cls(str(column.type), column.native, scaling, scale, low, high, base, unit, decimals, smooth)
+        levels = None if seen.decimals is None else (high - low) * 10.0**seen.decimals
+        decimals = seen.decimals if levels is not None and levels < LEVELS else None
+        kind = str(column.type), column.native
+        return cls(*kind, scaling, scale, low, high, seen.base, seen.unit, decimals, smooth)
 
 
-def _kept_whole(u: Floats, scaling: str, scale: Map) -> tuple[str, Map]:
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What was seen of a column of numbers.
+
+    Parameters
+    ----------
+    u : ndarray, shape (n,)
+        Its values `(value − base) / unit`, sorted: all of them, or a sample with the least and the greatest.
+    base, unit : int, float
+    whole : bool
+        Whether they are whole numbers.
+    decimals : int or None
+        The fewest that all values have.
+    standard : Affine or None
+        Mean and standard deviation of all values, where `u` is a sample.
+    """
+
+    u: Floats
+    base: int
+    unit: float
+    whole: bool
+    decimals: int | None
+    standard: Affine | None = None
+
+
+def _kept_whole(u: Floats, scaling: str, scale: Map, known: Affine | None) -> tuple[str, Map]:
     """The scaling, or one near it that keeps whole numbers of fewer than 2²⁴ levels exactly."""
     low, high = float(u[0]), float(u[-1])
     if scaling in ("none", "constant") or high - low >= LEVELS or is_exact(scale, low, high):
         return scaling, scale
     if isinstance(scale, Knots):
-        return "standard", lossless(standard(u))
+        return "standard", lossless(known or standard(u))
     return scaling, lossless(scale)
 
 
@@ -150,21 +184,31 @@ def _whole_grid(column: Column, plain: bool) -> tuple[int, float]:
     low, high = int(seen.min()), int(seen.max())
     if temporal:
         return low, float(coarsest_unit(seen, low, tick(column.type)))
-    return (low if max(-low, high) > _WHOLE else 0), 1.0
+    return whole_base(low, high, 0, column.type, plain)
+
+
+def whole_base(low: int, high: int, step: int, kind: pa.DataType, plain: bool) -> tuple[int, float]:
+    """The base and unit of whole numbers in a range, and of times whose differences are multiples of a step."""
+    if family(kind) in TEMPORAL:
+        return low, float(unit_of(step, tick(kind)))
+    return (low if not plain and max(-low, high) > _WHOLE else 0), 1.0
 
 
 def _float_grid(column: Column, plain: bool) -> tuple[int, float]:
-    """A unit that keeps squares of extreme floats finite and normal."""
+    """The base and unit of floats."""
     values, missing = column.stored
     largest = float(np.fmax.reduce(np.abs(values if missing is None else values[~missing]), initial=0.0))
+    return 0, float_unit(column.label, largest, plain)
+
+
+def float_unit(label: Label, largest: float, plain: bool) -> float:
+    """A unit that keeps squares of extreme floats finite and normal."""
     if math.isinf(largest):
-        raise infinity(column.label)
+        raise infinity(label)
     if plain and largest > float(np.finfo(np.float32).max):
-        raise ValueError(
-            f"column {column.label!r} holds {largest:g}, too large for float32; scaling='none' cannot be used"
-        )
+        raise ValueError(f"column {label!r} holds {largest:g}, too large for float32; scaling='none' cannot be used")
     ordinary = plain or largest == 0 or _ORDINARY[0] <= largest <= _ORDINARY[1]
-    return 0, 1.0 if ordinary else math.ldexp(1.0, math.frexp(largest)[1] - 1)
+    return 1.0 if ordinary else math.ldexp(1.0, math.frexp(largest)[1] - 1)
 
 
 def infinity(label: Label) -> ValueError:
@@ -176,14 +220,21 @@ def infinity(label: Label) -> ValueError:
 
 def _decimals(u: Floats, dtype: np.dtype[Any]) -> int | None:
     """The fewest decimals that all values have, if that makes fewer than 2²⁴ levels."""
-    powers = 10.0 ** np.arange(_DECIMALS + 1)
+    powers = 10.0 ** np.arange(DECIMALS + 1)
     powers = powers[(u[-1] - u[0]) * powers < LEVELS]
-    sample = u[:: max(1, len(u) // 64)]
-    likely = np.equal((np.rint(np.multiply.outer(powers, sample)) / powers[:, None]).astype(dtype), sample).all(1)
-    for decimals in np.flatnonzero(likely):
-        if np.array_equal((np.rint(u * powers[decimals]) / powers[decimals]).astype(dtype), u):
-            return int(decimals)
-    return None
+    return next((at for at in range(len(powers)) if has_decimals(u.astype(dtype), at)), None)
+
+
+def has_decimals(values: NDArray[Any], decimals: int) -> bool:
+    """Whether all values are what is nearest, in their dtype, to a number of so many decimals."""
+    power = 10.0**decimals
+    few = values[:: max(1, len(values) // 64)]
+    for part in (few, values):
+        with np.errstate(over="ignore", invalid="ignore"):
+            near = (np.rint(part.astype(np.float64) * power) / power).astype(values.dtype)
+        if not np.array_equal(near, part):
+            return False
+    return True
 
 
 def _check_closed(label: Label, low: float, high: float, policy: Policy) -> None:

@@ -10,14 +10,28 @@ from numpy.typing import NDArray
 
 from azogue.modalities.columns import Boolean
 from azogue.modalities.numeric import Numeric, infinity
-from azogue.modalities.reading import Source
+from azogue.modalities.reading import Source, TableRows
 from azogue.modalities.scaling import Affine, Floats
+from azogue.recipe import Batch
 
 #: Cells of a block.
 _BLOCK = 2**18
 #: Scaled values are kept within float32's range.
 _HUGE = 3e38
 _SAME = Affine(0.0, 1.0)
+
+
+def cut(source: Source, size: int) -> Iterator[slice]:
+    """The rows, `size` at a time."""
+    return (slice(start, start + size) for start in range(0, source.shape[0], size))
+
+
+def as_batch(x: NDArray[np.float32], hidden: NDArray[np.bool_], rows: TableRows | None = None) -> Batch:
+    """Packed rows (n, width) and which of their slots are hidden, as tensors."""
+    import torch
+
+    mask = torch.from_numpy(np.logical_not(hidden, out=hidden)) if hidden.any() else None
+    return Batch(torch.from_numpy(x), mask, rows)
 
 
 class Dense:

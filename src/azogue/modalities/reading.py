@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
+from azogue.modalities.dataset import needs_rows
 from azogue.modalities.dtypes import family, pandas_token, storage
 from azogue.modalities.integers import to_offset
 from azogue.recipe import Rows
@@ -165,6 +166,7 @@ def read(X: Any) -> Source:
     """
     if issparse(X) or "sparse" in str(getattr(X, "layout", "")):
         raise TypeError("Sparse data was passed, but a table is dense; convert it with .toarray() or .to_dense()")
+    needs_rows(X)
     frame = nw.from_native(X, pass_through=True)
     if isinstance(frame, nw.LazyFrame):
         frame = frame.collect()

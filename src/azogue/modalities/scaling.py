@@ -100,11 +100,11 @@ def standard(u: Floats) -> Affine:
     return Affine(float(np.clip(low + span * unit.mean(), low, u[-1])), float(span * unit.std()))
 
 
-def robust(u: Floats) -> Affine:
+def robust(u: Floats, known: Affine | None = None) -> Affine:
     """Median and IQR / 1.349, or the standard deviation where the IQR is 0 (or below range · 2⁻⁶⁰)."""
     q1, median, q3 = quantiles(u, (0.25, 0.5, 0.75))
     scale = (q3 - q1) / _IQR
-    return Affine(median, scale if scale > (u[-1] - u[0]) * 2.0**-60 else standard(u).scale)
+    return Affine(median, scale if scale > (u[-1] - u[0]) * 2.0**-60 else (known or standard(u)).scale)
 
 
 def minmax(u: Floats, interval: tuple[float, float]) -> Affine:
@@ -261,8 +261,8 @@ class Policy:
         interval = (-1.0, 1.0) if closed == (-1.0, 1.0) else (0.0, 1.0)
         return cls(chosen if scaling == "auto" else scaling, head, interval, closed, reason)
 
-    def fit(self, u: Floats) -> tuple[str, Map]:
-        """The scaling of one column and its map, from sorted values."""
+    def fit(self, u: Floats, known: Affine | None = None) -> tuple[str, Map]:
+        """The scaling of one column and its map, from sorted values; or a sample, and what is `known` of them all."""
         if self.scaling == "none":
             return "none", Affine(0.0, 1.0)
         if u[0] == u[-1]:
@@ -271,4 +271,4 @@ class Policy:
             return "minmax", minmax(u, self.interval)
         if self.scaling == "auto" and heavy_tailed(u):
             return "quantile", quantile(u)
-        return ("robust", robust(u)) if self.scaling == "robust" else ("standard", standard(u))
+        return ("robust", robust(u, known)) if self.scaling == "robust" else ("standard", known or standard(u))

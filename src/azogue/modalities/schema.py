@@ -16,13 +16,15 @@ from azogue.heads import Categorical as CategoricalHead
 from azogue.modalities import hats
 from azogue.modalities.base import Pieces
 from azogue.modalities.columns import Boolean, Categorical, kind_from_dict
+from azogue.modalities.dataset import Dataset
 from azogue.modalities.kinds import Absent, Kind
 from azogue.modalities.labels import SHOWN, Unseen, label_from, names_differ, plain_label, warn_unseen
 from azogue.modalities.numeric import Numeric
-from azogue.modalities.packing import Dense
+from azogue.modalities.packing import Dense, as_batch, cut
 from azogue.modalities.reading import Label, Source, TableRows, read, torch_array
+from azogue.modalities.spill import Spill, streamed
 from azogue.modalities.writing import CONTAINERS, Cells, Sheet, write
-from azogue.recipe import Batch, Rows
+from azogue.recipe import Batch, Lazy, Rows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -139,7 +141,8 @@ class TableSchema:
         return [cell for head in self.heads if not isinstance(head, CategoricalHead) for cell in head.cells]
 
     @property
-    def _dense_stop(self) -> int:
+    def dense_stop(self) -> int:
+        """Slots of numbers and booleans."""
         return sum(self._dense_cells)
 
     @cached_property
@@ -155,7 +158,7 @@ class TableSchema:
         return [(at, column) for at, column in enumerate(self.columns) if isinstance(column, Categorical)]
 
     @cached_property
-    def _blocks(self) -> list[slice]:
+    def blocks(self) -> list[slice]:
         """The slots of each categorical column."""
         return [head.slots for head in self.heads if isinstance(head, CategoricalHead)]
 
@@ -209,14 +212,14 @@ class TableSchema:
             Once, if categories appear that were not there when fitted; they go to the block's last slot.
         """
         source = read(X)
-        self._check(source)
+        self.check(source)
         x = np.zeros((source.shape[0], self.width), np.float32)
         hidden = np.zeros(x.shape, bool)
         unseen: Unseen = {}
-        for rows in _cut(source, max(256, _CELLS // self.width)):
-            self._fill(source.part(rows), x[rows], hidden[rows], unseen)
+        for rows in cut(source, max(256, _CELLS // self.width)):
+            self.fill(source.part(rows), x[rows], hidden[rows], unseen)
         warn_unseen(unseen)
-        return _batch(x, hidden, source.rows)
+        return as_batch(x, hidden, source.rows)
 
     def pieces(self, X: Any, size: int) -> Pieces:
         """The same, `size` rows at a time, for whoever reads them once: only one piece is ever there.
@@ -224,25 +227,35 @@ class TableSchema:
         Columns are refused at once, infinity and negative counts where they are met, and unseen categories are told
         behind the last piece.
         """
+        if isinstance(X, Dataset):
+            return streamed(self, X, size)
         source = read(X)
-        self._check(source)
+        self.check(source)
         return Pieces(source.shape[0], source.rows, self._pieces(source, size))
+
+    def store(self, X: Any) -> Batch | Lazy:
+        """The rows of a table packed for training; those of a data set in a temporary file."""
+        return Spill(self, X).lazy() if isinstance(X, Dataset) else self.pack(X)
 
     def _pieces(self, source: Source, size: int) -> Iterator[Batch]:
         unseen: Unseen = {}
-        for rows in _cut(source, size):
+        for rows in cut(source, size):
             part = source.part(rows)
             x = np.zeros((part.shape[0], self.width), np.float32)
             hidden = np.zeros(x.shape, bool)
-            self._fill(part, x, hidden, unseen)
-            yield _batch(x, hidden)
+            self.fill(part, x, hidden, unseen)
+            yield as_batch(x, hidden)
         warn_unseen(unseen)
 
-    def _fill(self, source: Source, x: NDArray[np.float32], hidden: NDArray[np.bool_], unseen: Unseen) -> None:
-        self._pack_dense(source, x, hidden)
-        self._pack_categories(source, x, hidden, unseen)
+    def fill(self, source: Source, x: NDArray[np.float32], hidden: NDArray[np.bool_], unseen: Unseen) -> None:
+        """Pack some rows into slots x (n, width) that hold zeros, and say which are `hidden`."""
+        self.pack_numbers(source, x, hidden)
+        for block, codes in self.categories(source, unseen):
+            known = np.flatnonzero(codes >= 0)
+            x[known, block.start + codes[known]] = 1.0
+            hidden[codes < 0, block] = True
 
-    def _check(self, source: Source) -> None:
+    def check(self, source: Source) -> None:
         """Refuse other columns than were fitted."""
         if source.names is not None and self.names is not None and source.names != self.names:
             raise ValueError(names_differ(self.names, source.names))
@@ -255,44 +268,34 @@ class TableSchema:
             if kind != column.arrow or isinstance(column, Absent):
                 column.check(source.column(position))
 
-    def _pack_dense(self, source: Source, x: NDArray[np.float32], hidden: NDArray[np.bool_]) -> None:
+    def pack_numbers(self, source: Source, x: NDArray[np.float32], hidden: NDArray[np.bool_]) -> None:
+        """The slots of numbers and booleans, the first ones of a row."""
         for rows, values in self._dense.pack(source):
             if self.head == "poisson":
                 self._refuse_negative(source, values)
             gaps = np.isnan(values)
             if self.knots is not None:
-                self._pack_hats(values, gaps, x[rows])
+                hats.spread(values, gaps, self.knots, self.value_slots, x[rows])
             if gaps.any():
                 values[gaps] = 0.0
-                hidden[rows, : self._dense_stop] = np.repeat(gaps, self._dense_cells, axis=1)
+                hidden[rows, : self.dense_stop] = np.repeat(gaps, self._dense_cells, axis=1)
             x[rows, self.value_slots] = values
-
-    def _pack_hats(self, values: NDArray[np.float64], gaps: NDArray[np.bool_], x: NDArray[np.float32]) -> None:
-        """What tells the encoder where a number lies, and that a cell is there."""
-        assert self.knots is not None
-        for column, knots in enumerate(self.knots):
-            hats.fill(values[:, column], knots, x[:, self.value_slots[column] + 1 :])
-        for column in range(len(self.knots), values.shape[1]):
-            x[:, self.value_slots[column] + 1] = ~gaps[:, column]
 
     def _refuse_negative(self, source: Source, values: NDArray[np.float64]) -> None:
         for slot in np.flatnonzero((values < 0).any(axis=0)):
             label = source.column(self._numeric[slot][0]).label
             raise ValueError(f"column {label!r} has negative values, but the objective is for counts")
 
-    def _pack_categories(
-        self, source: Source, x: NDArray[np.float32], hidden: NDArray[np.bool_], unseen: Unseen
-    ) -> None:
-        for (position, kind), block in zip(self._categorical, self._blocks, strict=True):
+    def categories(self, source: Source, unseen: Unseen) -> Iterator[tuple[slice, NDArray[np.int64]]]:
+        """For each categorical column its slots and each row's category; −1 where it is missing."""
+        for (position, kind), block in zip(self._categorical, self.blocks, strict=True):
             column = source.column(position)
             codes = kind.codes(column)
-            known = np.flatnonzero(codes >= 0)
-            x[known, block.start + codes[known]] = 1.0
-            hidden[codes < 0, block] = True
             strangers = np.flatnonzero(codes == len(kind.categories))
             if len(strangers):
                 values = column.array.take(pa.array(strangers)).unique()[: SHOWN + 1].to_pylist()
                 unseen.setdefault(position, (column.label, {}))[1].update(dict.fromkeys(values))
+            yield block, codes
 
     def unpack(self, out: Batch | Tensor | NDArray[Any]) -> Any:
         """Tensors → the user's kind of object, units, columns, dtypes and row labels.
@@ -335,7 +338,7 @@ class TableSchema:
         cells = self._dense.unpack(s[:, self.value_slots])
         for slot, (at, kind), values in zip(self.value_slots, dense, cells, strict=True):
             arrays[at] = kind.array(values, missing(slot))
-        for (at, category), block in zip(self._categorical, self._blocks, strict=True):
+        for (at, category), block in zip(self._categorical, self.blocks, strict=True):
             arrays[at] = category.array(s[:, block.start : block.stop - 1].argmax(1), missing(block.start))
         return [arrays[at] for at in range(self.n_columns)]
 
@@ -383,17 +386,6 @@ class TableSchema:
         if len(lengths) > 1 or np.dtype(schema.dtype).kind not in "biufUOmM":
             raise ValueError("not the schema of a table: columns, names, weights and dtype contradict one another")
         return schema
-
-
-def _cut(source: Source, size: int) -> Iterator[slice]:
-    return (slice(start, start + size) for start in range(0, source.shape[0], size))
-
-
-def _batch(x: NDArray[np.float32], hidden: NDArray[np.bool_], rows: TableRows | None = None) -> Batch:
-    import torch
-
-    mask = torch.from_numpy(np.logical_not(hidden, out=hidden)) if hidden.any() else None
-    return Batch(torch.from_numpy(x), mask, rows)
 
 
 def _as_array(values: Any) -> NDArray[Any]:

@@ -12,14 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from azogue.modalities import hats
 from azogue.modalities.base import Demand
-from azogue.modalities.columns import fit_kind
-from azogue.modalities.kinds import Absent, Kind
+from azogue.modalities.kinds import Absent
+from azogue.modalities.learning import Learned, learn
 from azogue.modalities.numeric import Numeric
-from azogue.modalities.reading import Label, Source, read
+from azogue.modalities.reading import Label
 from azogue.modalities.scaling import SCALINGS, Policy
 from azogue.modalities.schema import TableSchema
 from azogue.recipe import Spec
@@ -88,7 +86,8 @@ class Table(Spec):
 
         Parameters
         ----------
-        X : array, frame or nested lists, shape (n, columns)
+        X : array, frame, nested lists or Dataset, shape (n, columns)
+            Of many rows, quantiles are those of a sample: see `modalities.sketches`.
         demand : Demand
             What objective and output activation ask of numeric columns.
 
@@ -99,33 +98,28 @@ class Table(Spec):
         ValueError
             For data without rows, columns or values, infinity, and contradictions to `demand`.
         """
-        source = read(X)
         policy = Policy.of(self.scaling, demand)
-        fitted = tuple(fit_kind(column, policy, smooth=source.matrix is not None) for column in source.each())
-        if all(isinstance(kind, Absent) for kind in fitted):
+        learned = learn(X, policy, bool(self.knots))
+        if all(isinstance(kind, Absent) for kind in learned.kinds):
             raise ValueError(
-                f"Table: every cell of X (shape={source.shape}) is missing; there is nothing to learn from"
+                f"Table: every cell of X (shape={learned.shape}) is missing; there is nothing to learn from"
             )
         return TableSchema(
-            source.rows.container,
-            source.dtype,
-            source.names,
-            fitted,
-            _column_weights(self.weights, source),
+            learned.container,
+            learned.dtype,
+            learned.names,
+            learned.kinds,
+            _column_weights(self.weights, learned),
             policy.head,
             demand.activation,
-            self._knots(source, fitted, policy.head),
+            self._knots(learned, policy.head),
         )
 
-    def _knots(self, source: Source, fitted: tuple[Kind, ...], head: str) -> tuple[tuple[float, ...], ...] | None:
+    def _knots(self, learned: Learned, head: str) -> tuple[tuple[float, ...], ...] | None:
         if not self.knots or head != "gaussian":
             return None
-        found = []
-        for column, kind in zip(source.each(), fitted, strict=True):
-            if isinstance(kind, Numeric):
-                u = kind.floats(kind.align(column), slice(None))
-                found.append(hats.place(kind.map.forward(u[~np.isnan(u)]), self.knots))
-        return tuple(found)
+        numeric = [(kind, u) for kind, u in zip(learned.kinds, learned.u(), strict=True) if isinstance(kind, Numeric)]
+        return tuple(hats.place(kind.map.forward(u), self.knots) for kind, u in numeric)
 
 
 def _weight_pairs(weights: Any) -> tuple[tuple[Label, float], ...]:
@@ -137,7 +131,7 @@ def _weight_pairs(weights: Any) -> tuple[tuple[Label, float], ...]:
     return tuple(sorted(((label, float(weight)) for label, weight in pairs), key=lambda pair: repr(pair[0])))
 
 
-def _column_weights(weights: Any, source: Source) -> tuple[float, ...]:
+def _column_weights(weights: Any, source: Learned) -> tuple[float, ...]:
     labels = list(range(source.shape[1]) if source.names is None else source.names)
     result = [1.0] * len(labels)
     for label, weight in weights or ():
