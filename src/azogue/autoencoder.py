@@ -25,6 +25,7 @@ from azogue.training.checkpoint import Checkpoint, locked
 from azogue.training.data import Rows
 from azogue.training.loop import Run, train
 from azogue.training.state import State, start
+from azogue.training.team import leads
 from azogue.validation import remember_columns
 
 
@@ -190,7 +191,7 @@ class Autoencoder(
         TrainingWarning
             If training was interrupted or turned NaN later on: the best weights so far are kept.
         """
-        if self.checkpoint is None:
+        if self.checkpoint is None or not leads():
             self._fit(X, y, validation_data)
         else:
             with locked(self.checkpoint):
@@ -199,9 +200,9 @@ class Autoencoder(
 
     def _fit(self, X: Any, y: Any, validation_data: Any) -> None:
         remember_columns(self, X, reset=True)
-        file = None if self.checkpoint is None else Checkpoint(self.checkpoint)
-        seed = file.seed() if file is not None and self.resume and self.random_state is None else None
-        session = open_session(self, X, validation_data, as_seed(self.random_state) if seed is None else seed, y=y)
+        file = None if self.checkpoint is None or not leads() else Checkpoint(self.checkpoint)
+        seed = as_seed(self.random_state, file.seed() if file is not None and self.resume else None)
+        session = open_session(self, X, validation_data, seed, y=y)
         state = start(session.network, session.recipe)
         if file is not None:
             file.bind(session, state, resume=self.resume)

@@ -10,15 +10,16 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
 from azogue.recipe import Batch, Recipe, Rng
+from azogue.training import team
 from azogue.training.data import Rows
-from azogue.training.threads import threads_for
+from azogue.training.threads import one_thread, threads_for
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -76,6 +77,9 @@ class Backend(Protocol):
 
     def evaluate(self, states: Sequence[State], data: Sequence[Batch | Rows]) -> list[float]:
         """For each state the mean objective over its rows, at inference; all have as many rows."""
+
+    def open(self, runs: Sequence[Run]) -> None:
+        """Before anything else: have all processes begin alike, where several work on one run."""
 
     def close(self, states: Sequence[State]) -> None:
         """Leave the states as if nothing but their values had ever changed."""
@@ -151,7 +155,8 @@ def train_together(runs: Sequence[Run], backend: Backend) -> None:
         run.finite = run.state.weights()
     wanted = any(run.recipe.deterministic for run in runs)
     try:
-        with _deterministic(wanted), threads_for(runs[0].state.network, runs[0].recipe.batch_size):
+        with _deterministic(wanted), _threads(runs[0], wanted):
+            backend.open(runs)
             while going := [run for run in runs if run.going]:
                 _round(going, backend)
     except KeyboardInterrupt:
@@ -166,6 +171,13 @@ def train_together(runs: Sequence[Run], backend: Backend) -> None:
             state.load_weights(state.kept)
         stopped = state.stopped or "the last epoch"
         log.debug("trained %d epochs with %s, stopped by %s", state.epoch, backend.name, stopped)
+
+
+def _threads(run: Run, deterministic: bool) -> AbstractContextManager[None]:
+    """As many threads as pay; one where bits are not to depend on how many there are."""
+    if deterministic or run.recipe.shards > 1:
+        return one_thread()
+    return threads_for(run.state.network, run.recipe.batch_size)
 
 
 @contextmanager
@@ -210,11 +222,12 @@ def _settle(run: Run, record: dict[str, float]) -> None:
     if run.measure is not None:
         record |= run.measure()
     _watch(run.state, run.recipe, record, run.finite)
-    verdicts = [callback(dict(record)) for callback in run.callbacks]
-    if any(verdict is True for verdict in verdicts):
+    verdicts = [callback(dict(record)) for callback in run.callbacks] if team.leads() else []
+    if team.agreed(any(verdict is True for verdict in verdicts)):
         run.state.stopped = "callback"
     if run.save is not None:
         run.save(run.state)
+    team.after_epoch()
 
 
 def _epoch(runs: list[Run], backend: Backend) -> list[dict[str, float]]:
