@@ -36,6 +36,7 @@ LAYERS = [
     ("variants",),
     ("contract", "applications"),
     ("shortcuts",),
+    ("distributed",),
     ("search",),
     ("report",),
     ("cli",),

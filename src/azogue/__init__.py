@@ -79,6 +79,7 @@ _HOMES = {
 _MODULES = (
     "codes",
     "corruptions",
+    "distributed",
     "layers",
     "modalities",
     "objectives",
@@ -92,7 +93,19 @@ _MODULES = (
 __all__ = sorted([*_HOMES, *_MODULES, "__version__"])
 
 if TYPE_CHECKING:
-    from azogue import codes, corruptions, layers, modalities, objectives, optimizers, plots, priors, privacy, report
+    from azogue import (
+        codes,
+        corruptions,
+        distributed,
+        layers,
+        modalities,
+        objectives,
+        optimizers,
+        plots,
+        priors,
+        privacy,
+        report,
+    )
     from azogue.applications import (
         AEkNNClassifier,
         AEkNNRegressor,

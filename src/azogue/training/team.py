@@ -73,9 +73,9 @@ class Team:
         """Everybody's tensor (n,), all of one length → (size, n)."""
         if self.size == 1:
             return tensor[None]
-        found = tensor.new_empty(self.size * len(tensor))
-        dist.all_gather_into_tensor(found, tensor.contiguous(), group=self.group)
-        return found.view(self.size, -1)
+        found = tensor.new_empty(self.size, len(tensor))
+        dist.all_gather(list(found), tensor.contiguous(), group=self.group)
+        return found
 
     def block(self, shards: int) -> int:
         """How many neighbouring shards a process sums before anything is sent: a branch of the tree, or one shard."""
