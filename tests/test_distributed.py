@@ -1,4 +1,4 @@
-"""Several processes, one result: the same bits for any number of them, with a worker killed, and for any cut of rows."""
+"""Several processes, one result: the same bits for any number of them, with a worker killed, for any cut of rows."""
 
 import hashlib
 import os

@@ -8,9 +8,9 @@ import pytest
 
 ray = pytest.importorskip("ray")
 
-import azogue as az
-from azogue.distributed import cluster
-from test_distributed import X, sha, told, unfitted
+import azogue as az  # noqa: E402
+from azogue.distributed import cluster  # noqa: E402
+from test_distributed import X, sha, told, unfitted  # noqa: E402
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # Ray's own
@@ -30,13 +30,11 @@ def alone():
 
 
 def test_a_local_cluster_keeps_to_itself(joined):
-    from ray._private import services
-
     assert "RAY_AUTH_TOKEN" in os.environ or os.path.exists(os.path.expanduser("~/.ray/auth_token"))
     assert os.environ["RAY_AUTH_MODE"] == "token"
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
     assert not joined._private.worker.global_worker.node.webui_url
-    assert services.get_node_ip_address() and joined.get_runtime_context().gcs_address.startswith("127.0.0.1")
+    assert joined.get_runtime_context().gcs_address.startswith("127.")
 
 
 def test_a_killed_worker_changes_nothing(joined, alone, tmp_path):

@@ -263,7 +263,7 @@ def place(data: Batch | Lazy, network: Network) -> Rows:
 
 
 def as_seed(random_state: Any, known: int | None = None) -> int:
-    """`random_state` as scikit-learn takes it → a seed, no global generator moved; None: the known one, or a new one."""
+    """`random_state` as scikit-learn takes it → a seed, no global generator moved; None: the known or a new one."""
     if random_state is None:
         return agreed(secrets.randbits(31) if known is None else known)
     if isinstance(random_state, (np.random.RandomState, np.random.Generator)):

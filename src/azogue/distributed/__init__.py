@@ -56,8 +56,8 @@ def fit(
     shards : int
         At least as many as `workers`.
     backend : {"gloo", "ray"}
-        Processes of this machine; or workers of Ray Train (extra `ray`), on the cluster that `ray.init` has joined, else
-        that of `address` or `RAY_ADDRESS`, else on one that is started for two workers here and ended afterwards.
+        Processes of this machine; or workers of Ray Train (extra `ray`), on the cluster that `ray.init` has joined,
+        else that of `address` or `RAY_ADDRESS`, else on one that is started here for them and ended afterwards.
     exact : bool
         False: one shard a worker and an all-reduce, which is faster where `shards` would be small, and whose result
         depends on `workers`.

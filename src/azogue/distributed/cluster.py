@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from azogue.training.team import Team, leads, member
 CHECKPOINT, MODEL = "training.ckpt", "model.azogue"
 #: Of a cluster that is started here: bytes of its object store, which spills to disk, and its workers.
 STORE, WORKERS = 256 * 2**20, 2
+#: Ray takes 127.0.0.1 for a name of the machine's address in the network, and stays inside on other systems by itself.
+LOOPBACK = {"_node_ip_address": "127.0.0.2"} if sys.platform == "linux" else {}
 #: Who may ask a cluster that is started here: this process and its children, which inherit it.
 _TOKEN = secrets.token_hex(32)
 
@@ -56,7 +59,7 @@ def cluster(address: str | None = None, workers: int = WORKERS) -> Iterator[Any]
             ray.init(
                 address="local",
                 num_cpus=workers,
-                _node_ip_address="127.0.0.1",
+                **LOOPBACK,
                 include_dashboard=False,
                 object_store_memory=STORE,
                 log_to_driver=False,

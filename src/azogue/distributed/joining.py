@@ -59,7 +59,7 @@ def join(*, shards: int = 8, exact: bool = True) -> Iterator[Team]:
 
 
 def place(shards: int, exact: bool) -> Team:
-    """This process's place in the group that it is in, if any."""
+    """The place of this process in the group that it is in, if any."""
     if not dist.is_initialized():
         return Team(shards if exact else 1)
     rank, size = dist.get_rank(), dist.get_world_size()

@@ -177,7 +177,9 @@ def len_of(X: Any) -> int:
         For what has no rows.
     """
     if not hasattr(X, "__len__"):
-        raise TypeError(f"distributed.score: expected rows in memory, or paths of Parquet files, got {type(X).__name__}")
+        raise TypeError(
+            f"distributed.score: expected rows in memory, or paths of Parquet files, got {type(X).__name__}"
+        )
     return len(X)
 
 

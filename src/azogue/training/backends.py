@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def backend_for(network: Network, recipe: Recipe, secret: Secret | None = None) -> Backend:
-    """`Private` where privacy is asked for, `Sharded` for virtual shards; else `Dense` where all parts state derivatives."""
+    """`Private` where privacy is asked for, `Sharded` for virtual shards; `Dense` where all parts state derivatives."""
     if recipe.privacy is not None:
         from azogue.training.private import Private
 
