@@ -25,7 +25,7 @@ from azogue.training.checkpoint import Checkpoint, locked
 from azogue.training.data import Rows
 from azogue.training.loop import Run, train
 from azogue.training.state import State, start
-from azogue.training.team import leads
+from azogue.training.team import agreed, leads
 from azogue.validation import remember_columns
 
 
@@ -218,7 +218,7 @@ class Autoencoder(
     @contextmanager
     def _run(self, session: Session, state: State) -> Iterator[Run]:
         """A session as a run of the loop, with everybody who wants to hear of it."""
-        self._pretrain(session, state.epoch == 0)
+        self._pretrain(session, agreed(state.epoch == 0))
         epochs, title = session.recipe.epochs, type(self).__name__
         with sklearn_callbacks(self, epochs) as theirs, progress(epochs, self.verbose, title) as bars:
             callbacks = [*bars, *as_callbacks(self.callbacks), *theirs]

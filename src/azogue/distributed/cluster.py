@@ -125,10 +125,10 @@ def fit_there(
             ),
         )
         try:
-            result = trainer.fit()
+            last: Any = trainer.fit().checkpoint
         except train.TrainingFailedError as error:
             raise RuntimeError(f"distributed.fit: workers of Ray failed more than {restarts} times: {error}") from error
-        with result.checkpoint.as_directory() as held:
+        with last.as_directory() as held:
             found = persistence.load(Path(held, MODEL), modules=_modules(estimator))
     for name, value in vars(found).items():
         if name.endswith("_") and not name.startswith("_"):
@@ -137,7 +137,7 @@ def fit_there(
 
 def _modules(estimator: Any) -> Any:
     """The pair of modules that a network is made of, whose code no file holds; None where it is layers."""
-    fixed = getattr(estimator, "network", None)
+    fixed: Any = getattr(estimator, "network", None)
     pair = isinstance(fixed, (tuple, list)) and len(fixed) == 2 and all(hasattr(part, "parameters") for part in fixed)
     return tuple(fixed) if pair else None
 

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch.distributed as dist
 from sklearn.base import clone
+from torch.distributed import FileStore  # type: ignore[attr-defined]
 
 from azogue.session import as_seed
 from azogue.training.team import Team, member
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
-    from multiprocessing.context import BaseContext
     from multiprocessing.process import BaseProcess
 
 READY = "ready"
@@ -164,7 +164,7 @@ class Crew:
         self.folder.cleanup()
 
 
-def _context() -> BaseContext:
+def _context() -> Any:
     """Processes that begin clean; where there is a fork, from one that has imported what all of them need."""
     if "forkserver" not in get_all_start_methods():
         return get_context("spawn")
@@ -203,7 +203,7 @@ def _work(place: tuple[int, int, int, bool], store: str, line: Connection) -> No
 
 def _meet(store: str, rank: int, size: int) -> None:
     """Form a group by a file, so that no port is open to other machines or users."""
-    dist.init_process_group("gloo", store=dist.FileStore(store, size), rank=rank, world_size=size)
+    dist.init_process_group("gloo", store=FileStore(store, size), rank=rank, world_size=size)
 
 
 @contextmanager

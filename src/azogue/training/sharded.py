@@ -59,13 +59,12 @@ class Layout:
     def settle(self, total: Tensor, before: dict[str, Tensor]) -> list[Tensor]:
         """Put a sum of rows where moves and inference look; the terms' means are returned."""
         sizes = [p.numel() for p in self.parameters.values()]
-        gradients, flags, changes, told = total.split(
-            [sum(sizes), len(sizes), sum(s.numel() for s in self.statistics.values()), self.terms]
-        )
-        for p, part, there in zip(self.parameters.values(), gradients.split(sizes), flags.tolist(), strict=True):
+        moved = [value.numel() for value in self.statistics.values()]
+        gradients, flags, changes, told = torch.split(total, [sum(sizes), len(sizes), sum(moved), self.terms])
+        parts = torch.split(gradients, sizes)
+        for p, part, there in zip(self.parameters.values(), parts, flags.tolist(), strict=True):
             p.grad = part.view_as(p).to(p) if there else None
-        parts = changes.split([value.numel() for value in self.statistics.values()])
-        for (name, now), part in zip(self.statistics.items(), parts, strict=True):
+        for (name, now), part in zip(self.statistics.items(), torch.split(changes, moved), strict=True):
             change = part.view_as(now)
             now.copy_(before[name] + (change if now.is_floating_point() else change.round()).to(now))
         return list(told)
@@ -189,10 +188,10 @@ def _mark(runs: Sequence[Run]) -> Any:
 def _align(team: Team, state: State) -> None:
     """Become the first process's state."""
     counters, tensors = state.snapshot()
-    told = {name: [list(value.shape), str(value.dtype).removeprefix("torch.")] for name, value in tensors.items()}
-    counters, told = team.agreed([counters, told])
+    mine = {name: (list(value.shape), str(value.dtype).removeprefix("torch.")) for name, value in tensors.items()}
+    counters, held = team.agreed((counters, mine))
     found = {}
-    for name, (shape, kind) in told.items():
+    for name, (shape, kind) in held.items():
         own = tensors[name].cpu() if team.leads else torch.empty(shape, dtype=getattr(torch, kind))
         raw = own.contiguous().flatten().view(torch.uint8) if own.numel() else own.new_empty(0, dtype=torch.uint8)
         found[name] = team.told(raw).view(own.dtype).view(shape)
