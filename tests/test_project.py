@@ -37,6 +37,7 @@ LAYERS = [
     ("variants",),
     ("contract", "applications"),
     ("shortcuts",),
+    ("distributed",),
     ("search",),
     ("report",),
     ("cli",),

@@ -26,6 +26,7 @@ from azogue.training.data import Rows
 from azogue.training.loop import Run, train
 from azogue.training.signals import heeding
 from azogue.training.state import State, start
+from azogue.training.team import agreed, leads
 from azogue.validation import remember_columns
 
 
@@ -192,7 +193,7 @@ class Autoencoder(
         TrainingWarning
             If training was interrupted or turned NaN later on: the best weights so far are kept.
         """
-        if self.checkpoint is None:
+        if self.checkpoint is None or not leads():
             self._fit(X, y, validation_data, None)
         else:
             where = as_checkpoint(self.checkpoint)
@@ -202,8 +203,8 @@ class Autoencoder(
 
     def _fit(self, X: Any, y: Any, validation_data: Any, keeper: Keeper | None) -> None:
         remember_columns(self, X, reset=True)
-        seed = keeper.seed if keeper is not None and self.random_state is None else None
-        session = open_session(self, X, validation_data, as_seed(self.random_state) if seed is None else seed, y=y)
+        seed = as_seed(self.random_state, None if keeper is None else keeper.seed)
+        session = open_session(self, X, validation_data, seed, y=y)
         state = start(session.network, session.recipe)
         fresh = keeper is None or not keeper.bind(session, state)
         with heeding(keeper), self._run(session, state, fresh) as run:
@@ -218,7 +219,7 @@ class Autoencoder(
     @contextmanager
     def _run(self, session: Session, state: State, fresh: bool = True) -> Iterator[Run]:
         """A session as a run of the loop, with everybody who wants to hear of it."""
-        self._pretrain(session, fresh)
+        self._pretrain(session, agreed(fresh))
         epochs, title = session.recipe.epochs, type(self).__name__
         with sklearn_callbacks(self, epochs) as theirs, progress(epochs, self.verbose, title) as bars:
             callbacks = [*bars, *as_callbacks(self.callbacks), *theirs]

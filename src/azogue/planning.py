@@ -14,6 +14,7 @@ from azogue.layers import shapes
 from azogue.recipe import Batch, Rng
 from azogue.training.data import BLOCK
 from azogue.training.state import start
+from azogue.training.team import Team, member
 
 if TYPE_CHECKING:
     from azogue.network import Network
@@ -117,7 +118,8 @@ def make_plan(session: Session, budget: float = 0.3) -> Plan:
 def _epoch_seconds(session: Session, steps: int, budget: float) -> float:
     """Median time of a step, times the steps, plus what an epoch does once."""
     recipe = session.recipe
-    state, backend = start(copy.deepcopy(session.network), recipe), session.backend
+    with member(Team(recipe.shards)):  # nobody else times at the same pace
+        state, backend = start(copy.deepcopy(session.network), recipe), session.backend
     begun = time.perf_counter()
     rows = list(itertools.islice(backend.batches([session.data], recipe.batch_size, [Rng(recipe.seed)]), 64))
     gather = max(0.0, time.perf_counter() - begun) / len(rows) if len(rows) < 64 else 0.0

@@ -31,6 +31,7 @@ from azogue.training.backends import backend_for
 from azogue.training.data import Rows, hold_out
 from azogue.training.machine import device_for, precision_for
 from azogue.training.private import Secret, check
+from azogue.training.team import agreed, shards
 
 if TYPE_CHECKING:
     from azogue.network import Network
@@ -147,6 +148,7 @@ def open_session(
         patience=estimator.patience,
         seed=seed,
         weight_decay=float(estimator.weight_decay),
+        shards=shards(),
         deterministic=bool(estimator.deterministic),
         privacy=None if privacy is None else privacy.guarantee(count, size, int(estimator.epochs)),
     )
@@ -260,13 +262,10 @@ def place(data: Batch | Lazy, network: Network) -> Rows:
     return Rows(Batch(data.x.to(like.device, like.dtype), mask, None, target, near))
 
 
-def as_seed(random_state: Any) -> int:
-    """`random_state` as scikit-learn takes it → a seed; None draws one from the operating system.
-
-    No global generator is read or moved.
-    """
+def as_seed(random_state: Any, known: int | None = None) -> int:
+    """`random_state` as scikit-learn takes it → a seed, no global generator moved; None: the known or a new one."""
     if random_state is None:
-        return secrets.randbits(31)
+        return agreed(secrets.randbits(31) if known is None else known)
     if isinstance(random_state, (np.random.RandomState, np.random.Generator)):
         legacy = isinstance(random_state, np.random.RandomState)
         draw: Any = random_state.randint if legacy else random_state.integers  # type: ignore[union-attr]

@@ -75,9 +75,10 @@ class ArchitectureSearch(
         The part of all rows that is set apart, and the part of the rest that judges.
     preset : {None, "paper"}
         `"paper"`: the populations and rates of Charte et al. (2020), and no candidate to begin with but draws.
-    n_jobs : int
-        Processes; −1: one for each processor. The result does not depend on it. A script that asks for several has to
-        keep them out of its workers by `if __name__ == "__main__":`.
+    n_jobs : int or "ray"
+        Processes; −1: one for each processor; `"ray"`: the processors of a Ray cluster (extra `ray`; which one, see
+        `distributed.fit`). The result does not depend on it. A script that asks for several has to keep them out of its
+        workers by `if __name__ == "__main__":`.
     cache : path-like or None
         File that keeps what candidates are worth. A search that was interrupted, by whatever, goes on from it and
         ends in the same result.
@@ -151,7 +152,7 @@ class ArchitectureSearch(
     test_fraction: float = 0.2
     validation_fraction: float = 0.2
     preset: str | None = None
-    n_jobs: int = 1
+    n_jobs: int | str = 1
     cache: Any = None
     callbacks: Any = ()
     random_state: Any = None
@@ -216,8 +217,9 @@ class ArchitectureSearch(
                 raise ValueError(f"{name}: expected a part in (0, 1), got {getattr(self, name)!r}")
         if self.cv is not None and (isinstance(self.cv, bool) or not isinstance(self.cv, int) or self.cv < 2):
             raise ValueError(f"cv: expected None or a whole number of at least 2, got {self.cv!r}")
-        if isinstance(self.n_jobs, bool) or not isinstance(self.n_jobs, int) or (self.n_jobs < 1 and self.n_jobs != -1):
-            raise ValueError(f"n_jobs: expected a whole number of at least 1, or -1, got {self.n_jobs!r}")
+        jobs = 1 if self.n_jobs == "ray" else self.n_jobs
+        if isinstance(jobs, bool) or not isinstance(jobs, int) or (jobs < 1 and jobs != -1):
+            raise ValueError(f"n_jobs: expected a whole number of at least 1, -1 or 'ray', got {jobs!r}")
         return Budget.of(self.budget)
 
     @property

@@ -8,9 +8,9 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from multiprocessing import get_context
@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from azogue.distributed.cluster import Tasks, cluster
 from azogue.search.cache import Cache, Record
 from azogue.search.evaluation import HOPELESS, Bench, loss_kind
 from azogue.search.space import Genome
@@ -100,8 +101,8 @@ class Study:
     callbacks : sequence of callable
         Called with a dictionary after each few candidates: `candidates`, `spent`, `best`, `error`, `genome`; `True`
         ends the search.
-    n_jobs : int
-        Processes.
+    n_jobs : int or "ray"
+        Processes of this machine, or as many tasks of a Ray cluster as it has processors.
     """
 
     bench: Bench
@@ -111,14 +112,15 @@ class Study:
     cache: Cache
     settings: dict[str, Any]
     callbacks: Sequence[Callable[[dict[str, Any]], object]] = ()
-    n_jobs: int = 1
+    n_jobs: int | str = 1
     trials: dict[str, Trial] = field(default_factory=dict)
     spent: float = 0.0
     stopped: str = ""
     begun: float = field(default_factory=time.perf_counter)
     _stale: int = 0
     _bars: dict[str, float] = field(default_factory=dict)
-    _pool: ProcessPoolExecutor | None = None
+    _pool: Any = None
+    _jobs: int = 1
 
     def __call__(self, vectors: Vectors, share: Share = WHOLE) -> Vectors:
         """Vectors → their fitness; see `strategies.Ask`."""
@@ -141,12 +143,17 @@ class Study:
     @contextmanager
     def at_work(self) -> Iterator[Study]:
         """Have worker processes where several are wanted; end them in any case."""
-        try:
+        with ExitStack() as stack:
+            if self.n_jobs == "ray":
+                stack.enter_context(cluster())
+                self._pool = Tasks(_judge_there, self.bench)
+                self._jobs = self._pool.count
+            elif isinstance(self.n_jobs, int) and self.n_jobs > 1:
+                self._jobs = self.n_jobs
+                workers = ProcessPoolExecutor(self._jobs, get_context("spawn"), _open, (self.bench,))
+                stack.callback(workers.shutdown, wait=True, cancel_futures=True)
+                self._pool = workers
             yield self
-        finally:
-            if self._pool is not None:
-                self._pool.shutdown(wait=True, cancel_futures=True)
-                self._pool = None
 
     def _key(self, genome: Genome, share: Share) -> str:
         """What decides on a candidate's worth, as a hash."""
@@ -162,7 +169,7 @@ class Study:
         else:
             over = False
         while left:
-            size = 1 if not self.trials else CHUNK * self.n_jobs
+            size = 1 if not self.trials else CHUNK * self._jobs
             if self._late() and self.trials:
                 self._end("time")
             part, left = dict(left[:size]), left[size:]
@@ -202,13 +209,11 @@ class Study:
 
     def _worked(self, tasks: Sequence[tuple[list[Genome], Share, dict[str, float]]]) -> Iterator[list[Record]]:
         """Results in the order of the tasks, whoever is done first."""
-        if self.n_jobs == 1:
+        if self._pool is None:
             yield from (self.bench.judge(*task) for task in tasks)
             return
-        if self._pool is None and tasks:
-            context = get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.n_jobs, context, _open, (self.bench,))
-        waiting: list[Future[list[Record]]] = [self._pool.submit(_judge, *task) for task in tasks] if self._pool else []
+        before = () if self.n_jobs == "ray" else (_judge,)
+        waiting = [self._pool.submit(*before, *task) for task in tasks]
         try:
             for future in waiting:
                 yield future.result()
@@ -259,6 +264,11 @@ _BENCH: list[Bench] = []
 def _open(bench: Bench) -> None:
     """Begin a worker process."""
     _BENCH[:] = [bench]
+
+
+def _judge_there(bench: Bench, *task: Any) -> list[Record]:
+    """Work for a task of a cluster."""
+    return bench.judge(*task)
 
 
 def _judge(genomes: Sequence[Genome], share: Share, bars: dict[str, float]) -> list[Record]:

@@ -14,10 +14,11 @@ from azogue.training.data import BLOCK, batches
 from azogue.training.state import held_back
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from azogue.network import Network
     from azogue.training.data import Rows
+    from azogue.training.loop import Run
     from azogue.training.state import Player, State
 
 _AUTOCAST = {"bfloat16": torch.bfloat16}
@@ -60,39 +61,64 @@ class Autograd:
         rate = recipe.schedule(state.progress)
         seen: dict[str, list[Tensor]] = {}
         for key, player in state.players.items():
-            for parameter in player.parameters.values():
-                parameter.grad = None
-            for shard, part in enumerate(_shards(batch, recipe.shards)):
-                with _precision(recipe, part.x.device):
-                    step = forward(state.network, part, recipe.corruption, rng.at(shard=shard))
-                loss, means = evaluate(player.objective, _full(step) if recipe.precision in _AUTOCAST else step)
-                share = len(part) / len(batch)
-                (loss * share).backward()  # type: ignore[no-untyped-call]
-                values = [value.detach() * share for value in means]
-                seen[key] = values if shard == 0 else [a + b for a, b in zip(seen[key], values, strict=True)]
-            _move(player, recipe, rate)
+            seen[key] = [value.detach() for value in backward(state, player, batch, rng)]
+            move(player, recipe, rate)
         return seen
 
     def evaluate(self, states: Sequence[State], data: Sequence[Batch | Rows]) -> list[float]:
         """The mean of what is comparable between epochs, over rows, always with the same draws; see `held_back`."""
         return [self._evaluate(state, part) for state, part in zip(states, data, strict=True)]
 
+    def open(self, runs: Sequence[Run]) -> None:
+        """There is nobody to agree with."""
+
     def close(self, states: Sequence[State]) -> None:
         """Nothing was borrowed."""
 
     def _evaluate(self, state: State, data: Batch | Rows) -> float:
-        objective = next(iter(state.players.values())).objective.judged
-        shown = held_back(state.network, state.recipe)
-        total, size = 0.0, max(state.recipe.batch_size, BLOCK)  # terms over a batch mean the same as in training
-        with torch.no_grad():
-            for number, start in enumerate(range(0, len(data), size)):
-                part = data.take(slice(start, start + size))
-                step = forward(state.network, part, shown, code_rng=Rng(state.recipe.seed, shard=number))
-                total += float(evaluate(objective, step)[0]) * len(part)
-        return total / len(data)
+        return one_by_one(block_loss(state, data, number) for number in range(blocks_of(state, data))) / len(data)
 
 
-def _move(player: Player, recipe: Recipe, rate: float) -> None:
+def backward(state: State, player: Player, batch: Batch, rng: Rng, share: float = 1.0) -> Sequence[Tensor]:
+    """Leave the gradient of a part of the loss in the parameters; the terms' means are returned."""
+    recipe = state.recipe
+    for parameter in player.parameters.values():
+        parameter.grad = None
+    with _precision(recipe, batch.x.device):
+        step = forward(state.network, batch, recipe.corruption, rng)
+    loss, means = evaluate(player.objective, _full(step) if recipe.precision in _AUTOCAST else step)
+    (loss * share).backward()  # type: ignore[no-untyped-call]
+    return means
+
+
+def one_by_one(values: Iterable[float]) -> float:
+    """A sum in turn: Python's own corrects what rounding loses, or does not, by its version."""
+    total = 0.0
+    for value in values:
+        total += value
+    return total
+
+
+def _judged_at_once(state: State) -> int:
+    return max(state.recipe.batch_size, BLOCK)  # terms over a batch mean the same as in training
+
+
+def blocks_of(state: State, data: Batch | Rows) -> int:
+    """In how many blocks rows are judged."""
+    return -(-len(data) // _judged_at_once(state))
+
+
+@torch.no_grad()
+def block_loss(state: State, data: Batch | Rows, number: int) -> float:
+    """The sum over a block of rows of what is comparable between epochs; see `held_back`."""
+    size, objective = _judged_at_once(state), next(iter(state.players.values())).objective.judged
+    part = data.take(slice(number * size, (number + 1) * size))
+    shown = held_back(state.network, state.recipe)
+    step = forward(state.network, part, shown, code_rng=Rng(state.recipe.seed, shard=number))
+    return float(evaluate(objective, step)[0]) * len(part)
+
+
+def move(player: Player, recipe: Recipe, rate: float) -> None:
     """One move along the gradients that there are; weight decay first, as it is decoupled."""
     names = [name for name, parameter in player.parameters.items() if parameter.grad is not None]
     parameters = [player.parameters[name].detach() for name in names]
@@ -111,13 +137,6 @@ def _move(player: Player, recipe: Recipe, rate: float) -> None:
 def _precision(recipe: Recipe, device: torch.device) -> Any:
     kind = _AUTOCAST.get(recipe.precision)
     return torch.autocast(device.type, dtype=kind, enabled=kind is not None)
-
-
-def _shards(batch: Batch, count: int) -> list[Batch]:
-    if count == 1:
-        return [batch]
-    size = -(-len(batch) // count)
-    return [batch.take(slice(start, start + size)) for start in range(0, len(batch), size)]
 
 
 def _full(step: Step) -> Step:

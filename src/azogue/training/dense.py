@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from azogue.objectives.algebra import Pulled
     from azogue.recipe import Recipe
     from azogue.training.data import Rows
+    from azogue.training.loop import Run
     from azogue.training.state import State
 
 Derivatives = dict[str, Tensor]
@@ -98,6 +99,9 @@ class Dense:
                 for member, value in enumerate(_sum(found).tolist()):
                     totals[member] += value * batch.x.shape[1]
         return [total / rows for total in totals]
+
+    def open(self, runs: Sequence[Run]) -> None:
+        """There is nobody to agree with."""
 
     def close(self, states: Sequence[State]) -> None:
         """Give the members' parameters memory of their own again."""

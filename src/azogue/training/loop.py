@@ -11,15 +11,16 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
 from azogue.recipe import Batch, Recipe, Rng
+from azogue.training import team
 from azogue.training.data import Rows
-from azogue.training.threads import threads_for
+from azogue.training.threads import one_thread, threads_for
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,6 +80,9 @@ class Backend(Protocol):
 
     def evaluate(self, states: Sequence[State], data: Sequence[Batch | Rows]) -> list[float]:
         """For each state the mean objective over its rows, at inference; all have as many rows."""
+
+    def open(self, runs: Sequence[Run]) -> None:
+        """Before anything else: have all processes begin alike, where several work on one run."""
 
     def close(self, states: Sequence[State]) -> None:
         """Leave the states as if nothing but their values had ever changed."""
@@ -149,11 +153,12 @@ def train_together(runs: Sequence[Run], backend: Backend) -> None:
         If a run was interrupted by the keyboard, or a term turned NaN or infinite: the weights of the best epoch so
         far are kept, and the model works.
     """
-    for run in runs:
-        run.state.finite = run.state.finite if run.state.within else run.state.weights()
     wanted = any(run.recipe.deterministic for run in runs)
     try:
-        with _deterministic(wanted), threads_for(runs[0].state.network, runs[0].recipe.batch_size):
+        with _deterministic(wanted), _threads(runs[0], wanted):
+            backend.open(runs)
+            for run in runs:
+                run.state.finite = run.state.finite if run.state.within else run.state.weights()
             while going := [run for run in runs if run.going]:
                 _round(going, backend)
     except KeyboardInterrupt:
@@ -168,6 +173,13 @@ def train_together(runs: Sequence[Run], backend: Backend) -> None:
             state.load_weights(state.kept)
         stopped = state.stopped or "the last epoch"
         log.debug("trained %d epochs with %s, stopped by %s", state.epoch, backend.name, stopped)
+
+
+def _threads(run: Run, deterministic: bool) -> AbstractContextManager[None]:
+    """As many threads as pay; one where bits are not to depend on how many there are."""
+    if deterministic or run.recipe.shards > 1:
+        return one_thread()
+    return threads_for(run.state.network, run.recipe.batch_size)
 
 
 class _Wish:
@@ -230,11 +242,12 @@ def _settle(run: Run, record: dict[str, float]) -> None:
     if run.measure is not None:
         record |= run.measure()
     _watch(run.state, run.recipe, record, run.state.finite)
-    verdicts = [callback(dict(record)) for callback in run.callbacks]
-    if any(verdict is True for verdict in verdicts):
+    verdicts = [callback(dict(record)) for callback in run.callbacks] if team.leads() else []
+    if team.agreed(any(verdict is True for verdict in verdicts)):
         run.state.stopped = "callback"
-    if run.save is not None and run.save(run.state):
+    if team.agreed(run.save is not None and run.save(run.state)):
         run.state.stopped = run.state.stopped or ENDED
+    team.after_epoch()
 
 
 def _epoch(runs: list[Run], backend: Backend) -> list[dict[str, float]]:
@@ -263,10 +276,11 @@ def _epoch(runs: list[Run], backend: Backend) -> list[dict[str, float]]:
 
 def _ends(run: Run, within: int, sums: dict[str, Tensor]) -> bool:
     """Show a run within its epoch to whoever keeps it; whether it is to end here."""
-    if run.save is None:
-        return False
-    run.state.within, run.state.sums = within, sums
-    if run.save(run.state):
+    asked = False
+    if run.save is not None:
+        run.state.within, run.state.sums = within, sums
+        asked = run.save(run.state)
+    if team.agreed(asked):  # who saves tells those that train with it
         run.state.stopped = ENDED
     return bool(run.state.stopped)
 

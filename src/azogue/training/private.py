@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from azogue.modules import BatchNormModule, DenseModule, TiedModule
 from azogue.recipe import Batch, Rng
-from azogue.training.autograd import Autograd, _move, forward
+from azogue.training.autograd import Autograd, forward, move
 from azogue.training.data import Rows, together
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class Private(Autograd):
         for (name, value), part in zip(sums.items(), parts, strict=True):
             noisy = value.cpu().double() + scale * part.view(value.shape)
             player.parameters[name].grad = (noisy / privacy.batch_size).to(value)
-        _move(player, recipe, recipe.schedule(state.progress))
+        move(player, recipe, recipe.schedule(state.progress))
         return {}
 
 
@@ -306,6 +306,8 @@ def check(network: Network, recipe: Recipe, data: Rows) -> None:
     ValueError
         Naming the part.
     """
+    if recipe.shards > 1:
+        raise ValueError("privacy: processes that share a batch would draw the same noise; train alone, without a team")
     for module in network.modules():
         if isinstance(module, (BatchNormModule, nn.modules.batchnorm._BatchNorm)):
             raise ValueError("privacy: batch normalisation mixes the rows of a batch; use LayerNorm, or none")

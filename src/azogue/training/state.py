@@ -67,14 +67,14 @@ class State:
 
     def weights(self) -> Weights:
         """A copy of the network's parameters and running statistics, by logical name."""
-        return {name: value.detach().clone() for name, value in self._values().items()}
+        return {name: value.detach().clone() for name, value in self.named().items()}
 
     def load_weights(self, weights: Weights) -> None:
         """Put a copy back."""
-        for name, value in self._values().items():
+        for name, value in self.named().items():
             value.detach().copy_(weights[name])
 
-    def _values(self) -> Weights:
+    def named(self) -> Weights:
         """The network's parameters and running statistics themselves; asking a module for them takes long."""
         if not self.values:
             self.values.update(self.network.state_dict(keep_vars=True))

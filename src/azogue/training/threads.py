@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -9,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from itertools import chain, islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -30,6 +32,17 @@ def _controller() -> Any:
     return ThreadpoolController()
 
 
+@cache
+def _products() -> Callable[[int], int]:
+    """What sets the threads of MKL's products in the calling thread and tells what they were; 0 is everybody's number.
+
+    OpenMP's number alone would leave products cut for several threads, which one works through, to other bits.
+    """
+    path = Path(torch.__file__).with_name("lib") / "libtorch_cpu.so"
+    library = ctypes.CDLL(str(path)) if path.exists() else None
+    return getattr(library, "MKL_Set_Num_Threads_Local", lambda _: 0)
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Within this context, the calling thread computes alone; others never notice, and its setting comes back."""
@@ -37,7 +50,11 @@ def one_thread() -> Iterator[None]:
         yield
         return
     with _controller().limit(limits=1, user_api="openmp"):
-        yield
+        before = _products()(1)
+        try:
+            yield
+        finally:
+            _products()(before)
 
 
 def is_heavy(network: Network, rows: int) -> bool:
