@@ -1,5 +1,6 @@
 """Semantic hashing: what the terms say, what neighbours do to training, and codes by which rows are found again."""
 
+import pickle
 from types import SimpleNamespace
 
 import numpy as np
@@ -282,6 +283,19 @@ def test_files_bring_the_hasher_back(hasher, digits, tmp_path):
     again = az.load(tmp_path / "m.azogue")
     assert (again.transform(digits[0][600:650]) == hasher.transform(digits[0][600:650])).all()
     assert (again.index().codes == hasher.codes_).all()
+
+
+def test_one_index_answers_until_codes_are_others(digits, monkeypatch):
+    X = digits[0]
+    hasher, made = az.SemanticHasher(16, random_state=0).fit(X[:100]), []
+    own = az.SemanticHasher.index
+    monkeypatch.setattr(az.SemanticHasher, "index", lambda self: made.append(1) or own(self))
+    first, again = hasher.kneighbors(X[:5], 3)[1], hasher.kneighbors(X[:5], 3)[1]
+    assert (len(made), first.tolist()) == (1, again.tolist())
+    hasher.index().add(hasher.codes_)  # another one, which may grow
+    assert hasher.kneighbors(X[:5], 100)[1].max() == 99
+    assert (pickle.loads(pickle.dumps(hasher)).kneighbors(X[:5], 3)[1] == first).all()
+    assert hasher.fit(X[100:250]).kneighbors(X[100:101], 150)[1].max() == 149, "other codes, another index"
 
 
 def test_labels_are_followed_where_asked(digits):

@@ -322,14 +322,21 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
         return HammingIndex(self.n_bits, engine=engine).add(self.codes_)
 
     def kneighbors(self, X: Any, n_neighbors: int = 10) -> Found:
-        """The training rows with the nearest codes; for many calls keep `index()`, which this makes each time.
+        """The training rows with the nearest codes.
+
+        The index that answers is kept for the next call: as many bytes as `codes_`, five times as many above 100,000
+        rows. It leaves with other `codes_`, which are not to be edited in place, and is in no file and no pickle.
 
         Returns
         -------
         distances, positions : ndarrays, shape (n, n_neighbors)
             Bits that differ, and positions of training rows; see `HammingIndex.query`.
         """
-        return self.index().query(pack(self.encode(X)), n_neighbors)
+        check_is_fitted(self, "codes_")
+        kept = getattr(self, "_kept", None)
+        if kept is None or kept[0] is not self.codes_:
+            kept = self._kept = self.codes_, self.index()
+        return kept[1].query(pack(self.encode(X)), n_neighbors)
 
     def buckets(self, radius: int = 0, **told: Any) -> Buckets:
         """The training rows in groups by their codes; see `HammingIndex.buckets`."""
@@ -338,6 +345,9 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
     @property
     def _n_features_out(self) -> int:
         return int(self.n_bits) // 8
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_kept": None}
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
