@@ -16,7 +16,7 @@ DIRECTIONS = 48
 MANY, PART, CELLS = 65_536, 4096, 1 << 24
 
 
-def kin(spaces: list[Any], n_neighbors: int, seed: int, apart: bool = False) -> NDArray[np.int64]:
+def kin(spaces: list[Any], n_neighbors: int, seed: int, twice: bool = False) -> NDArray[np.int64]:
     """Each row's nearest rows in each of several spaces: positions (n, k), -1 where one is named twice.
 
     Of more than `MANY` rows, neighbours are looked for among that many, drawn once.
@@ -27,8 +27,8 @@ def kin(spaces: list[Any], n_neighbors: int, seed: int, apart: bool = False) -> 
     n_neighbors : int
         In each space; fewer where there are not as many other rows.
     seed : int
-    apart : bool
-        Leave those that are named twice, one space behind the other.
+    twice : bool
+        As many more that are nearest in two steps; see `second`.
 
     Examples
     --------
@@ -40,22 +40,21 @@ def kin(spaces: list[Any], n_neighbors: int, seed: int, apart: bool = False) -> 
     if count > MANY:
         chosen = np.sort(np.random.default_rng(seed).choice(count, MANY, replace=False))
     tables = [nearest(space, chosen, n_neighbors) for space in spaces]
-    return np.hstack(tables) if apart else joined(tables)
+    return joined([*tables, second(tables, n_neighbors)] if twice else tables)
 
 
-def kin_of_kin(spaces: list[Any], n_neighbors: int, seed: int) -> NDArray[np.int64]:
-    """The rows that are nearest in two steps along a graph of neighbours: positions (n, k), -1 where there are fewer.
+def second(tables: list[NDArray[np.int64]], count: int) -> NDArray[np.int64]:
+    """The rows that are nearest in two steps along a graph of neighbours: positions (n, count), -1 where they are few.
 
-    With `A = Σ_s (G_s + G_sᵀ) + I`, G_s the graph of each row's nearest in space s, and D the sums of its rows, near is
-    who has a large part in `(D^−½ A D^−½)²`: who is named often, by both, and by those who are near to both. A row that
-    is near to everybody counts less. Of texts, more of these neighbours are about the same thing than of the nearest.
+    With `A = Σ_s (G_s + G_sᵀ) + I`, G_s the graph of a table of neighbours, and D the sums of its rows, near is who has
+    a large part in `(D^−½ A D^−½)²`: who is named often, by both, and by those who are near to both. A row that is near
+    to everybody counts less. Of texts, more of these are about the same thing than of the nearest.
 
     Parameters
     ----------
-    spaces : list of array or sparse matrix, each (n, size)
-    n_neighbors : int
-        In each space, and in all.
-    seed : int
+    tables : list of ndarray of int64, each (n, k)
+        Positions, or -1.
+    count : int
 
     References
     ----------
@@ -63,25 +62,24 @@ def kin_of_kin(spaces: list[Any], n_neighbors: int, seed: int) -> NDArray[np.int
 
     Examples
     --------
-    >>> kin_of_kin([np.array([[0.0], [1.0], [1.5], [9.0], [10.0]])], 1, seed=0).tolist()
-    [[1], [2], [1], [4], [3]]
+    >>> second([np.array([[1], [2], [1], [4], [3]])], 2).tolist()
+    [[1, 2], [2, 0], [1, 0], [4, -1], [3, -1]]
     """
-    near, count = kin(spaces, n_neighbors, seed, apart=True), spaces[0].shape[0]
-    first, at = np.nonzero(near >= 0)
-    pairs = first, near[first, at]
-    graph = csr_array((np.ones(len(first), np.float32), pairs), (count, count))  # who is named twice counts twice
-    graph = csr_array(graph + graph.T + eye_array(count, dtype=np.float32))
+    near = np.hstack(tables)
+    rows, (first, at) = len(near), np.nonzero(near >= 0)
+    graph = csr_array((np.ones(len(first), np.float32), (first, near[first, at])), (rows, rows))  # adds up those twice
+    graph = csr_array(graph + graph.T + eye_array(rows, dtype=np.float32))
     root = diags_array((1.0 / np.sqrt(np.asarray(graph.sum(1)).ravel())).astype(np.float32))
     step = csr_array(root @ graph @ root)
-    found = np.full((count, n_neighbors), -1, np.int64)
-    for start in range(0, count, PART):
+    found = np.full((rows, count), -1, np.int64)
+    for start in range(0, rows, PART):
         both = csr_array(step[start : start + PART] @ step)
         for number in range(both.shape[0]):
             inside = slice(*both.indptr[number : number + 2])
-            rows, parts = both.indices[inside], both.data[inside]
-            others = rows != start + number
-            best = np.lexsort((rows[others], -parts[others]))[:n_neighbors]
-            found[start + number, : len(best)] = rows[others][best]
+            others, parts = both.indices[inside], both.data[inside]
+            parts[others == start + number] = 0.0
+            best = np.lexsort((others, -parts))[:count]
+            found[start + number, : len(best)] = np.where(parts[best] > 0, others[best], -1)
     return found
 
 
