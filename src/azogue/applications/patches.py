@@ -54,8 +54,10 @@ def learned(schema: Any, X: Any, seed: int) -> Learned:
     >>> seen(schema, pictures[:5], found).shape, pixels(np.zeros((1, 38), np.float32), found).shape
     ((5, 38), (1, 192))
     """
+    import torch
+
     rng, store = np.random.default_rng(seed), schema.store(X)
-    chosen = np.sort(rng.permutation(len(store))[:MANY])
+    chosen = torch.from_numpy(np.sort(rng.permutation(len(store))[:MANY]))
     pictures = store.take(chosen).x.numpy().reshape(-1, *schema.shape)
     flat = FLAT * float(pictures.var()) + TINY**2
     by, less = _patterns(pictures, flat, rng)
