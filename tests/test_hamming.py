@@ -6,6 +6,7 @@ import pytest
 import azogue as az
 from azogue.hamming import distances, engines, pack, tables, unpack
 from azogue.hamming.buckets import evenness, gray_order
+from azogue.hamming.scan import kth
 from azogue.hamming.tables import flips
 
 
@@ -19,9 +20,8 @@ def clustered(bits, rows, seed=0):
 
 @pytest.fixture
 def soon(monkeypatch):
-    """Tables from 1,000 codes on, and blocks of 200, the first of 30."""
+    """Tables from 1,000 codes on, and blocks of 200."""
     monkeypatch.setattr("azogue.hamming.scan.BLOCK", 200)
-    monkeypatch.setattr("azogue.hamming.scan.START", 30)
     monkeypatch.setattr(tables, "LEAST_ROWS", 1000)
     monkeypatch.setattr(engines, "LEAST_ROWS", 1000)
 
@@ -52,6 +52,14 @@ def test_answers_are_those_of_brute_force(soon, engine, bits):
             expected = [at for at in orders[number] if far[number, at] <= radius]
             assert position.tolist() == expected
             assert distance.tolist() == far[number, expected].tolist()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("guess", [0, 20, 64, 255])
+def test_the_kth_distance_is_counted_from_any_guess(dtype, guess):
+    far = np.random.default_rng(0).integers(3, 60, 500).astype(dtype)
+    assert [kth(far, k, guess) for k in (1, 2, 250, 499, 500)] == np.sort(far)[[0, 1, 249, 498, 499]].tolist()
+    assert kth(np.full(5, 7, dtype), 3, guess) == 7
 
 
 def test_tables_are_used_and_fall_back(soon, monkeypatch):

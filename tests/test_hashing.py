@@ -1,5 +1,6 @@
 """Semantic hashing: what the terms say, what neighbours do to training, and codes by which rows are found again."""
 
+import pickle
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,10 +11,11 @@ from sklearn.datasets import load_digits, load_wine
 from sklearn.frozen import FrozenEstimator
 
 import azogue as az
-from azogue.applications.kin import kin, space_of
+from azogue.applications.kin import kin, second, space_of
+from azogue.applications.patches import learned, pixels, seen
 from azogue.applications.topics import along, directions, tfidf
 from azogue.corruptions import Neighbor
-from azogue.modalities import Table, Text
+from azogue.modalities import Image, Table, Text
 from azogue.objectives import Agreement, Balance, Decorrelation, NeighborhoodComponents
 from azogue.recipe import Batch, Code, Rng
 from azogue.training.data import Rows, drawn
@@ -199,6 +201,28 @@ def test_kin_of_many_rows_are_among_those_that_were_drawn(monkeypatch):
     assert not (found == np.arange(60)[:, None]).any()
 
 
+def test_kin_in_two_steps():
+    """By the formula, from the matrix written out."""
+    rng = np.random.default_rng(0)
+    tables = [np.array([rng.choice(np.delete(np.arange(12), at), 3, False) for at in range(12)]) for _ in range(2)]
+    tables[0][5, 1] = -1
+    graph = np.eye(12)
+    for table in tables:
+        for at, others in enumerate(table):
+            for other in others[others >= 0]:
+                graph[at, other] += 1
+                graph[other, at] += 1
+    root = np.diag(1 / np.sqrt(graph.sum(1)))
+    both = np.linalg.matrix_power(root @ graph @ root, 2) - 10 * np.eye(12)
+    assert (second(tables, 4) == np.argsort(-both, axis=1, kind="stable")[:, :4]).all()
+    assert second([np.full((2, 1), -1)], 2).tolist() == [[-1, -1], [-1, -1]]
+    X = rng.normal(size=(60, 3)).astype(np.float32)
+    near, few = kin([X], 6, seed=0), kin([X], 2, seed=0)
+    told = [set(row) - {-1} for row in kin([X], 6, seed=0, twice=True).tolist()]
+    steps = [set(row) for row in second([near], 6).tolist()]
+    assert told == [set(row) | more for row, more in zip(few.tolist(), steps, strict=True)], "a third, and two steps"
+
+
 def test_a_category_counts_as_one_column():
     frame = pd.DataFrame({"a": [0.0, 0.0, 3.0], "b": ["x", "y", "x"]})
     schema = Table("none").fit(frame)
@@ -216,6 +240,66 @@ def test_topics_are_the_leading_directions():
     assert np.allclose(found.T @ found, np.eye(found.shape[1]), atol=1e-4)
     vectors = along(tfidf(schema, [*TEXTS[:1], "unheard"]), found)
     assert np.linalg.norm(vectors, axis=1) == pytest.approx([found.shape[1] ** 0.5, 0.0], abs=1e-4)
+
+
+# -- pictures in colour ------------------------------------------------------------------------------------------------
+
+
+def stripes(rows, seed=0):
+    """Pictures of 16 × 16 pixels with stripes that lie or stand, of any two colours and phase; and which they are."""
+    rng = np.random.default_rng(seed)
+    lying = rng.integers(0, 2, rows)
+    wave = np.sin(np.arange(16) * 1.6 + rng.uniform(0, 6, (rows, 1)))[:, :, None, None]
+    wave = np.where(lying[:, None, None, None] == 1, wave, np.swapaxes(wave, 1, 2))
+    colours = rng.uniform(60, 200, (2, rows, 1, 1, 3))
+    noise = rng.normal(0, 8, (rows, 16, 16, 3))
+    return np.clip(colours[0] + 0.5 * (colours[1] - colours[0]) * wave + noise, 0, 255).astype(np.uint8), lying
+
+
+@pytest.fixture
+def few(monkeypatch):
+    monkeypatch.setattr("azogue.applications.patches.PATCHES", 4000)
+    monkeypatch.setattr("azogue.applications.patches.PATTERNS", 40)
+
+
+def test_patches_tell_what_pixels_do_not(few):
+    X, lying = stripes(260)
+    schema = Image().fit(X)
+    found = learned(schema, X, 0)
+    rows = seen(schema, X, found)
+    shown = rows[:, : found["axes"].shape[1]]
+    assert np.linalg.norm(shown, axis=1) == pytest.approx(shown.shape[1] ** 0.5, abs=1e-3)
+    flat = X.reshape(len(X), -1).astype(np.float32)
+    by_patches, by_pixels = (float((lying[kin([x], 5, seed=0)] == lying[:, None]).mean()) for x in (shown, flat))
+    assert by_patches > 0.97
+    assert by_patches > by_pixels + 0.1
+    assert (seen(schema, X[5:9], found) == rows[5:9]).all()
+    brighter = np.clip(X[:20].astype(int) + 20, 0, 255).astype(np.uint8)
+    assert np.abs(seen(schema, brighter, found)[:, : shown.shape[1]] - shown[:20]).mean() < 0.1, "no brightness"
+
+
+def test_directions_of_pixels_bring_pictures_back(few):
+    X = stripes(60)[0]
+    schema = Image().fit(X)
+    found = learned(schema, X, 0)
+    told = schema.unpack(pixels(seen(schema, X, found), found)).astype(float)
+    assert np.square(told - X).mean() < 0.3 * np.square(X.mean(0) - X).mean()
+
+
+def test_photographs_are_found_again(few, tmp_path):
+    X, lying = stripes(300)
+    hasher = az.SemanticHasher(16, random_state=0).fit(X[:220])
+    assert precision(hasher, X[220:], lying[:220], lying[220:]) > 0.95
+    assert hasher.n_features_in_ == 16 * 16 * 3
+    hasher.save(tmp_path / "p.azogue")
+    again = az.load(tmp_path / "p.azogue")
+    assert (again.transform(X[220:]) == hasher.transform(X[220:])).all()
+    told = again.inverse_transform(hasher.codes_[:3])
+    assert (told.shape, told.dtype) == ((3, 16, 16, 3), np.uint8)
+    assert "220 pictures" in str(az.report.report(hasher, X[:220]).sections)
+    grey = hasher.fit(X[:220, :, :, 0])
+    assert not hasattr(grey, "patches_"), "what an earlier fit saw is gone"
+    assert grey.transform(X[:2, :, :, 0]).shape == (2, 2)
 
 
 # -- the hasher --------------------------------------------------------------------------------------------------------
@@ -282,6 +366,19 @@ def test_files_bring_the_hasher_back(hasher, digits, tmp_path):
     again = az.load(tmp_path / "m.azogue")
     assert (again.transform(digits[0][600:650]) == hasher.transform(digits[0][600:650])).all()
     assert (again.index().codes == hasher.codes_).all()
+
+
+def test_one_index_answers_until_codes_are_others(digits, monkeypatch):
+    X = digits[0]
+    hasher, made = az.SemanticHasher(16, random_state=0).fit(X[:100]), []
+    own = az.SemanticHasher.index
+    monkeypatch.setattr(az.SemanticHasher, "index", lambda self: made.append(1) or own(self))
+    first, again = hasher.kneighbors(X[:5], 3)[1], hasher.kneighbors(X[:5], 3)[1]
+    assert (len(made), first.tolist()) == (1, again.tolist())
+    hasher.index().add(hasher.codes_)  # another one, which may grow
+    assert hasher.kneighbors(X[:5], 100)[1].max() == 99
+    assert (pickle.loads(pickle.dumps(hasher)).kneighbors(X[:5], 3)[1] == first).all()
+    assert hasher.fit(X[100:250]).kneighbors(X[100:101], 150)[1].max() == 149, "other codes, another index"
 
 
 def test_labels_are_followed_where_asked(digits):

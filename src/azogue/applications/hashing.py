@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from azogue.applications.kin import kin, space_of, spaces_of_words
 from azogue.applications.owner import Application, owned, unfitted
+from azogue.applications.patches import SHOWN, learned, pixels, seen
 from azogue.applications.topics import along, as_words, directions, tfidf
 from azogue.autoencoder import Autoencoder
 from azogue.codes import Binary, Point
@@ -30,14 +31,23 @@ from azogue.optimizers import Cosine
 from azogue.session import as_seed
 from azogue.validation import remember_columns
 
+Spaces: TypeAlias = "Callable[[], list[Any]]"
+Sizes: TypeAlias = "tuple[int, float, float]"
+
 SUPERVISIONS = ("none", "labels")
+#: How texts and photographs are read.
+READ = ("words_", "topics_", "pictures_", "patches_")
 #: Rows of a batch, steps of training, about, and epochs, at most.
 BATCH, STEPS, LONGEST = 256, 1000, 300
+#: Epochs of texts and photographs, about, and steps at least: neighbours of few rows are learned by heart.
+EPOCHS, FEWEST = 30, 300
 #: There are at most so many times fewer neighbours than rows.
 PART = 10
 #: Units of the hidden layer, the part of the bits that weighs as one nat where codes agree, and the part of the inputs
-#: that training hides: for rows as they are, and for topics, which are few and would be learned by heart.
-ROWS, TOPICS = (1024, 0.15, 0.0), (512, 0.3, 0.4)
+#: that training hides: for rows as they are, for topics, and for what patches of photographs show.
+ROWS, TOPICS, PATCHES = (1024, 0.15, 0.0), (512, 0.15, 0.1), (512, 0.15, 0.2)
+#: Channels, pixels a side and rows from which on pictures count as photographs.
+COLOURS, SIDES, SEVERAL = 3, 12, 200
 #: Of pictures: temperature, filters and sizes of two convolutions of stride 2, units of the layers before and behind
 #: the code, and by how many pixels neighbours are moved.
 PICTURES, FILTERS, AROUND, SHIFT = 0.15, ((16, 5), (32, 3)), (256, 128), 1
@@ -131,7 +141,7 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
             For data, labels or parameters that make no sense, naming them.
         """
         self._check(y)
-        for name in ("autoencoder_", "words_", "topics_"):  # what an earlier fit saw says nothing about these rows
+        for name in ("autoencoder_", *READ):  # what an earlier fit saw says nothing about these rows
             self.__dict__.pop(name, None)
         remember_columns(self, X, reset=True)
         seed = as_seed(self.random_state)
@@ -145,7 +155,11 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
         if inner.code_size_ != self.n_bits:
             raise ValueError(f"autoencoder: its code has {inner.code_size_} units, but n_bits is {self.n_bits}")
         self.thresholds_ = self._thresholds(X)
-        self.n_features_in_ = len(self.topics_) if hasattr(self, "topics_") else inner.n_features_in_
+        self.n_features_in_ = inner.n_features_in_
+        if hasattr(self, "topics_"):
+            self.n_features_in_ = len(self.topics_)
+        elif hasattr(self, "pictures_"):
+            self.n_features_in_ = self.pictures_.n_columns
         self.codes_ = pack(self.encode(X))
         return self
 
@@ -174,9 +188,21 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
         weights = tfidf(self.words_, X)
         self.topics_ = directions(weights, seed)
         vectors = along(weights, self.topics_)
-        told = self._told(len(vectors), y, lambda: spaces_of_words(weights, vectors), seed)
+        self._fit_vectors(vectors, y, lambda: spaces_of_words(weights, vectors), TOPICS, seed)
+
+    def _fit_photographs(self, schema: Any, X: Any, y: Any, seed: int) -> None:
+        """Pictures in colour: an autoencoder of what their patches show, and of the colours of large parts."""
+        self.pictures_ = schema
+        self.patches_ = learned(schema, X, seed)
+        vectors = seen(schema, X, self.patches_)
+        self._fit_vectors(vectors, y, lambda: [vectors[:, :SHOWN]], PATCHES, seed)
+
+    def _fit_vectors(self, vectors: Any, y: Any, spaces: Spaces, sizes: Sizes, seed: int) -> None:
+        """An autoencoder of rows along directions that were found before; neighbours also in two steps."""
+        told = self._told(len(vectors), y, spaces, seed, twice=True)
         shared = {"modality": "table", "scaling": "none", "verbose": self.verbose}
-        self.autoencoder_ = owned(None, self._default(len(vectors), shared, *TOPICS), vectors, seed, told)
+        steps = min(STEPS, max(FEWEST, EPOCHS * len(vectors) // BATCH))
+        self.autoencoder_ = owned(None, self._default(len(vectors), shared, sizes, steps), vectors, seed, told)
 
     def _fit_rows(self, X: Any, y: Any, seed: int) -> None:
         """Anything else, or an autoencoder of the user's."""
@@ -184,9 +210,12 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
         like = self if given is None else given
         schema = as_modality(like.modality, like.scaling, X).fit(X)
         count = len(getattr(schema, "store", schema.pack)(X))
+        if given is None and self._kind(X) == "image" and _photographs(schema.shape, count):
+            self._fit_photographs(schema, X, y, seed)
+            return
         shared = self._shared(self.modality)
         pictures = given is None and self._kind(X) == "image"
-        default = self._of_pictures(count, shared) if pictures else self._default(count, shared, *ROWS)
+        default = self._of_pictures(count, shared) if pictures else self._default(count, shared, ROWS, STEPS)
         made = default if given is None else self._completed(clone(given))
         pointed = getattr(made.corruption, "pointed", False) or self.supervision == "labels"
         told = self._told(count, y, lambda: [space_of(schema, X, seed)], seed) if pointed else y
@@ -206,10 +235,10 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
             given.set_params(corruption=Neighbor())
         return given
 
-    def _told(self, count: int, y: Any, spaces: Callable[[], list[Any]], seed: int) -> NDArray[np.int64]:
+    def _told(self, count: int, y: Any, spaces: Spaces, seed: int, twice: bool = False) -> NDArray[np.int64]:
         """What training is told of the rows: which others are like each, or their classes."""
         if self.supervision == "none":
-            return kin(spaces(), min(int(self.n_neighbors), max(1, count // PART)), seed)
+            return kin(spaces(), min(int(self.n_neighbors), max(1, count // PART)), seed, twice)
         labels = np.asarray(y)
         if labels.shape != (count,):
             raise ValueError(f"y: expected a label for each of {count} rows, got shape {labels.shape}")
@@ -218,11 +247,12 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
     def _by_labels(self) -> NeighborhoodComponents:
         return NeighborhoodComponents(ROWS[1] * self.n_bits)
 
-    def _default(self, rows: int, shared: dict[str, Any], units: int, temperature: float, hidden: float) -> Autoencoder:
+    def _default(self, rows: int, shared: dict[str, Any], sizes: Sizes, steps: int) -> Autoencoder:
         """The autoencoder where none is given."""
+        units, temperature, hidden = sizes
         layers = Input() + Dropout(hidden) if hidden else Input()
         network = layers + Dense(units, "silu", normalization="batch") + Dense(int(self.n_bits)) + Output()
-        return self._made(rows, shared, network, temperature, 0)
+        return self._made(rows, shared, network, temperature, 0, steps)
 
     def _of_pictures(self, rows: int, shared: dict[str, Any]) -> Autoencoder:
         """The same for pictures; the way back is narrow, for a wide one is two fifths of the work."""
@@ -231,9 +261,11 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
             network = network + Conv(filters, size, "silu", stride=2, normalization="batch")
         before, behind = AROUND
         network = network + Dense(before, "silu", normalization="batch") + Bottleneck(int(self.n_bits))
-        return self._made(rows, shared, network + Dense(behind, "silu") + Output(), PICTURES, SHIFT)
+        return self._made(rows, shared, network + Dense(behind, "silu") + Output(), PICTURES, SHIFT, STEPS)
 
-    def _made(self, rows: int, shared: dict[str, Any], network: Any, temperature: float, shift: int) -> Autoencoder:
+    def _made(
+        self, rows: int, shared: dict[str, Any], network: Any, temperature: float, shift: int, steps: int
+    ) -> Autoencoder:
         """A network with what makes its code one of bits that neighbours share."""
         alike = Agreement(temperature) if self.supervision == "none" else self._by_labels()
         return Autoencoder(
@@ -241,7 +273,7 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
             code=Binary(),
             corruption=Neighbor(shift) if self.supervision == "none" else None,
             objective=alike + EVEN * Balance() + APART * Decorrelation(),
-            epochs=min(max(STEPS * BATCH // max(rows, 1), 10), LONGEST),
+            epochs=min(max(steps * BATCH // max(rows, 1), 10), LONGEST),
             batch_size=BATCH,
             learning_rate=Cosine(2e-3, warmup=0.1),
             validation_fraction=0.0,
@@ -257,6 +289,8 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
 
     def _units(self, X: Any) -> NDArray[Any]:
         """The code's units, (n, n_bits)."""
+        if hasattr(self, "pictures_"):
+            return np.asarray(self.autoencoder_.encode(seen(self.pictures_, X, self.patches_)))
         if not hasattr(self, "topics_"):
             return np.asarray(self.autoencoder_.encode(X))
         weights = tfidf(self.words_, X)
@@ -309,6 +343,8 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
         if bits.shape[1] != self.n_bits:
             raise ValueError(f"inverse_transform: expected codes of {self.n_bits} bits, got {bits.shape[1]}")
         rows = self.autoencoder_.decode(bits)
+        if hasattr(self, "pictures_"):
+            return self.pictures_.unpack(pixels(np.asarray(rows, np.float32), self.patches_))
         if not hasattr(self, "topics_"):
             return rows
         import torch
@@ -324,14 +360,21 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
         return HammingIndex(self.n_bits, engine=engine).add(self.codes_)
 
     def kneighbors(self, X: Any, n_neighbors: int = 10) -> Found:
-        """The training rows with the nearest codes; for many calls keep `index()`, which this makes each time.
+        """The training rows with the nearest codes.
+
+        The index that answers is kept for the next call: as many bytes as `codes_`, five times as many above 100,000
+        rows. It leaves with other `codes_`, which are not to be edited in place, and is in no file and no pickle.
 
         Returns
         -------
         distances, positions : ndarrays, shape (n, n_neighbors)
             Bits that differ, and positions of training rows; see `HammingIndex.query`.
         """
-        return self.index().query(pack(self.encode(X)), n_neighbors)
+        check_is_fitted(self, "codes_")
+        kept = getattr(self, "_kept", None)
+        if kept is None or kept[0] is not self.codes_:
+            kept = self._kept = self.codes_, self.index()
+        return kept[1].query(pack(self.encode(X)), n_neighbors)
 
     def buckets(self, radius: int = 0, **told: Any) -> Buckets:
         """The training rows in groups by their codes; see `HammingIndex.buckets`."""
@@ -341,8 +384,16 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
     def _n_features_out(self) -> int:
         return int(self.n_bits) // 8
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_kept": None}
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def _photographs(shape: tuple[int, ...], rows: int) -> bool:
+    """Whether pictures are taken for photographs, whose patches are looked at: in colour, not too small, not few."""
+    return shape[2] >= COLOURS and min(shape[:2]) >= SIDES and rows >= SEVERAL

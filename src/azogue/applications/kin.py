@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import issparse
+from scipy.sparse import csr_array, diags_array, eye_array, issparse
 
 from azogue.applications.topics import to_length
 
@@ -14,9 +14,11 @@ from azogue.applications.topics import to_length
 DIRECTIONS = 48
 #: Rows among which neighbours are looked for, at most; rows that are packed, and distances that are held, at once.
 MANY, PART, CELLS = 65_536, 4096, 1 << 24
+#: How many times fewer there are in each space where others are near in two steps.
+FEWER = 3
 
 
-def kin(spaces: list[Any], n_neighbors: int, seed: int) -> NDArray[np.int64]:
+def kin(spaces: list[Any], n_neighbors: int, seed: int, twice: bool = False) -> NDArray[np.int64]:
     """Each row's nearest rows in each of several spaces: positions (n, k), -1 where one is named twice.
 
     Of more than `MANY` rows, neighbours are looked for among that many, drawn once.
@@ -27,6 +29,8 @@ def kin(spaces: list[Any], n_neighbors: int, seed: int) -> NDArray[np.int64]:
     n_neighbors : int
         In each space; fewer where there are not as many other rows.
     seed : int
+    twice : bool
+        A third as many, and `n_neighbors` that are nearest in two steps; see `second`.
 
     Examples
     --------
@@ -37,7 +41,51 @@ def kin(spaces: list[Any], n_neighbors: int, seed: int) -> NDArray[np.int64]:
     chosen = np.arange(count)
     if count > MANY:
         chosen = np.sort(np.random.default_rng(seed).choice(count, MANY, replace=False))
-    return joined([nearest(space, chosen, n_neighbors) for space in spaces])
+    tables = [nearest(space, chosen, n_neighbors) for space in spaces]
+    if not twice:
+        return joined(tables)
+    few = max(1, n_neighbors // FEWER)
+    return joined([*(table[:, :few] for table in tables), second(tables, n_neighbors)])
+
+
+def second(tables: list[NDArray[np.int64]], count: int) -> NDArray[np.int64]:
+    """The rows that are nearest in two steps along a graph of neighbours: positions (n, count), -1 where they are few.
+
+    With `A = Σ_s (G_s + G_sᵀ) + I`, G_s the graph of a table of neighbours, and D the sums of its rows, near is who has
+    a large part in `(D^−½ A D^−½)²`: who is named often, by both, and by those who are near to both. A row that is near
+    to everybody counts less. Of texts, more of these are about the same thing than of the nearest.
+
+    Parameters
+    ----------
+    tables : list of ndarray of int64, each (n, k)
+        Positions, or -1.
+    count : int
+
+    References
+    ----------
+    Zhou, Bousquet, Lal, Weston & Schölkopf (2004), Learning with local and global consistency, NeurIPS, for the graph.
+
+    Examples
+    --------
+    >>> second([np.array([[1], [2], [1], [4], [3]])], 2).tolist()
+    [[1, 2], [2, 0], [1, 0], [4, -1], [3, -1]]
+    """
+    near = np.hstack(tables)
+    rows, (first, at) = len(near), np.nonzero(near >= 0)
+    graph = csr_array((np.ones(len(first), np.float32), (first, near[first, at])), (rows, rows))  # adds up those twice
+    graph = csr_array(graph + graph.T + eye_array(rows, dtype=np.float32))
+    root = diags_array((1.0 / np.sqrt(np.asarray(graph.sum(1)).ravel())).astype(np.float32))
+    step = csr_array(root @ graph @ root)
+    found = np.full((rows, count), -1, np.int64)
+    for start in range(0, rows, PART):
+        both = csr_array(step[start : start + PART] @ step)
+        for number in range(both.shape[0]):
+            inside = slice(*both.indptr[number : number + 2])
+            others, parts = both.indices[inside], both.data[inside]
+            parts[others == start + number] = 0.0
+            best = np.lexsort((others, -parts))[:count]
+            found[start + number, : len(best)] = np.where(parts[best] > 0, others[best], -1)
+    return found
 
 
 def spaces_of_words(weights: Any, vectors: NDArray[np.float32]) -> list[Any]:
@@ -69,7 +117,7 @@ def packed(schema: Any, X: Any) -> NDArray[np.float32]:
 
 
 def nearest(space: Any, chosen: NDArray[Any], count: int) -> NDArray[np.int64]:
-    """For each row of a space (n, size), the `count` nearest of the `chosen` rows but itself; equals by position."""
+    """For each row of a space (n, size), the `count` nearest of the `chosen` rows but itself, the nearest first."""
     rows = space.shape[0]
     count = min(count, len(chosen) - 1)
     if count < 1:
@@ -85,7 +133,9 @@ def nearest(space: Any, chosen: NDArray[Any], count: int) -> NDArray[np.int64]:
         inside = (own < len(chosen)) & (chosen[np.minimum(own, len(chosen) - 1)] == np.arange(start, start + len(far)))
         far[np.flatnonzero(inside), own[inside]] = np.inf
         least = np.argpartition(far, count - 1, axis=1)[:, :count]
-        found[start : start + step] = chosen[np.sort(least, axis=1)]
+        least = np.sort(least, axis=1)  # equals by position
+        order = np.argsort(np.take_along_axis(far, least, 1), axis=1, kind="stable")
+        found[start : start + step] = chosen[np.take_along_axis(least, order, 1)]
     return found
 
 

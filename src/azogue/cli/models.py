@@ -199,8 +199,8 @@ def known_columns(model: Any) -> list[Any]:
 
 def schema_of(model: Any) -> Any:
     """What a model takes; of one with a detector for each group, what the first one takes."""
-    words = getattr(model, "words_", None)
-    return autoencoder_of(next(iter(groups_of(model).values()), model)).schema_ if words is None else words
+    own = getattr(model, "words_", None) or getattr(model, "pictures_", None)
+    return autoencoder_of(next(iter(groups_of(model).values()), model)).schema_ if own is None else own
 
 
 def matched(table: Any, names: list[Any], say: Say) -> Any:

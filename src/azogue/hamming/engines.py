@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from azogue.hamming.scan import Found, gathered, ordered, scan, within
+from azogue.hamming.scan import Found, arranged, gathered, ordered, scan, within
 from azogue.hamming.tables import LEAST_ROWS, MOST_BITS, PART, Tables
 from azogue.hamming.words import Codes, as_words
 
@@ -102,18 +102,15 @@ class Faiss:
 
     def query(self, queries: Codes, k: int) -> Found:
         count = min(k + SPARE, len(self.codes))
-        far, where = self._flat.search(queries, count)
-        told = [
-            ordered(row.astype(np.uint16), places.astype(np.int64), k) for row, places in zip(far, where, strict=True)
-        ]
+        far, where = arranged(*self._flat.search(queries, count))
         if count < len(self.codes):  # where as far as the last one, equals of the k-th may be missing
             open_ = np.flatnonzero(far[:, -1] == far[:, k - 1])
             for bound in np.unique(far[open_, -1]):
                 chosen = open_[far[open_, -1] == bound]
                 found = self._ranged(self._flat, queries[chosen], int(bound))
                 for number, (row, places) in zip(chosen, found, strict=True):
-                    told[number] = row[:k], places[:k]
-        return np.stack([row for row, _ in told]), np.stack([places for _, places in told])
+                    far[number, :k], where[number, :k] = row[:k], places[:k]
+        return far[:, :k], where[:, :k]
 
     def within(self, queries: Codes, radius: int) -> list[Found]:
         parts = self._bits // PART

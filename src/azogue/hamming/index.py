@@ -12,6 +12,7 @@ from azogue.files import ModelFileError
 from azogue.hamming.buckets import Buckets, bucketed
 from azogue.hamming.engines import ENGINES, Core, Faiss, engine_for, imported
 from azogue.hamming.scan import Found
+from azogue.hamming.stages import by_vectors
 from azogue.hamming.words import Codes, as_codes, check_bits
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ class HammingIndex:
                 f"{queries.shape[0]} and {vectors.shape[0]}"
             )
         _, near = self.query(codes, count)
-        return _by_vectors(queries, vectors, np.sort(near, axis=1), k)
+        return by_vectors(queries, vectors, np.sort(near, axis=1), k)
 
     def buckets(
         self,
@@ -275,23 +276,3 @@ def _check_k(k: Any, count: int) -> None:
         raise ValueError(f"query: k must be a whole number of at least 1, got {k!r}")
     if k > count:
         raise ValueError(f"query: k={k} neighbours were asked for, but the index has {count} codes; ask for fewer")
-
-
-def _by_vectors(queries: Any, vectors: Any, near: NDArray[np.int64], k: int) -> tuple[Any, NDArray[np.int64]]:
-    """The k nearest of each query's candidates (m, c), in order of position, by Euclidean distance."""
-    from scipy.sparse import issparse
-
-    sparse = issparse(vectors)
-    lengths = np.asarray(vectors.multiply(vectors).sum(1)).ravel() if sparse else None
-    far = np.empty(near.shape, np.float32)
-    for number, places in enumerate(near):
-        if sparse:
-            query = queries[[number]]
-            products = np.asarray((vectors[places] @ query.T).toarray()).ravel()
-            squares = lengths[places] + float(query.multiply(query).sum()) - 2.0 * products  # type: ignore[index]
-            far[number] = np.sqrt(np.maximum(squares, 0.0))
-        else:
-            gaps = vectors[places].astype(np.float32, copy=False) - np.asarray(queries[number], np.float32)
-            far[number] = np.sqrt(np.einsum("ij,ij->i", gaps, gaps))
-    order = np.argsort(far, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(far, order, 1), np.take_along_axis(near, order, 1)

@@ -60,7 +60,8 @@ def counted(model: Any, X: Any) -> str:
     """How many rows of the network there are, and what they are."""
     if isinstance(model, Denoiser):
         return counted_noisy(model, X)
-    schema: Any = None if groups_of(model) else getattr(model, "words_", None) or autoencoder_of(model).schema_
+    own = getattr(model, "words_", None) or getattr(model, "pictures_", None)
+    schema: Any = None if groups_of(model) else own or autoencoder_of(model).schema_
     if schema is None or rows_are(schema) == "table":
         return f"{len(X):,} rows"
     noun = {ImageSchema: "pictures", SequenceSchema: "sequences"}.get(type(schema), "texts")
