@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
+from itertools import pairwise
 
 import numpy as np
 
@@ -83,7 +84,7 @@ def chained(train: list[Record], n: int) -> list[Record]:
     after: dict[frozenset[str] | None, Counter[frozenset[str] | None]] = defaultdict(Counter)
     for record in train:
         visits = [None, *map(frozenset, record), None]
-        for a, b in zip(visits, visits[1:], strict=False):
+        for a, b in pairwise(visits):
             after[a][b] += 1
     tables = {}
     for state, own in after.items():

@@ -10,6 +10,7 @@ one with probability `STAYS`: no chain of visits knows that. The number of visit
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 
@@ -70,7 +71,7 @@ def transitions(rows: list[Record]) -> np.ndarray:
     found = np.zeros((4, 4))
     for record in rows:
         kinds = [[at for at, kind in enumerate(KINDS) if kind in visit] for visit in record]
-        for a, b in zip(kinds, kinds[1:], strict=False):
+        for a, b in pairwise(kinds):
             if len(a) == len(b) == 1:
                 found[a[0], b[0]] += 1
     return found / np.maximum(found.sum(1, keepdims=True), 1)

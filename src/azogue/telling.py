@@ -35,6 +35,15 @@ class AutoregressiveModule(Skip):
     """
 
     never: Tensor
+    start_weight: Tensor
+    start_bias: Tensor
+    code_weight: Tensor
+    weight: Tensor
+    bias: Tensor
+    state_weight: Tensor
+    state_bias: Tensor
+    told_weight: Tensor
+    told_bias: Tensor
 
     def __init__(self, inputs: int, spec: Autoregressive, rng: Rng) -> None:
         super().__init__()
@@ -59,17 +68,24 @@ class AutoregressiveModule(Skip):
         self.register_buffer("never", _never(spec), False)
 
     def joined(self, x: Tensor, kept: Tensor, rng: Rng | None) -> Tensor:
-        """Codes x (n, inputs) and rows (n, steps · symbols) → logits of each step given the row's symbols before it."""
+        """Codes x (n, inputs) and rows (n, steps · symbols) → logits of each step given the row's symbols before it.
+
+        Behind a row's end all logits are 0 but for what cannot follow, so that nothing has to be computed there.
+        """
         told = kept.reshape(len(kept), self.spec.steps, self.spec.symbols)
+        over = (told[:, :-1, -1] > 0.5).t()  # whether a row ended before the second, third, … step
         before = told[:, :-1].permute(1, 2, 0)  # (steps − 1, symbols, n)
+        busy = int((~over).any(1).sum())
         constant, h = self._begun(x)
-        driven = torch.matmul(self.weight, before) + constant
+        driven = torch.matmul(self.weight, before[:busy]) + constant
         states = [self._step(constant, h)]
         for each in driven.unbind(0):
-            states.append(self._step(each, states[-1]))  # noqa: PERF401 (each state needs the one before)
+            states.append(self._step(each, states[-1]))
         logits = torch.matmul(self.told_weight, torch.stack(states)) + self.told_bias[:, None]
+        later = logits[1:].masked_fill(over[:busy, None], 0.0)
+        rest = logits.new_zeros(len(before) - busy, *logits.shape[1:])
         follows = torch.matmul(self.never.t(), before)
-        logits = torch.cat([logits[:1], logits[1:] + follows])
+        logits = torch.cat([logits[:1], torch.cat([later, rest]) + follows])
         return logits.permute(2, 0, 1).reshape(len(x), -1)
 
     def forward(self, x: Tensor, rng: Rng | None) -> Tensor:
@@ -81,27 +97,38 @@ class AutoregressiveModule(Skip):
 
         NOTE the straight-through Gumbel softmax of Jang, Gu & Poole (2017), at temperature 1.
         """
+        uniform = rng.uniform("symbols", (self.spec.steps, self.spec.symbols, len(x)), x).clamp(1e-6, 1 - 1e-6)
+        gumbel = -(-uniform.log()).log()
 
         def choose(logits: Tensor, at: int) -> Tensor:
-            uniform = rng.uniform(f"symbols/{at}", logits.shape, logits).clamp(1e-6, 1 - 1e-6)
-            noisy = (logits - (-uniform.log()).log()).softmax(0)
-            hard = one_hot(noisy.argmax(0), len(logits)).t().to(logits.dtype)
-            return noisy + (hard - noisy).detach()
+            share = (logits + gumbel[at]).softmax(0)
+            hard = torch.zeros_like(share).scatter_(0, share.argmax(0, keepdim=True), 1.0)
+            return share + (hard - share).detach()
 
         return self._run(x, choose)[1]
 
     def _run(self, x: Tensor, choose: Callable[[Tensor, int], Tensor]) -> tuple[Tensor, Tensor]:
-        """Logits and symbols of each step, (n, steps · symbols); `choose` makes symbols of logits, both (symbols, n)."""
+        """Logits and symbols of each step, (n, steps · symbols); `choose` makes (symbols, n) of logits (symbols, n)."""
         constant, h = self._begun(x)
-        h, made, chosen = self._step(constant, h), [], []
+        h = self._step(constant, h)
+        made: list[Tensor] = []
+        chosen: list[Tensor] = []
         for at in range(self.spec.steps):
             logits = torch.addmm(self.told_bias[:, None], self.told_weight, h)
             if chosen:
-                logits = logits + self.never.t() @ chosen[-1].detach()
+                before = chosen[-1].detach()
+                over = before[-1] > 0.5
+                logits = logits.masked_fill(over, 0.0) + self.never.t() @ before
             made.append(logits)
             chosen.append(choose(logits, at))
-            if at + 1 < self.spec.steps:
-                h = self._step(torch.addmm(constant, self.weight, chosen[-1]), h)
+            if bool((chosen[-1][-1] > 0.5).all()):
+                break
+            h = self._step(torch.addmm(constant, self.weight, chosen[-1]), h)
+        if lacking := self.spec.steps - len(made):  # all have ended
+            ended = torch.zeros_like(made[0])
+            ended[-1] = 1.0
+            made += [self.never.t() @ ended] * lacking
+            chosen += [ended] * lacking
         logits, symbols = (torch.stack(part).permute(2, 0, 1).reshape(len(x), -1) for part in (made, chosen))
         return logits, symbols
 

@@ -17,8 +17,10 @@ from azogue.variants import AdversarialAutoencoder, VariationalAutoencoder
 
 #: Steps of training for 10,000 rows and fewer, and rows below which the network is smaller and drops units out.
 STEPS, FEW = 2400, 1000
-#: Units of the recurrent layers and of the code of sequences of events, and steps of training.
-MEMORY, CODE, TOLD = 128, 8, 3000
+#: Units of the recurrent layers that read and tell sequences of events, units of their code, and steps of training.
+READS, TELLS, CODE, TOLD = 32, 96, 8, 2500
+#: Pictures and sequences of numbers that a training is shown in all, in 12 to 100 epochs.
+SHOWN = 240_000
 
 
 def masked(rows: int, **settings: Any) -> Autoencoder:
@@ -64,6 +66,33 @@ def latent(cls: Any, rows: int, **settings: Any) -> Autoencoder:
     return made
 
 
+def pictured(cls: Any, rows: int, **settings: Any) -> Autoencoder:
+    """An autoencoder of pictures or sequences of numbers whose code has a prior.
+
+    Parameters
+    ----------
+    cls : type
+        The variant.
+    rows : int
+        That it trains on.
+    settings : parameters of `Autoencoder`
+    """
+    made: Autoencoder = cls(
+        epochs=int(np.clip(SHOWN / max(rows, 1), 12, 100)),
+        batch_size=_batch(rows),
+        learning_rate=Cosine(2e-3, warmup=0.05),
+        validation_fraction=0.0,
+        patience=None,
+        **settings,
+    )
+    return made
+
+
+def _batch(rows: int) -> int:
+    """Rows of a step: the power of two nearest to a part in 128, 16 to 128."""
+    return int(np.clip(2 ** round(math.log2(max(rows, 1) / 128)), 16, 128))
+
+
 def recurrent(schema: EventsSchema, rows: int, method: str, **settings: Any) -> Autoencoder:
     """The autoencoder of sequences of events: a recurrent encoder, and a decoder that tells symbol after symbol.
 
@@ -76,15 +105,14 @@ def recurrent(schema: EventsSchema, rows: int, method: str, **settings: Any) -> 
         A variational autoencoder; or one with two adversaries, of codes and of sequences.
     settings : parameters of `Autoencoder`
     """
-    units = MEMORY if rows >= FEW else MEMORY // 2
-    told = Autoregressive(units, *schema.shape, rising=schema.rising)
-    network = Input() + Recurrent(units) + Bottleneck(CODE) + told
+    told = Autoregressive(TELLS if rows >= FEW else TELLS // 2, *schema.shape, rising=schema.rising)
+    network = Input() + Recurrent(READS) + Bottleneck(CODE) + told
     if method == "adversarial":
         cls: Any = AdversarialAutoencoder
         settings |= {"adversary": 1.0, "objective": HeadLoss() + 0.1 * SequenceAdversary()}
     else:
         cls = VariationalAutoencoder
-    size = int(np.clip(2 ** round(math.log2(max(rows, 1) / 64)), 16, 128))
+    size = _batch(rows)
     made: Autoencoder = cls(
         network,
         epochs=max(1, round(TOLD * size / max(rows, 1))),

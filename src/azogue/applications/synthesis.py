@@ -14,22 +14,19 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from azogue import autoregression
-from azogue.applications import densities
+from azogue.applications import decoding
 from azogue.applications.accepting import Draw, accepted, chained, decoded
 from azogue.applications.conditioning import conditions
 from azogue.applications.constraining import check, constraints_of
-from azogue.applications.generators import latent, masked, recurrent
+from azogue.applications.generators import latent, masked, pictured, recurrent
 from azogue.applications.owner import Application, owned, unfitted
 from azogue.autoencoder import Autoencoder
-from azogue.codes import Gaussian, Point
 from azogue.corruptions import Hiding
 from azogue.modalities import Coded, CodedSchema, EventsSchema, as_modality
 from azogue.modalities.columns import values
 from azogue.modalities.reading import read
-from azogue.recipe import Rng
 from azogue.session import as_seed
 from azogue.synthetic import SyntheticReport, evaluate_synthetic
-from azogue.telling import AutoregressiveModule
 from azogue.validation import remember_columns
 from azogue.variants import AdversarialAutoencoder, VariationalAutoencoder
 
@@ -146,7 +143,9 @@ class Synthesizer(TransformerMixin, Application):  # type: ignore[misc]
             raise ValueError("constraints: they are between columns of a table")
         if table and given:
             self._check_rows(X, given)
-        method = self._chosen(kind)
+        method, many = decoding.chosen(self.method, kind), self.components
+        if many != "auto" and (isinstance(many, bool) or not isinstance(many, (int, np.integer)) or many < 0):
+            raise ValueError(f"components: expected 'auto' or a whole number of at least 0, got {many!r}")
         self.autoencoder_ = owned(self._prepared(X, method, table), self._default(X, method, kind), X, seed)
         if table and not isinstance(self.autoencoder_.schema_, CodedSchema):
             raise ValueError(
@@ -159,7 +158,7 @@ class Synthesizer(TransformerMixin, Application):  # type: ignore[misc]
             )
         self.method_ = method if self.autoencoder is None else "decoded" if prior else "masked"
         self.tilt_ = self._tilted(X, seed) if self.method_ == "masked" else {}
-        self.mixture_ = self._mixed(X, seed) if not table and self._teller is None else {}
+        self.mixture_ = {} if table else decoding.mixed(self.autoencoder_, X, many, seed)
         self.n_features_in_ = self.autoencoder_.n_features_in_
         self.seed_ = seed if self.privacy is None else 0
         return self
@@ -190,11 +189,12 @@ class Synthesizer(TransformerMixin, Application):  # type: ignore[misc]
         if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
             raise ValueError(f"sample: n must be a whole number of at least 0, got {n!r}")
         schema: Any = self.autoencoder_.schema_
+        seed = self.seed_ if random_state is None else as_seed(random_state)
         if not isinstance(schema, CodedSchema):
             if where is not None:
                 raise ValueError("where: conditions are on the columns of a table")
-            return self._decoded(int(n), random_state)
-        rng = np.random.default_rng(self.seed_ if random_state is None else as_seed(random_state))
+            return decoding.made(self.autoencoder_, self.mixture_, int(n), seed)
+        rng = np.random.default_rng(seed)
         asked = conditions(where, schema)
         weights = {one.column: one.within(schema).weights(schema.books[one.column]) for one in asked}
         weights = {at: own for at, own in weights.items() if len(own)}
@@ -254,7 +254,7 @@ class Synthesizer(TransformerMixin, Application):  # type: ignore[misc]
         check_is_fitted(self, "autoencoder_")
         schema: Any = self.autoencoder_.schema_
         if self.method_ != "masked":
-            bounded = getattr(self.autoencoder_, "elbo", None) if self._teller is not None else None
+            bounded = getattr(self.autoencoder_, "elbo", None) if decoding.teller(self.autoencoder_) else None
             return -np.asarray(self.autoencoder_.errors(X)) if bounded is None else bounded(X, ORDERS, 0)
         remember_columns(self, X, reset=False)
         rng = np.random.default_rng(0)
@@ -294,49 +294,6 @@ class Synthesizer(TransformerMixin, Application):  # type: ignore[misc]
         return tags
 
     # -- how ----------------------------------------------------------------------------------------------------------
-
-    def _chosen(self, kind: str) -> str:
-        """The method, for rows of a kind."""
-        usual = {"table": "masked", "events": "recurrent"}.get(kind, "variational")
-        method = usual if self.method == "auto" else self.method
-        if method in ("masked", "recurrent") and method != usual:
-            made_for = "tables" if method == "masked" else "sequences of events"
-            raise ValueError(
-                f"method: {method!r} is for {made_for}; use {usual!r} or 'adversarial' for these data, or say by "
-                "modality= what they are"
-            )
-        if kind == "events" and method == "variational":
-            raise ValueError("method: sequences of events are drawn by 'recurrent', which is variational")
-        many = self.components
-        if many != "auto" and (isinstance(many, bool) or not isinstance(many, (int, np.integer)) or many < 0):
-            raise ValueError(f"components: expected 'auto' or a whole number of at least 0, got {many!r}")
-        return method
-
-    @property
-    def _teller(self) -> AutoregressiveModule | None:
-        """What draws symbol after symbol; None where a code alone makes a row."""
-        last = getattr(self.autoencoder_.network_.decoder, "steps", [None])[-1]
-        return last if isinstance(last, AutoregressiveModule) else None
-
-    def _mixed(self, X: Any, seed: int) -> dict[str, np.ndarray]:
-        """How the codes of the rows are spread; nothing of private rows, nor where codes are of few values."""
-        inner = self.autoencoder_
-        if self.components == 0 or inner.privacy_ is not None or not isinstance(inner.code_, (Gaussian, Point)):
-            return {}
-        many = None if self.components == "auto" else int(self.components)
-        return densities.fitted(inner.encode(X), many, seed)
-
-    def _decoded(self, n: int, random_state: Any) -> Any:
-        """Rows of codes that are drawn."""
-        inner, schema = self.autoencoder_, self.autoencoder_.schema_
-        seed = self.seed_ if random_state is None else as_seed(random_state)
-        rng, teller = np.random.default_rng(seed), self._teller
-        if teller is not None and isinstance(schema, EventsSchema):
-            z = inner.network_.code.draw(n, Rng(seed))
-            return schema.write(teller.draw(z, torch.from_numpy(rng.random((n, schema.length)))).numpy())
-        if not self.mixture_ or not n:
-            return inner.sample(max(n, 1), random_state)[:n]
-        return inner.decode(densities.drawn(self.mixture_, n, rng))
 
     def _draw(self, schema: CodedSchema, weights: Any, rng: np.random.Generator) -> Draw:
         network = self.autoencoder_.network_
@@ -406,7 +363,8 @@ class Synthesizer(TransformerMixin, Application):  # type: ignore[misc]
             return recurrent(found, found.count(X), method, modality=modality, **shared)
         if kind != "table":
             cls = AdversarialAutoencoder if method == "adversarial" else VariationalAutoencoder
-            return cls(modality=self.modality, scaling=self.scaling, **shared)
+            given = as_modality(self.modality, self.scaling, X)
+            return pictured(cls, given.fit(X).count(X), modality=self.modality, scaling=self.scaling, **shared)
         rows = read(X).shape[0]
         shared["modality"] = self._coded(rows)
         if method == "masked":

@@ -141,11 +141,12 @@ def write(visits: list[History], rows: Records, columns: tuple[str, ...]) -> Any
     if rows.container == "list":
         return visits if rows.nested else [[event for visit in record for event in visit] for record in visits]
     ids = range(1, len(visits) + 1) if rows.index is None else rows.index
+    nothing: list[Any] = [None]
     lines = [
         (own, at, event)
         for own, record in zip(ids, visits, strict=True)
         for at, visit in enumerate(record, 1)
-        for event in (visit or [None])
+        for event in (visit or nothing)
     ]
     whose, when, what = zip(*lines, strict=True) if lines else ((), (), ())
     kinds = (None if lines else pa.int64(), pa.int64(), pa.string())
