@@ -296,6 +296,17 @@ def test_events_have_no_columns(rows, model):
         az.Synthesizer(method="recurrent").fit(np.zeros((9, 2)))
 
 
+def test_records_of_lists_become_a_long_table_in_a_file(model, tmp_path):
+    model.save(tmp_path / "model.azogue")
+    words = ["sample", str(tmp_path / "model.azogue"), "-n", "5", "-o", str(tmp_path / "drawn.csv"), "--seed", "2"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.stderr
+    drawn = pd.read_csv(tmp_path / "drawn.csv")
+    assert list(drawn.columns) == ["id", "order", "event"]
+    lines = sum(len(visit) for record in model.sample(5, random_state=2) for visit in record)
+    assert len(drawn) == lines
+
+
 def test_from_the_command_line(tmp_path, monkeypatch):
     from azogue.applications import generators
 
@@ -314,6 +325,8 @@ def test_from_the_command_line(tmp_path, monkeypatch):
     again = run(tmp_path / "m.azogue", "-n", 30, "-o", tmp_path / "again.csv", "--seed", 1)
     assert again.exit_code == 0, again.stderr
     assert (tmp_path / "again.csv").read_text() == (tmp_path / "drawn.csv").read_text()
+    plain = az.load(tmp_path / "m.azogue")
+    assert isinstance(plain.sample(2), pa.Table)
     for words, said in (
         ((given[0], "--events", "patient,day"), "expected three columns"),
         ((given[0], "--events", "patient,day,illness"), "no single column 'illness'"),

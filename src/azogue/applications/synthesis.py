@@ -355,22 +355,27 @@ class Synthesizer(TransformerMixin, Application):  # type: ignore[misc]
     def _default(self, X: Any, method: str, kind: str) -> Autoencoder:
         """The autoencoder of a method."""
         shared: dict[str, Any] = {"privacy": self.privacy, "verbose": self.verbose}
-        if kind == "events":
-            modality: Any = as_modality(self.modality, self.scaling, X)
-            if self.autoencoder is not None:
-                return Autoencoder()
-            found = modality.fit(X)
-            return recurrent(found, found.count(X), method, modality=modality, **shared)
         if kind != "table":
-            cls = AdversarialAutoencoder if method == "adversarial" else VariationalAutoencoder
-            given = as_modality(self.modality, self.scaling, X)
-            return pictured(cls, given.fit(X).count(X), modality=self.modality, scaling=self.scaling, **shared)
+            return self._for_positions(X, method, kind, shared)
         rows = read(X).shape[0]
         shared["modality"] = self._coded(rows)
         if method == "masked":
             return masked(rows, **shared)
         cls = AdversarialAutoencoder if method == "adversarial" else VariationalAutoencoder
         return latent(cls, rows, **shared)
+
+    def _for_positions(self, X: Any, method: str, kind: str, shared: dict[str, Any]) -> Autoencoder:
+        """The autoencoder of a method for what is no table; of no use where one was given."""
+        if self.autoencoder is not None:
+            return Autoencoder()
+        schema: Any = as_modality(self.modality, self.scaling, X).fit(X)
+        shared |= {"modality": self.modality, "scaling": self.scaling}
+        if kind != "events":
+            cls = AdversarialAutoencoder if method == "adversarial" else VariationalAutoencoder
+            return pictured(cls, schema.count(X), **shared)
+        if self.privacy is not None:
+            raise ValueError("privacy: sequences of events are not trained with it")
+        return recurrent(schema, schema.count(X), method, **shared)
 
 
 def _gaps(column: Any) -> np.ndarray:

@@ -16,7 +16,9 @@ from azogue.cli import data, models, results, tables
 from azogue.cli.evaluating import label
 from azogue.cli.options import Cells, Reading
 from azogue.cli.results import Made, Say
-from azogue.modalities import Coded, CodedSchema, Events
+from azogue.modalities import Coded, CodedSchema, Events, EventsSchema
+from azogue.modalities.histories import Records
+from azogue.modalities.histories import write as write_histories
 
 #: One row of so many judges drawn rows, where that is asked for.
 HELD_OUT = 4
@@ -266,9 +268,19 @@ def _drawn(model: Any, asked: Asked) -> Any:
         raise ValueError("--where is for tables, and models that azogue sample --save wrote")
     if not isinstance(model, Synthesizer):
         return model.sample(max(asked.n, 1), random_state=asked.seed)
+    if isinstance(schema, EventsSchema):
+        return _long(model.sample(asked.n, random_state=asked.seed), schema)
     if not asked.where:
         return model.sample(asked.n, random_state=asked.seed)
     return model.sample(asked.n, where=_where(asked, schema), random_state=asked.seed)
+
+
+def _long(drawn: Any, schema: EventsSchema) -> Any:
+    """Records as a long table, which files hold."""
+    if not isinstance(drawn, list):
+        return drawn
+    visits = [[[visit] if isinstance(visit, str) else visit for visit in record] for record in drawn]
+    return write_histories(visits, Records("pyarrow", None, True), schema.columns)
 
 
 def _way(drawn: Any) -> str:

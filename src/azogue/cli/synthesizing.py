@@ -19,6 +19,17 @@ Page = Annotated[
 Target = Annotated[str | None, typer.Option(help="With --evaluate: a column that drawn rows should teach to tell.")]
 
 
+Histories = Annotated[
+    str | None,
+    typer.Option(
+        "--events",
+        metavar="ID,ORDER,EVENT",
+        help="The columns of a long table that has a line for each event: whose, when, which. Then -n counts records, such "
+        "as patients.",
+    ),
+]
+
+
 @guarded
 @taking(reading=Cells)
 def sample(
@@ -44,14 +55,7 @@ def sample(
         Literal["auto", "masked", "recurrent", "variational", "adversarial"],
         typer.Option(help="How rows are learned; auto: masked, column by column; recurrent where --events is given."),
     ] = "auto",
-    events: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ID,ORDER,EVENT",
-            help="The columns of a long table that has a line for each event: whose, when, which. Then -n counts "
-            "records, such as patients.",
-        ),
-    ] = None,
+    events: Histories = None,
     epsilon: Annotated[
         float | None, typer.Option(help="Trains with differential privacy (extra privacy): ε of the network's weights.")
     ] = None,
