@@ -11,6 +11,7 @@ the AUC of telling training rows from held-out ones by how near a drawn row lies
 - `german`, `abalone`: halves of the rows, seeds 0 to 2.
 - `conditional`: Adult, rows that are asked for, and whether gradient boosting tells them from real ones.
 - `methods`: Adult, the variational and the adversarial method, and independent columns.
+- `events`: see `synthesis_events.py`; `pictures`: see `synthesis_pictures.py`.
 - `rows`: time of a million rows of Adult.
 - `small`: 50 rows, one column, 10,000 categories.
 - `dev`: what settings were chosen on: rows of adult-train that no other part uses, halves of german and abalone of seed
@@ -38,6 +39,8 @@ from sklearn.neighbors import NearestNeighbors
 import azogue as az
 from census import DATA, incomes
 from parts import run
+from synthesis_events import part_events
+from synthesis_pictures import part_pictures
 
 NEAR = 0.05
 
@@ -308,6 +311,8 @@ PARTS = {
     "abalone": part_abalone,
     "conditional": part_conditional,
     "methods": part_methods,
+    "events": part_events,
+    "pictures": part_pictures,
     "rows": part_rows,
     "small": part_small,
     "dev": part_dev,

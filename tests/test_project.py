@@ -19,7 +19,7 @@ LAYERS = [
     ("codes", "corruptions"),
     ("hearts",),
     ("modules",),
-    ("network", "positional"),
+    ("network", "positional", "telling"),
     ("keras_module",),
     ("build",),
     ("objectives", "modalities"),

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 import azogue as az
+from azogue.applications import densities
 from azogue.applications.accepting import resampled
 from azogue.applications.conditioning import conditions
 from azogue.modalities import Coded
@@ -402,6 +403,54 @@ def test_pictures_and_what_they_lie_between():
         az.Synthesizer(az.Autoencoder(4, epochs=1)).fit(pictures)
     with pytest.raises(ValueError, match="for tables"):
         az.Synthesizer(method="masked").fit(pictures)
+
+
+def test_codes_of_pictures_are_drawn_from_a_mixture():
+    from sklearn.datasets import load_digits
+    from sklearn.linear_model import LogisticRegression
+
+    pictures, digits = load_digits().images.astype(np.uint8), load_digits().target
+    network = az.VariationalAutoencoder((64, 8), epochs=30, batch_size=32, learning_rate=3e-3, modality="image")
+    model = az.Synthesizer(network, components=20, random_state=0).fit(pictures)
+    assert model.mixture_["means"].shape == (20, 8)
+    judge = LogisticRegression(C=0.1, max_iter=500).fit(pictures.reshape(-1, 64), digits)
+    inner = model.autoencoder_
+    drawn, parts = model.sample(1000), (inner.reconstruct(pictures), inner.sample(1000), model.sample(1000))
+    told = [judge.predict_proba(part.reshape(-1, 64)) for part in parts]
+    assert told[2].max(1).mean() > told[1].max(1).mean() + 0.05
+    real, prior, mixed = (np.bincount(part.argmax(1), minlength=10) / len(part) for part in told)
+    assert np.abs(mixed - real).sum() < 0.5 * np.abs(prior - real).sum()
+    assert not (drawn.reshape(1000, 1, 64) == pictures.reshape(1, -1, 64)).all(2).any()
+    assert model.sample(0).shape == (0, 8, 8)
+    assert np.array_equal(model.sample(4, random_state=5), model.sample(4, random_state=5))
+
+
+def test_a_mixture_is_saved_and_may_be_left_out(tmp_path):
+    pictures = np.random.default_rng(0).integers(0, 255, (40, 8, 8)).astype(np.uint8)
+    network = az.VariationalAutoencoder(2, epochs=1)
+    model = az.Synthesizer(network, random_state=0).fit(pictures)
+    model.save(tmp_path / "model.azogue")
+    assert np.array_equal(az.load(tmp_path / "model.azogue").sample(3), model.sample(3))
+    plain = az.Synthesizer(network, components=0, random_state=0).fit(pictures)
+    assert plain.mixture_ == {}
+    assert np.array_equal(plain.sample(3), plain.autoencoder_.sample(3))
+
+
+def test_mixtures_of_codes():
+    rng = np.random.default_rng(0)
+    codes = np.concatenate([rng.normal(size=(600, 2)) @ [[1, 0.8], [0, 0.6]], rng.normal((8, 0), size=(200, 2))])
+    mixture = densities.fitted(codes.astype(np.float32), 2, 0)
+    assert sorted(mixture["weights"].round(2)) == [0.25, 0.75]
+    drawn = densities.drawn(mixture, 20_000, np.random.default_rng(1))
+    assert np.allclose(drawn.mean(0), codes.mean(0), atol=0.1)
+    assert np.allclose(np.cov(drawn.T), np.cov(codes.T), rtol=0.05, atol=0.1)
+    from scipy.stats import multivariate_normal
+
+    each = [
+        weight * multivariate_normal(mean, factor @ factor.T).pdf(codes[:9])
+        for weight, mean, factor in zip(*(mixture[name] for name in ("weights", "means", "factors")), strict=True)
+    ]
+    assert np.allclose(densities.log_density(mixture, codes[:9]), np.log(np.sum(each, 0)))
 
 
 def test_privacy_is_a_parameter(table):

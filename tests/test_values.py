@@ -34,6 +34,7 @@ REQUIRED = {
     "units": 3,
     "filters": 4,
     "steps": 5,
+    "symbols": 4,
     "shape": (4, 4, 2),
     "layers": (Dense(2), Output()),
     "path": "run",

@@ -15,6 +15,7 @@ from torch import nn
 from azogue.codes import CodeSpec
 from azogue.layers import (
     ACTIVATIONS,
+    Autoregressive,
     BatchNorm,
     Bottleneck,
     Conv,
@@ -47,6 +48,7 @@ from azogue.positional import (
     UpsampleModule,
 )
 from azogue.recipe import Rng
+from azogue.telling import AutoregressiveModule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,6 +77,7 @@ _MODULES: dict[type[Layer], Callable[..., nn.Module]] = {
     Conv: lambda layer, shape, rng, gain, _: ConvModule(shape, layer, rng, gain),
     ConvTranspose: lambda layer, shape, rng, gain, _: ConvTransposeModule(shape, layer, rng, gain),
     Recurrent: lambda layer, shape, rng, *_: RecurrentModule(shape, layer, rng),
+    Autoregressive: lambda layer, shape, rng, *_: AutoregressiveModule(math.prod(shape), layer, rng),
     Pool: lambda layer, shape, *_: PoolModule(shape, layer),
     Upsample: lambda layer, shape, *_: UpsampleModule(shape, layer),
     Repeat: lambda layer, *_: RepeatModule(layer.steps),
@@ -132,6 +135,8 @@ def build(spec: NetworkSpec, code: CodeSpec, width: int, heads: Sequence[Head], 
     marks: list[int] = []
     if spec.output.skips:
         marks, decoder = _skipping(spec, final, shape, decoder)
+    elif isinstance(decoder[-1], AutoregressiveModule):
+        marks = [0]
     work = work_of(spec, width, code.width(size))
     network = Network(Chain(encoder, marks), CodeLayer(code, size, rng), Chain(decoder), heads, work, shape)
     network.further.extend(_further(spec, final, width, stage, rng) for stage in range(1, spec.output.cascade))

@@ -315,9 +315,11 @@ def elbo(network: Network, term: Any, batch: Batch, rng: Rng) -> Tensor:
             part = batch.take(slice(start, start + 16 * BLOCK))
             x = part.x.to(parameter.device, parameter.dtype)
             mask = None if part.mask is None else part.mask.to(parameter.device)
-            h, code = network.encode(x)
+            kept: list[Tensor] | None = [] if network.skips else None
+            h = network.encoder(x, None, kept)
+            code = network.code(h, None)
             z = network.code.spec.posterior(code.stats, rng.at(shard=number))
-            out, raw = network.decode(z)
+            out, raw = network.decode(z, None, kept)
             step = Step(x, x, mask, h, Code(z, code.stats), out, network, None, raw)
             cells = term.likelihood(step)
             seen = observed(step)

@@ -227,6 +227,10 @@ class Skip(nn.Module):
             "this network has skip connections: its way back needs the row itself, not only its code; use reconstruct"
         )
 
+    def joined(self, x: Tensor, kept: Tensor, rng: Rng | None) -> Tensor:
+        """What came back and what its mirror got, as one."""
+        return x + kept
+
 
 class Chain(nn.Module):
     """Modules one after the other, each told where randomness comes from.
@@ -248,7 +252,7 @@ class Chain(nn.Module):
         for place, step in enumerate(self.steps):
             if kept is not None and place in self.marks:
                 kept.append(x)
-            x = x + kept.pop() if kept and isinstance(step, Skip) else step(x, rng)
+            x = step.joined(x, kept.pop(), rng) if kept and isinstance(step, Skip) else step(x, rng)
         return x
 
     def rowwise(self, x: Tensor, rng: Rng | None = None) -> RowFunction:

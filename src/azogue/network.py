@@ -206,9 +206,9 @@ class Network(nn.Module):
         h = self.encoder(x, rng)
         return h, self.code(h, rng if code_rng is None else code_rng)
 
-    def decode(self, z: Tensor, rng: Rng | None = None) -> tuple[Tensor, Tensor]:
-        """Code z (n, size) → (out, raw): in the units of x, and before the links."""
-        raw = self.decoder(z, rng)
+    def decode(self, z: Tensor, rng: Rng | None = None, kept: list[Tensor] | None = None) -> tuple[Tensor, Tensor]:
+        """Code z (n, size) → (out, raw): in the units of x, and before the links; `kept` is for skip connections."""
+        raw = self.decoder(z, rng, kept)
         return self.link(raw), raw
 
     def link(self, raw: Tensor) -> Tensor:

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from azogue.applications.censoring import started
+from azogue.applications.generators import masked
 from azogue.applications.labelling import Label
 from azogue.applications.releasing import Draws
-from azogue.applications.synthesis import masked
 from azogue.autoencoder import Autoencoder
 from azogue.autoregression import Teller, log_likelihood
 from azogue.corruptions import Following

@@ -1,8 +1,7 @@
-"""Use 8, synthesis: new rows of a table, as asked for, from a network that tells hidden cells from the others."""
+"""Use 8, synthesis: new rows of a table, as asked for; new pictures, and new sequences of events."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
@@ -15,28 +14,26 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from azogue import autoregression
+from azogue.applications import decoding
 from azogue.applications.accepting import Draw, accepted, chained, decoded
 from azogue.applications.conditioning import conditions
 from azogue.applications.constraining import check, constraints_of
+from azogue.applications.generators import latent, masked, pictured, recurrent
 from azogue.applications.owner import Application, owned, unfitted
 from azogue.applications.writing import Writing
 from azogue.autoencoder import Autoencoder
 from azogue.corruptions import Hiding
-from azogue.layers import Bottleneck, Dense, LayerNorm, NetworkSpec, Output, Residual
-from azogue.modalities import Coded, CodedSchema
+from azogue.modalities import Coded, CodedSchema, EventsSchema, as_modality
 from azogue.modalities.columns import values
 from azogue.modalities.reading import read
-from azogue.optimizers import Adam, Cosine
 from azogue.session import as_seed
 from azogue.synthetic import SyntheticReport, evaluate_synthetic
 from azogue.validation import remember_columns
 from azogue.variants import AdversarialAutoencoder, VariationalAutoencoder
 
-METHODS = "auto", "masked", "variational", "adversarial"
+METHODS = "auto", "masked", "recurrent", "variational", "adversarial"
 #: Orders of the columns over which a row's log probability is averaged.
 ORDERS = 4
-#: Steps of training for 10,000 rows and fewer, and rows below which the network is smaller and drops units out.
-STEPS, FEW = 2400, 1000
 #: Codes of a column, at least and at most, where nobody says how many: a twentieth of the rows.
 LEAST_BINS, MOST_BINS = 16, 100
 
@@ -54,6 +51,12 @@ class Synthesizer(Writing, TransformerMixin, Application):  # type: ignore[misc]
 
     - `"variational"`: a draw from the prior of a variational autoencoder, decoded; `"adversarial"`: the same with an
       adversarial autoencoder. Given the code, columns are independent.
+    - `"recurrent"`, for sequences of events (`modalities.Events`): a draw from the prior of a variational autoencoder
+      whose decoder draws event after event, each given those before it (`layers.Autoregressive`). There
+      `"adversarial"` has two adversaries, of codes and of sequences (`objectives.SequenceAdversary`).
+
+    Codes of pictures and of sequences of numbers are drawn from a mixture of normal distributions that is fitted to
+    those of the rows afterwards, not from the prior, which they do not fill evenly.
 
     Parameters
     ----------
@@ -61,14 +64,17 @@ class Synthesizer(Writing, TransformerMixin, Application):  # type: ignore[misc]
         Unfitted (cloned and fitted; where it has no modality of its own it gets `modalities.Coded`, and where it has
         neither prior nor corruption `corruptions.Hiding`), or fitted on coded tables inside
         `sklearn.frozen.FrozenEstimator`. None: one that suits the method.
-    method : {"auto", "masked", "variational", "adversarial"}
-        auto: "masked" for tables, "variational" for pictures and sequences. With an autoencoder of one's own it is
-        whether its code has a prior that decides.
+    method : {"auto", "masked", "recurrent", "variational", "adversarial"}
+        auto: "masked" for tables, "recurrent" for sequences of events, "variational" for pictures and sequences of
+        numbers. With an autoencoder of one's own it is whether its code has a prior that decides.
     bins : int or "auto"
         Codes of a column, at most; auto: a twentieth of the rows, at least 16 and at most 100.
     constraints : sequence of str
         What holds in every row: `"start <= end"`, `"total == price * count"`. A column that stands alone before `==` is
         computed. Rows that break one are drawn again.
+    components : int or "auto"
+        Normal distributions of the mixture that codes of pictures and sequences of numbers are drawn from; auto: one
+        for 400 rows, at most 50. 0: codes are drawn from their prior, and so they are where training was private.
     privacy : Privacy or None
         A budget of differential privacy for the training of the network (extra `privacy`). Codes, bounds and categories
         come from the rows all the same: see `Privacy(schema=)`.
@@ -82,6 +88,9 @@ class Synthesizer(Writing, TransformerMixin, Application):  # type: ignore[misc]
     tilt_ : dict of ndarray
         For each column, by its position, what is added to the log probabilities of its codes for drawn rows to have the
         frequencies of the training rows, where nothing is asked for; empty where these were private.
+
+    mixture_ : dict of ndarray
+        `weights`, `means` and `factors` of the mixture of codes, where there is one.
 
     Notes
     -----
@@ -109,6 +118,7 @@ class Synthesizer(Writing, TransformerMixin, Application):  # type: ignore[misc]
     method: str = "auto"
     bins: Any = "auto"
     constraints: Any = ()
+    components: Any = "auto"
     privacy: Any = None
 
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -116,7 +126,7 @@ class Synthesizer(Writing, TransformerMixin, Application):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : table, shape (n, columns); pictures, sequences
+        X : table, shape (n, columns); pictures, sequences, or records of events (`modalities.Events`)
         y : ignored
 
         Raises
@@ -127,16 +137,17 @@ class Synthesizer(Writing, TransformerMixin, Application):  # type: ignore[misc]
         if self.method not in METHODS:
             raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {self.method!r}")
         remember_columns(self, X, reset=True)
-        seed, table = as_seed(self.random_state), self._kind(X) == "table"
+        seed, kind = as_seed(self.random_state), self._kind(X)
+        table = kind == "table"
         given = constraints_of(self.constraints)
         if given and not table:
             raise ValueError("constraints: they are between columns of a table")
         if table and given:
             self._check_rows(X, given)
-        method = ("masked" if table else "variational") if self.method == "auto" else self.method
-        if not table and method == "masked":
-            raise ValueError("method: 'masked' is for tables; use 'variational' or 'adversarial' for these data")
-        self.autoencoder_ = owned(self._prepared(X, method, table), self._default(X, method, table), X, seed)
+        method, many = decoding.chosen(self.method, kind), self.components
+        if many != "auto" and (isinstance(many, bool) or not isinstance(many, (int, np.integer)) or many < 0):
+            raise ValueError(f"components: expected 'auto' or a whole number of at least 0, got {many!r}")
+        self.autoencoder_ = owned(self._prepared(X, method, table), self._default(X, method, kind), X, seed)
         if table and not isinstance(self.autoencoder_.schema_, CodedSchema):
             raise ValueError(
                 "autoencoder: a table is drawn from codes; fit it with modality=modalities.Coded(), or give it unfitted"
@@ -148,6 +159,7 @@ class Synthesizer(Writing, TransformerMixin, Application):  # type: ignore[misc]
             )
         self.method_ = method if self.autoencoder is None else "decoded" if prior else "masked"
         self.tilt_ = self._tilted(X, seed) if self.method_ == "masked" else {}
+        self.mixture_ = {} if table else decoding.mixed(self.autoencoder_, X, many, seed)
         self.n_features_in_ = self.autoencoder_.n_features_in_
         self.seed_ = seed if self.privacy is None else 0
         return self
@@ -178,11 +190,12 @@ class Synthesizer(Writing, TransformerMixin, Application):  # type: ignore[misc]
         if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
             raise ValueError(f"sample: n must be a whole number of at least 0, got {n!r}")
         schema: Any = self.autoencoder_.schema_
+        seed = self.seed_ if random_state is None else as_seed(random_state)
         if not isinstance(schema, CodedSchema):
             if where is not None:
                 raise ValueError("where: conditions are on the columns of a table")
-            return self.autoencoder_.sample(int(n), random_state)
-        rng = np.random.default_rng(self.seed_ if random_state is None else as_seed(random_state))
+            return decoding.made(self.autoencoder_, self.mixture_, int(n), seed)
+        rng = np.random.default_rng(seed)
         asked = conditions(where, schema)
         weights = {one.column: one.within(schema).weights(schema.books[one.column]) for one in asked}
         weights = {at: own for at, own in weights.items() if len(own)}
@@ -236,12 +249,14 @@ class Synthesizer(Writing, TransformerMixin, Application):  # type: ignore[misc]
         """How probable each row is: higher is more usual, (n,).
 
         Drawn column by column: its log probability in nats over its known cells, numbers counting by the bin they lie
-        in, the mean over four orders of the columns. Else minus the error of its reconstruction.
+        in, the mean over four orders of the columns. Of sequences of events by the method "recurrent": a lower bound of
+        it, the mean of four draws of the code. Else minus the error of its reconstruction.
         """
         check_is_fitted(self, "autoencoder_")
         schema: Any = self.autoencoder_.schema_
         if self.method_ != "masked":
-            return -np.asarray(self.autoencoder_.errors(X))
+            bounded = getattr(self.autoencoder_, "elbo", None) if decoding.teller(self.autoencoder_) else None
+            return -np.asarray(self.autoencoder_.errors(X)) if bounded is None else bounded(X, ORDERS, 0)
         remember_columns(self, X, reset=False)
         rng = np.random.default_rng(0)
         orders = [rng.permutation(schema.coded).tolist() for _ in range(ORDERS)]
@@ -257,6 +272,9 @@ class Synthesizer(Writing, TransformerMixin, Application):  # type: ignore[misc]
         synthetic : table, optional
             None: as many as `real_train` has, drawn now.
         """
+        check_is_fitted(self, "autoencoder_")
+        if isinstance(self.autoencoder_.schema_, EventsSchema):
+            raise TypeError("evaluate: is not for sequences of events; compare statistics that matter to you")
         drawn = self.sample(len(real_train)) if synthetic is None else synthetic
         return evaluate_synthetic(real_train, real_test, drawn, **options)
 
@@ -335,12 +353,11 @@ class Synthesizer(Writing, TransformerMixin, Application):  # type: ignore[misc]
             return self.modality
         return Coded(int(np.clip(rows // 20, LEAST_BINS, MOST_BINS)) if self.bins == "auto" else self.bins)
 
-    def _default(self, X: Any, method: str, table: bool) -> Autoencoder:
+    def _default(self, X: Any, method: str, kind: str) -> Autoencoder:
         """The autoencoder of a method."""
         shared: dict[str, Any] = {"privacy": self.privacy, "verbose": self.verbose}
-        if not table:
-            cls = AdversarialAutoencoder if method == "adversarial" else VariationalAutoencoder
-            return cls(modality=self.modality, scaling=self.scaling, **shared)
+        if kind != "table":
+            return self._for_positions(X, method, kind, shared)
         rows = read(X).shape[0]
         shared["modality"] = self._coded(rows)
         if method == "masked":
@@ -348,48 +365,18 @@ class Synthesizer(Writing, TransformerMixin, Application):  # type: ignore[misc]
         cls = AdversarialAutoencoder if method == "adversarial" else VariationalAutoencoder
         return latent(cls, rows, **shared)
 
-
-def masked(rows: int, **settings: Any) -> Autoencoder:
-    """The network that tells hidden cells from the others.
-
-    Parameters
-    ----------
-    rows : int
-        That it trains on.
-    settings : parameters of `Autoencoder`
-    """
-    few = rows < FEW
-    width, rate = (128, 0.2) if few else (256, 0.0)
-    size = int(np.clip(2 ** round(math.log2(max(rows, 1) / 32)), 16, 256))
-    steps = STEPS * math.sqrt(max(rows, 10_000) / 10_000)
-    body = () if settings.get("privacy") else (Residual(rate=rate), Residual(rate=rate), LayerNorm())
-    hidden = (Dense(width), *body) if body else (Dense(width, "silu"), Dense(width, "silu"))
-    return Autoencoder(
-        NetworkSpec((*hidden, Bottleneck(width // 2)), (), Output()),
-        corruption=Hiding(0.0, 1.0),
-        epochs=max(1, round(steps * size / max(rows, 1))),
-        batch_size="auto" if settings.get("privacy") else size,
-        optimizer=Adam(clip=None if settings.get("privacy") else 1.0),
-        learning_rate=Cosine(2e-3, warmup=0.05),
-        weight_decay=1e-4,
-        validation_fraction=0.0,
-        patience=None,
-        **settings,
-    )
-
-
-def latent(cls: Any, rows: int, **settings: Any) -> Autoencoder:
-    """An autoencoder whose code has a prior."""
-    made: Autoencoder = cls(
-        (256, 128, 32),
-        epochs=max(30, min(300, math.ceil(1_000_000 / max(rows, 1)))),
-        batch_size=256,
-        learning_rate=Cosine(1e-3, warmup=0.05),
-        validation_fraction=0.0,
-        patience=None,
-        **settings,
-    )
-    return made
+    def _for_positions(self, X: Any, method: str, kind: str, shared: dict[str, Any]) -> Autoencoder:
+        """The autoencoder of a method for what is no table; of no use where one was given."""
+        if self.autoencoder is not None:
+            return Autoencoder()
+        schema: Any = as_modality(self.modality, self.scaling, X).fit(X)
+        shared |= {"modality": self.modality, "scaling": self.scaling}
+        if kind != "events":
+            cls = AdversarialAutoencoder if method == "adversarial" else VariationalAutoencoder
+            return pictured(cls, schema.count(X), **shared)
+        if self.privacy is not None:
+            raise ValueError("privacy: sequences of events are not trained with it")
+        return recurrent(schema, schema.count(X), method, **shared)
 
 
 def _gaps(column: Any) -> np.ndarray:

@@ -370,4 +370,6 @@ def row_of(schema: Any) -> str:
             return f"how often each of {schema.width:,} words occurs"
         case {"modality": "text", "length": length, "alphabet": alphabet}:
             return f"{length:,} characters, of {len(alphabet):,} different ones"
+        case {"modality": "events", "length": length, "events": events}:
+            return f"a record of {length:,} places, of {len(events):,} different events"
     return ""

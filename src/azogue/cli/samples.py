@@ -16,7 +16,9 @@ from azogue.cli import data, models, reporting, results, tables
 from azogue.cli.evaluating import label
 from azogue.cli.options import Cells, Reading
 from azogue.cli.results import Made, Say
-from azogue.modalities import Coded, CodedSchema
+from azogue.modalities import Coded, CodedSchema, Events, EventsSchema
+from azogue.modalities.histories import Records
+from azogue.modalities.histories import write as write_histories
 
 #: One row of so many judges drawn rows, where that is asked for.
 HELD_OUT = 4
@@ -39,6 +41,8 @@ class Asked:
     evaluate : str or None
         The page to write.
     target : str or None
+    events : str or None
+        Columns of a long table: whose, when, which.
     """
 
     n: int
@@ -50,6 +54,23 @@ class Asked:
     seed: int | None = None
     evaluate: str | None = None
     target: str | None = None
+    events: str | None = None
+
+    def modality(self) -> Any:
+        """What the rows are."""
+        if self.events is None:
+            return "auto"
+        names = [name.strip() for name in self.events.split(",")]
+        if len(names) != 3 or not all(names) or len(set(names)) < 3:
+            raise ValueError(f"--events {self.events}: expected three columns, such as patient,day,code")
+        for option, given in {
+            "--where": self.where,
+            "--constraint": self.constraints,
+            "--evaluate": self.evaluate,
+        }.items():
+            if given:
+                raise ValueError(f"{option}: is for tables with a row for each record, not for --events")
+        return Events(*names)
 
     def fitting(self) -> list[str]:
         """The options of fitting that say something."""
@@ -59,6 +80,7 @@ class Asked:
             "--epsilon": self.epsilon is not None,
             "--save": self.save,
             "--evaluate": self.evaluate,
+            "--events": self.events,
         }
         return [name for name, value in told.items() if value]
 
@@ -180,7 +202,12 @@ def _unfitted(asked: Asked) -> Synthesizer:
 
         privacy = Privacy(asked.epsilon)
     return Synthesizer(
-        method=asked.method, constraints=asked.constraints, privacy=privacy, random_state=asked.seed, verbose=1
+        method=asked.method,
+        constraints=asked.constraints,
+        privacy=privacy,
+        modality=asked.modality(),
+        random_state=asked.seed,
+        verbose=1,
     )
 
 
@@ -193,6 +220,8 @@ def _fit(model: Synthesizer, X: Any) -> None:
 
 def _read(path: str, reading: Cells, asked: Asked, say: Say) -> Any:
     """The table; that the columns of conditions are there is known before anything is trained."""
+    if asked.events is not None:
+        return _histories(path, reading, asked)
     given = data.read(path, Reading(**vars(reading)), "table")
     if not len(given.X):
         raise ValueError(f"{path}: has no rows")
@@ -201,6 +230,18 @@ def _read(path: str, reading: Cells, asked: Asked, say: Say) -> Any:
     elif given.X.dtype.kind not in "biufmM":
         raise ValueError(f"{path}: an array of {given.X.dtype} is no table of numbers")
     return given.X
+
+
+def _histories(path: str, reading: Cells, asked: Asked) -> Any:
+    """A long table of events, whose names are text whatever they look like."""
+    modality = asked.modality()
+    columns = list(modality.columns)
+    table = data.cells(path, reading, [modality.event])
+    if not isinstance(table, pa.Table):
+        raise ValueError(f"{path}: has no column names; --events needs a table with {', '.join(columns)}")
+    if absent := [name for name in columns if table.column_names.count(name) != 1]:
+        raise ValueError(f"{path}: has no single column {absent[0]!r}; it has {', '.join(table.column_names[:20])}")
+    return table.select(columns)
 
 
 def _foreseen(X: Any, asked: Asked) -> None:
@@ -226,9 +267,19 @@ def _drawn(model: Any, asked: Asked) -> Any:
         raise ValueError("--where is for tables, and models that azogue sample --save wrote")
     if not isinstance(model, Synthesizer):
         return model.sample(max(asked.n, 1), random_state=asked.seed)
+    if isinstance(schema, EventsSchema):
+        return _long(model.sample(asked.n, random_state=asked.seed), schema)
     if not asked.where:
         return model.sample(asked.n, random_state=asked.seed)
     return model.sample(asked.n, where=_where(asked, schema), random_state=asked.seed)
+
+
+def _long(drawn: Any, schema: EventsSchema) -> Any:
+    """Records as a long table, which files hold."""
+    if not isinstance(drawn, list):
+        return drawn
+    visits = [[[visit] if isinstance(visit, str) else visit for visit in record] for record in drawn]
+    return write_histories(visits, Records("pyarrow", None, True), schema.columns)
 
 
 def _way(drawn: Any) -> str:

@@ -22,6 +22,17 @@ Page = Annotated[
 Target = Annotated[str | None, typer.Option(help="With --evaluate: a column that drawn rows should teach to tell.")]
 
 
+Histories = Annotated[
+    str | None,
+    typer.Option(
+        "--events",
+        metavar="ID,ORDER,EVENT",
+        help="The columns of a long table that has a line for each event: whose, when, which. Then -n counts records, such "
+        "as patients.",
+    ),
+]
+
+
 @guarded
 @taking(reading=Cells)
 def sample(
@@ -44,9 +55,10 @@ def sample(
         typer.Option("--constraint", metavar="TEXT", help="What holds in every row, such as 'start <= end'."),
     ] = None,
     method: Annotated[
-        Literal["auto", "masked", "variational", "adversarial"],
-        typer.Option(help="How rows are learned; auto: masked, column by column."),
+        Literal["auto", "masked", "recurrent", "variational", "adversarial"],
+        typer.Option(help="How rows are learned; auto: masked, column by column; recurrent where --events is given."),
     ] = "auto",
+    events: Histories = None,
     epsilon: Annotated[
         float | None, typer.Option(help="Trains with differential privacy (extra privacy): ε of the network's weights.")
     ] = None,
@@ -65,7 +77,9 @@ def sample(
     from azogue.cli import samples
     from azogue.cli.writing import write
 
-    asked = samples.Asked(n, tuple(where or ()), tuple(constraint or ()), method, epsilon, save, seed, evaluate, target)
+    asked = samples.Asked(
+        n, tuple(where or ()), tuple(constraint or ()), method, epsilon, save, seed, evaluate, target, events
+    )
     made, facts, text = samples.sample(data, output, asked, reading, say)
     if output is None and json_:
         emit(facts | samples.rows_of(made), True, "")

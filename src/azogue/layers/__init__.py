@@ -19,12 +19,13 @@ from azogue.layers.networks import (
     weight_counts,
     work_of,
 )
-from azogue.layers.spatial import Conv, ConvTranspose, Pool, Recurrent, Repeat, Upsample
+from azogue.layers.spatial import Autoregressive, Conv, ConvTranspose, Pool, Recurrent, Repeat, Upsample
 
 __all__ = [
     "ACTIVATIONS",
     "HIDDEN",
     "SIZED",
+    "Autoregressive",
     "BatchNorm",
     "Bottleneck",
     "Conv",

@@ -295,5 +295,61 @@ class Repeat(Layer):
         return (int(self.steps), math.prod(shape))
 
 
+@dataclass(frozen=True, repr=False)
+class Autoregressive(Layer):
+    """A recurrent decoder that tells a sequence symbol by symbol, each from the code and the symbols before it.
+
+    A gated recurrent unit (see `Recurrent`) starts from `h = tanh(W z + b)` and reads at each step the symbol before
+    and the code z; `V h + c` are the logits of the symbol at that step. While training, and wherever a row is at hand,
+    it reads the row's own symbols (teacher forcing, Williams & Zipser 1989); from a code alone, the likeliest symbols
+    that it told itself. The last symbol ends a sequence, and nothing but itself follows it.
+
+    Parameters
+    ----------
+    units : int
+    steps, symbols : int
+        The shape of a row, (steps, symbols): one symbol is 1 at each step.
+    rising : int
+        So many of the first symbols stand for members of a set: a larger one follows a smaller one, and no sequence
+        ends before a symbol that is none of them has closed the set. 0: any symbol follows any other.
+
+    Examples
+    --------
+    >>> from azogue.layers import Bottleneck, Recurrent, as_network
+    >>> stack = Recurrent(16) + Bottleneck(4) + Autoregressive(16, 10, 5)
+    >>> as_network(stack, rows=100, width=(10, 5)).code_size
+    4
+    """
+
+    units: int
+    steps: int
+    symbols: int
+    _: KW_ONLY
+    rising: int = 0
+
+    sized: ClassVar[bool] = True
+    leads_back: ClassVar[bool] = True
+    activation: ClassVar[str] = "linear"
+
+    def __post_init__(self) -> None:
+        for name, least in (("units", 1), ("steps", 1), ("symbols", 2), ("rising", 0)):
+            check_whole(getattr(self, name), "Autoregressive", name, least)
+        if self.rising > self.symbols - 2 and self.rising:
+            raise ValueError(
+                f"Autoregressive: of {self.symbols} symbols, one ends a sequence and one a set; rising must be at most "
+                f"{self.symbols - 2}, got {self.rising}"
+            )
+
+    def result(self, shape: Shape) -> Shape:
+        return (int(self.steps), int(self.symbols))
+
+    def count(self, shape: Shape) -> int:
+        code = math.prod(shape)
+        return int(self.units * (4 * code + 3 * (self.symbols + self.units) + self.symbols))
+
+    def work(self, shape: Shape) -> int:
+        return self.count(shape) * int(self.steps)
+
+
 #: Layers that want the positions of a row.
 POSITIONAL = (_Window, Pool, Upsample, Recurrent)

@@ -9,6 +9,7 @@ from typing import Any
 
 from azogue.modalities.base import Demand, Modality, Schema
 from azogue.modalities.coded import Coded, CodedSchema
+from azogue.modalities.events import Events, EventsSchema
 from azogue.modalities.image import Image, ImageSchema
 from azogue.modalities.sequence import Sequence, SequenceSchema
 from azogue.modalities.table import Table, TableSchema
@@ -20,6 +21,8 @@ __all__ = [
     "Coded",
     "CodedSchema",
     "Demand",
+    "Events",
+    "EventsSchema",
     "Image",
     "ImageSchema",
     "Modality",
@@ -40,6 +43,7 @@ _NAMED: dict[str, Callable[[str], Modality]] = {
     "image": lambda scaling: Image(scaling=scaling),
     "sequence": lambda scaling: Sequence(scaling=scaling),
     "text": lambda _: Text(),
+    "events": lambda _: Events(),
 }
 _SCHEMAS: dict[str, Callable[[dict[str, Any]], Schema]] = {
     "coded": CodedSchema.from_dict,
@@ -47,6 +51,7 @@ _SCHEMAS: dict[str, Callable[[dict[str, Any]], Schema]] = {
     "image": ImageSchema.from_dict,
     "sequence": SequenceSchema.from_dict,
     "text": text_from_dict,
+    "events": EventsSchema.from_dict,
 }
 
 
@@ -56,10 +61,11 @@ def kind_of(X: Any) -> str:
     Frames and arrays of two dimensions are tables. Strings are text: a list or array of them, a file ending in .txt.
     (n, h, w) of bytes and all arrays of four dimensions are pictures; so is a folder of picture files, or a list of
     them. Other arrays of three dimensions, lists of arrays, WAV files and a folder that holds any are sequences.
+    Lists of records whose visits are lists or sets of names are sequences of events.
 
     Returns
     -------
-    {"table", "image", "sequence", "text"}
+    {"table", "image", "sequence", "text", "events"}
 
     Examples
     --------
@@ -85,12 +91,22 @@ def kind_of(X: Any) -> str:
             return "text"
         if getattr(first, "ndim", 0) >= 1:
             return "sequence"
+        if _visits(X):
+            return "events"
     return "text" if _text_series(X) else "table"
 
 
 def _texts(X: Any) -> bool:
     first = next((item for item in X if item is not None), None)
     return isinstance(first, str)
+
+
+def _visits(X: Any) -> bool:
+    """Whether X is a list of records whose visits are lists or sets of names."""
+    lists = list, tuple, set, frozenset
+    visits = (visit for record in X if isinstance(record, (list, tuple)) for visit in record)
+    first = next((visit for visit in visits if not isinstance(visit, lists) or len(visit)), None)
+    return isinstance(first, lists) and isinstance(next(iter(first)), str)
 
 
 def _text_series(X: Any) -> bool:
@@ -121,10 +137,9 @@ def as_modality(modality: Any, scaling: str, X: Any = None) -> Modality:
     """
     if isinstance(modality, str) and modality in ("auto", *_NAMED):
         name = kind_of(X) if modality == "auto" else modality
-        if name == "text" and scaling != "auto":
-            raise ValueError(
-                f"scaling={scaling!r}: texts have no scale; choose how words are weighed by Text(weighting=)"
-            )
+        if name in ("text", "events") and scaling != "auto":
+            remedy = "; choose how words are weighed by Text(weighting=)" if name == "text" else "; leave it out"
+            raise ValueError(f"scaling={scaling!r}: {name}{'s' * (name == 'text')} have no scale{remedy}")
         return _NAMED[name](scaling)
     if hasattr(modality, "fit"):
         if scaling != "auto":
@@ -139,7 +154,7 @@ def as_modality(modality: Any, scaling: str, X: Any = None) -> Modality:
 
 
 def rows_are(owner: Any) -> str:
-    """What the rows of a modality or of a schema are: `"table"`, `"image"`, `"sequence"` or `"text"`.
+    """What the rows of a modality or of a schema are: `"table"`, `"image"`, `"sequence"`, `"text"` or `"events"`.
 
     A modality that prepares such rows in a way of its own says so by its `rows_are`.
 

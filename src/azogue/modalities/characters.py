@@ -138,9 +138,9 @@ class CharacterSchema(TextSchema):
         order = np.argsort(codes)
         return codes[order], order
 
-    def _hold(self, parts: Iterable[list[Maybe]], lost: Counter[str]) -> _Ids:
+    def _hold(self, parts: Iterable[list[Maybe]], lost: Counter[str]) -> Ids:
         ids, lengths = zip(*(self._encoded(texts, lost) for texts in parts), strict=True)
-        return _Ids(np.concatenate(ids), np.concatenate(lengths), self.shape)
+        return Ids(np.concatenate(ids), np.concatenate(lengths), self.shape)
 
     def _encoded(self, texts: list[Maybe], lost: Counter[str]) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """The symbol at each place (n, length), and how many places of each text count."""
@@ -200,7 +200,7 @@ class CharacterSchema(TextSchema):
 
 
 @dataclass(frozen=True, eq=False)
-class _Ids:
+class Ids:
     """The symbol at each place (n, length), and how many places of each text count (n,)."""
 
     ids: NDArray[Any]

@@ -26,6 +26,7 @@ from azogue.objectives.reconstruction import (
     Reconstruction,
 )
 from azogue.objectives.supervised import FisherRatio, LeastSquaresSVM, NeighborhoodComponents
+from azogue.objectives.telling import SequenceAdversary, SequenceAdversaryLoss
 
 __all__ = [
     "BCE",
@@ -59,6 +60,8 @@ __all__ = [
     "Objective",
     "Poisson",
     "Reconstruction",
+    "SequenceAdversary",
+    "SequenceAdversaryLoss",
     "Sparsity",
     "Term",
     "TotalCorrelation",
