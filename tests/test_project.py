@@ -38,7 +38,7 @@ LAYERS = [
     ("shortcuts",),
     ("search",),
     ("report",),
-    ("cli",),
+    ("cli", "studio"),
     ("__main__", "__init__"),
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -132,7 +132,7 @@ def _read_csv(
             io.BytesIO(data),
             read_options=csv.ReadOptions(autogenerate_column_names=not header, use_threads=False),
             parse_options=csv.ParseOptions(
-                delimiter=_delimiter(first), newlines_in_values=True, ignore_empty_lines=not lines
+                delimiter=delimiter(first), newlines_in_values=True, ignore_empty_lines=not lines
             ),
             convert_options=csv.ConvertOptions(
                 column_types={name: pa.string() for name in texts},
@@ -150,7 +150,7 @@ def _read_csv(
     return table
 
 
-def _delimiter(line: str) -> str:
+def delimiter(line: str) -> str:
     """The separator that the first line uses most; a comma where it uses none."""
     return max(MARKS, key=lambda mark: (line.count(mark), mark == ","))
 

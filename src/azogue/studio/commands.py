@@ -191,8 +191,8 @@ def _fit(done: Done) -> list[str]:
         case "impute":
             made = f"az.Imputer({seed})"
         case "anonymize":
-            named = [f"{name}={options[name]!r}" for name in ("sensitive", "utility") if options[name]]
-            made = f"az.Anonymizer({', '.join([*named, f'strength={options["strength"]!r}', seed])})"
+            named = [f"{name}={options[name]!r}" for name in ("sensitive", "utility", "strength") if options[name]]
+            made = f"az.Anonymizer({', '.join([*named, seed])})"
         case "hash":
             made = f"az.SemanticHasher({options['bits']}, {seed}{sized})"
         case _:

@@ -59,7 +59,9 @@ def safe_name(name: str) -> str:
             break
     else:
         shown = re.sub(r"[^\w.]+", "_", name)[-40:]
-        raise ValueError(f"{shown}: unknown kind of file; give .csv, .tsv, .parquet, .npy, pictures, or a model {ENDING}")
+        raise ValueError(
+            f"{shown}: unknown kind of file; give .csv, .tsv, .parquet, .npy, pictures, or a model {ENDING}"
+        )
     return f"{stem or 'data'}{ending}"
 
 

@@ -1,4 +1,4 @@
-"""Callbacks of the package: progress on a terminal, scikit-learn's callback protocol, and whoever watches from outside."""
+"""Callbacks of the package: progress on a terminal, scikit-learn's callback protocol, and who watches from outside."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def watching(callback: Callback) -> Iterator[None]:
     Parameters
     ----------
     callback : callable
-        Called with a record as `Autoencoder(callbacks=)` is, and with `epochs`, how many there are at most. `True` stops
-        the training that the record is of; as long as it is returned, what an application trains next stops after its
-        first epoch too, so that the application ends with networks that work.
+        Called with a record as `Autoencoder(callbacks=)` is, and with `epochs`, how many there are at most. `True`
+        stops the training that the record is of; as long as it is returned, what an application trains next stops
+        after its first epoch too, so that the application ends with networks that work.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def watchers(epochs: int) -> list[Callback]:
 
 @contextmanager
 def progress(epochs: int, verbose: int, title: str) -> Iterator[list[Callable[[dict[str, float]], None]]]:
-    """A progress bar on standard error where that is a terminal, `verbose` asks for it and nobody watches; else nothing."""
+    """A progress bar on standard error if that is a terminal, `verbose` asks and nobody watches; else nothing."""
     if not verbose or _WATCHING.get() or not sys.stderr.isatty():
         yield []
         return
