@@ -326,8 +326,8 @@ async def _worst(request: Request, session: Session) -> Response:
 @asked
 async def _compare(request: Request, session: Session) -> Response:
     outcome, job = session.outcome, session.job
-    if session.explorer is None or outcome is None or job is None:
-        raise ValueError("train something first")
+    if session.explorer is None or outcome is None or job is None or session.use not in working.CHANGING:
+        raise ValueError("fill gaps, take off noise or anonymise first")
     return await _told(comparing.compared, session.explorer, outcome.made, job.folder / outcome.result)
 
 

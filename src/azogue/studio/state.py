@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import shutil
 import threading
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Tabs at once, points of the curve that are sent, and seconds that a stop waits for the last epoch at the end.
 TABS, POINTS, PATIENCE = 16, 2000, 5.0
+#: What verbs say of the file that is offered for download anyway.
+_SAVED = re.compile(r"the \w+ is in model\.azogue")
 #: Who hears the warnings of a thread.
 HEARD: ContextVar[Callable[[str], None] | None] = ContextVar("azogue_studio_heard", default=None)
 
@@ -81,19 +84,23 @@ class Job:
     def _run(self) -> None:
         LISTENING.set(True)
         HEARD.set(self.say)
+        state, self.error = "failed", "something went wrong that is no fault of the data; the terminal says more"
         try:
             with watching(self._hear):
                 self.work(self.say)
-            state = "stopped" if self.stopping.is_set() else "done"
+            state, self.error = "stopped" if self.stopping.is_set() else "done", ""
         except (ValueError, TypeError, FloatingPointError, OSError, RuntimeError, MemoryError, ImportError) as error:
-            state, self.error = "failed", self.clean(" ".join(str(error).split()) or type(error).__name__)
-        with self.lock:
-            self.state, self.seconds = state, time.monotonic() - self.begun
-        self.done.set()
+            self.error = self.clean(" ".join(str(error).split()) or type(error).__name__)
+        finally:
+            with self.lock:
+                self.state, self.seconds = state, time.monotonic() - self.begun
+            self.done.set()
 
     def say(self, text: str) -> None:
         """Take in a line for people, once."""
         line = self.clean(text.removeprefix("azogue: "))
+        if _SAVED.fullmatch(line):
+            return
         with self.lock:
             if line not in self.lines and len(self.lines) < 100:
                 self.lines.append(line)

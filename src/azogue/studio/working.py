@@ -28,6 +28,10 @@ from azogue.studio.uses import BY_NAME, USES, Place, use_of
 
 #: Rows of the data that are shown, and rows that are drawn at most.
 FIRST, MOST_DRAWN = 8, 100_000
+#: Uses that give the same rows back, changed.
+CHANGING = ("denoise", "impute", "anonymize")
+#: Uses whose models a report is made of at once; an anonymizer's would attack the rows first.
+REPORTED = ("reduce", "detect", "denoise", "impute", "hash")
 
 
 def idle(session: Session) -> None:
@@ -158,7 +162,7 @@ def made(session: Session) -> dict[str, Any] | None:
     if explorer is None:
         return None
     views = explorer.views()
-    if outcome is not None and session.use in ("denoise", "impute", "anonymize"):
+    if outcome is not None and session.use in CHANGING:
         views.append("compare")
     if draws(session.model if outcome is None else outcome.model):
         views.append("draw")
@@ -291,7 +295,7 @@ def downloads(session: Session) -> dict[str, str]:
         known = {"model.azogue": "The model", "index.azogue": "The model, with the codes"}
         found |= {file: what for file, what in known.items() if (folder / file).exists()}
         found |= outcome.pages
-        if session.given is not None:
+        if session.use in REPORTED:
             found["report.html"] = "A page on the model and the data"
     if session.drawn is not None:
         found[session.drawn[1]] = "The rows drawn last"

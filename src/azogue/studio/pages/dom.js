@@ -49,7 +49,7 @@ export function cell(value, tag = 'td') {
 export function table(columns, rows, { caption = '', pick = null } = {}) {
   const numeric = columns.map((_, k) => rows.some(row => isNumber(row[k])));
   const head = make('tr', {}, ...columns.map((name, k) =>
-    make('th', { scope: 'col', className: numeric[k] ? 'n' : '' }, String(name))));
+    make('th', { scope: 'col', className: numeric[k] ? 'n' : '', title: String(name) }, String(name))));
   const body = make('tbody');
   for (const row of rows) {
     const line = make('tr', {}, ...row.map(value => cell(value)));

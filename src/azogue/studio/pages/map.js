@@ -18,7 +18,11 @@ export function mapView(state, pick) {
       + 'rows. By keys: arrows, Shift and arrows, Enter, Escape.'),
     make('p', { className: 'row' }, make('label', {}, 'Colour by ', color), legend),
     make('figure', { className: 'map' }, canvas, x, y, tip), told, rows);
-  const map = new Plot(canvas, tip, { pick, brush: list(told, rows) });
+  const chosen = row => {
+    told.textContent = `Row ${row} is chosen` + (state.made.views.length > 1 ? '; the other views show it.' : '.');
+    pick(row);
+  };
+  const map = new Plot(canvas, tip, { pick: chosen, brush: list(told, rows) });
   const load = guarded(async () => {
     const data = await post('map', { color: color.value || null });
     [x.textContent, y.textContent] = data.axes;
@@ -104,7 +108,7 @@ class Plot {
     const dot = (k, r) => { pen.moveTo(this.px(x[k]) + r, this.py(y[k])); pen.arc(this.px(x[k]), this.py(y[k]), r, 0, 7); };
     pen.globalAlpha = 0.75;
     colors.forEach((color, group) => {
-      pen.fillStyle = color;
+      pen.fillStyle = shade ? color : ink.a;
       pen.beginPath();
       for (let k = 0; k < x.length; k++) if ((shade ? shade[k] : 0) === group) dot(k, radius);
       pen.fill();
