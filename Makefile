@@ -43,6 +43,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/hashing.py
 	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/encryption.py
+	$(BIN)/python benchmarks/studio.py
 
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -W -b html docs docs/_build

@@ -4,22 +4,24 @@ import json
 import shutil
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import csv
 
-pytest.importorskip("starlette")
-pytest.importorskip("uvicorn")
-webdriver = pytest.importorskip("selenium.webdriver")
+import azogue as az
+
+for needed in ("starlette", "uvicorn", "selenium"):
+    pytest.importorskip(needed)
 if shutil.which("chromium") is None or shutil.which("chromedriver") is None:
     pytest.skip("chromium and chromedriver are not installed", allow_module_level=True)
 
-import pyarrow as pa
-from pyarrow import csv
-from selenium.webdriver.common.by import By
-from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import Select, WebDriverWait
-from test_studio_server import Running
+from selenium import webdriver  # noqa: E402
+from selenium.webdriver import ActionChains  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.support.ui import Select, WebDriverWait  # noqa: E402
 
-import azogue as az
+from test_studio_server import Running  # noqa: E402
 
 NAME, VALUE = "<script>alert(1)</script>", '"><img src=x onerror=alert(2)>'
 WAIT = 90
@@ -161,8 +163,6 @@ def test_reading_again(page, folder):
 
 
 def test_the_map_and_the_code(page, folder):
-    from selenium.webdriver import ActionChains
-
     page.put(folder / "table.csv", "60 rows")
     said = page.run("reduce", stop=True, units="2", variant="denoising", epochs="100000")
     assert said.startswith("Stopped")
