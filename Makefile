@@ -46,6 +46,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/hashing.py
 	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/encryption.py
+	$(BIN)/python benchmarks/studio.py
 
 faults: $(VENV)/.dev
 	$(BIN)/python benchmarks/faults.py

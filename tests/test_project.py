@@ -40,7 +40,7 @@ LAYERS = [
     ("distributed",),
     ("search",),
     ("report",),
-    ("cli",),
+    ("cli", "studio"),
     ("__main__", "__init__"),
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -20,7 +20,14 @@ from azogue.reflecting import Reflecting
 from azogue.sampling import Sampling
 from azogue.session import Axes, Session, accompanied, as_seed, open_session, place
 from azogue.training.backends import backend_for
-from azogue.training.callbacks import CallbackSupportMixin, as_callbacks, progress, sklearn_callbacks, with_callbacks
+from azogue.training.callbacks import (
+    CallbackSupportMixin,
+    as_callbacks,
+    progress,
+    sklearn_callbacks,
+    watchers,
+    with_callbacks,
+)
 from azogue.training.checkpoint import Keeper, as_checkpoint, locked
 from azogue.training.data import Rows
 from azogue.training.loop import Run, train
@@ -222,7 +229,7 @@ class Autoencoder(
         self._pretrain(session, agreed(fresh))
         epochs, title = session.recipe.epochs, type(self).__name__
         with sklearn_callbacks(self, epochs) as theirs, progress(epochs, self.verbose, title) as bars:
-            callbacks = [*bars, *as_callbacks(self.callbacks), *theirs]
+            callbacks = [*bars, *as_callbacks(self.callbacks), *theirs, *watchers(epochs)]
             measure = measurer(session, as_metrics(self.metrics))
             yield Run(state, session.data, session.validation, callbacks, measure)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -22,6 +22,9 @@ from azogue.training.threads import is_heavy
 from azogue.validation import remember_columns
 
 A = TypeVar("A", bound=Autoencoder)
+
+#: Rows that are looked at together where few of them lose one column after another.
+TOGETHER = 288
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,28 @@ def without(piece: Batch, schema: Any, column: int) -> Batch:
     x = piece.x.index_fill(1, slots, 0.0)
     mask = torch.ones_like(x, dtype=torch.bool) if piece.mask is None else piece.mask
     return Batch(x, mask.index_fill(1, slots, False))
+
+
+def without_each(piece: Batch, schema: Any, columns: Iterable[int]) -> Iterator[tuple[np.ndarray, Batch]]:
+    """Packed rows of a table without one column and then another, several of few rows at a time.
+
+    Parameters
+    ----------
+    piece : Batch of k rows
+    schema : TableSchema
+    columns : iterable of int
+
+    Yields
+    ------
+    columns, batch
+        Some of the columns, and the rows without the first of them, then those without the next, and so on.
+    """
+    wanted = np.asarray(list(columns), int)
+    for some in np.array_split(wanted, -(-len(wanted) * len(piece) // TOGETHER) or 1):
+        parts = [without(piece, schema, int(column)) for column in some]
+        masks = [part.mask for part in parts if part.mask is not None]
+        if parts:
+            yield some, Batch(torch.cat([part.x for part in parts]), torch.cat(masks))
 
 
 def _check(members: Sequence[Any], rows: Sequence[Any] | None) -> None:

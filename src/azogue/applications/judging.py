@@ -17,7 +17,7 @@ from azogue.autoencoder import Autoencoder
 from azogue.modalities import ImageSchema, SequenceSchema, TableSchema
 from azogue.modalities.base import Pieces
 from azogue.modalities.frames import frame_like
-from azogue.populations import pieces, reflected, without
+from azogue.populations import pieces, reflected, without_each
 from azogue.recipe import Batch
 from azogue.validation import remember_columns
 
@@ -210,10 +210,10 @@ class Judging:
     def _falls(self, piece: Batch, found: ensembles.Look, share: np.ndarray) -> np.ndarray:
         """By how much the logarithm of each row's score falls when a column is hidden, (k, columns)."""
         whole, falls = self._joined(self._logs(found)), np.zeros_like(share)
-        for column in np.flatnonzero(self.column_weights_):
-            hidden = self._look(without(piece, self._schema(), int(column)))
+        for columns, hidden in without_each(piece, self._schema(), np.flatnonzero(self.column_weights_)):
+            scores = self._joined(self._logs(self._look(hidden))).reshape(len(columns), -1)
             with np.errstate(invalid="ignore"):  # ∞ − ∞
-                falls[:, column] = np.nan_to_num(whole - self._joined(self._logs(hidden)), nan=0.0, posinf=np.inf)
+                falls[:, columns] = np.nan_to_num(whole - scores, nan=0.0, posinf=np.inf).T
         falls = np.maximum(falls, 0.0) * ~np.isnan(found.cells)
         endless = np.isinf(falls)
         falls = np.where(endless.any(axis=1, keepdims=True), endless, falls)
@@ -235,9 +235,11 @@ class Judging:
         for piece in packed:
             out = reflected(self.members_, piece)
             if isinstance(schema, TableSchema):
-                for column in range(schema.n_columns):
-                    slots = schema.slot_columns == column
-                    out[:, slots] = reflected(self.members_, without(piece, schema, column))[:, slots]
+                for columns, hidden in without_each(piece, schema, range(schema.n_columns)):
+                    found = reflected(self.members_, hidden).reshape(len(columns), len(piece), -1)
+                    for column, own in zip(columns, found, strict=True):
+                        slots = schema.slot_columns == column
+                        out[:, slots] = own[:, slots]
             parts.append(out)
         x = torch.from_numpy(np.concatenate(parts))
         return schema.unpack(Batch(x, None, packed.rows))

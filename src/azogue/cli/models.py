@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -33,14 +34,22 @@ if TYPE_CHECKING:
     from azogue.cli.options import Cells, Reading, Training
 
 ENDING = ".azogue"
+#: Whether somebody else shows the warnings of this thread.
+LISTENING: ContextVar[bool] = ContextVar("azogue_listening", default=False)
 
 
 @contextmanager
 def _warnings_as_lines() -> Iterator[None]:
-    """Warnings as one line each on standard error, without file names and source lines."""
+    """Warnings as one line each on standard error, without file names and source lines.
+
+    Where somebody listens, they are theirs: what warnings do is the whole process's, and threads would mix it up.
+    """
+    if LISTENING.get():
+        yield
+        return
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        if (text := _spelled(message)) not in said:
+        if (text := spelled(message)) not in said:
             said.append(text)
             sys.stderr.write(f"azogue: {text}\n")
 
@@ -63,7 +72,7 @@ _SPELLED = (
 )
 
 
-def _spelled(message: object) -> str:
+def spelled(message: object) -> str:
     """A message of the library in one line and in the words of the command line."""
     text = " ".join(str(message).split())
     for pattern, words in _SPELLED:
@@ -91,7 +100,7 @@ def quietly(function: Callable[..., Any], *args: Any, about: str) -> Any:
         with _warnings_as_lines():
             return function(*args)
     except (ValueError, TypeError) as error:
-        text = _spelled(error)
+        text = spelled(error)
         raise ValueError(text if text.startswith(about) else f"{about}: {text}") from error
 
 

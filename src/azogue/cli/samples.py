@@ -125,9 +125,9 @@ def sample(path: str, output: str | None, asked: Asked, reading: Cells, say: Say
         if held is not None:
             models.quietly(_judge, model, X, held, asked, about=path)
             say(f"azogue: the page is {asked.evaluate}; {len(held):,} rows of {path} were held out for it")
-    drawn = models.quietly(_drawn, model, asked, about=path)
+    drawn = models.quietly(drawn_rows, model, asked, about=path)
     if path.endswith(models.ENDING):
-        results.check(output, _way(drawn), path, path)
+        results.check(output, way_of(drawn), path, path)
     guarantee = getattr(model, "guarantee_", None)
     facts = {
         "kind": "synthetic",
@@ -136,7 +136,7 @@ def sample(path: str, output: str | None, asked: Asked, reading: Cells, say: Say
         "guarantee": None if guarantee is None else guarantee.statement(),
     }
     text = "" if guarantee is None else f"azogue: {guarantee.statement()}"
-    return Made(_way(drawn), drawn, len(drawn), path), facts, text
+    return Made(way_of(drawn), drawn, len(drawn), path), facts, text
 
 
 def rows_of(made: Made) -> dict[str, Any]:
@@ -250,10 +250,10 @@ def _foreseen(X: Any, asked: Asked) -> None:
         label(X, asked.target, "target")
     if asked.where:
         schema = Coded().fit(X)
-        conditions(_where(asked, schema), schema)
+        conditions(conditions_of(asked, schema), schema)
 
 
-def _where(asked: Asked, schema: CodedSchema) -> dict[Any, Any]:
+def conditions_of(asked: Asked, schema: CodedSchema) -> dict[Any, Any]:
     """The conditions, by name, or by position where columns have none."""
     if schema.names is not None:
         return parsed(asked.where, schema.labels)
@@ -261,7 +261,7 @@ def _where(asked: Asked, schema: CodedSchema) -> dict[Any, Any]:
     return {name - 1: condition for name, condition in found.items()}
 
 
-def _drawn(model: Any, asked: Asked) -> Any:
+def drawn_rows(model: Any, asked: Asked) -> Any:
     schema: Any = (model.autoencoder_ if isinstance(model, Synthesizer) else model).schema_
     if asked.where and not (isinstance(model, Synthesizer) and isinstance(schema, CodedSchema)):
         raise ValueError("--where is for tables, and models that azogue sample --save wrote")
@@ -271,7 +271,7 @@ def _drawn(model: Any, asked: Asked) -> Any:
         return _long(model.sample(asked.n, random_state=asked.seed), schema)
     if not asked.where:
         return model.sample(asked.n, random_state=asked.seed)
-    return model.sample(asked.n, where=_where(asked, schema), random_state=asked.seed)
+    return model.sample(asked.n, where=conditions_of(asked, schema), random_state=asked.seed)
 
 
 def _long(drawn: Any, schema: EventsSchema) -> Any:
@@ -282,7 +282,7 @@ def _long(drawn: Any, schema: EventsSchema) -> Any:
     return write_histories(visits, Records("pyarrow", None, True), schema.columns)
 
 
-def _way(drawn: Any) -> str:
+def way_of(drawn: Any) -> str:
     """How what was drawn can be written."""
     if isinstance(drawn, list):
         return "texts" if drawn and isinstance(drawn[0], str) else "sounds"

@@ -27,8 +27,8 @@ Histories = Annotated[
     typer.Option(
         "--events",
         metavar="ID,ORDER,EVENT",
-        help="The columns of a long table that has a line for each event: whose, when, which. Then -n counts records, such "
-        "as patients.",
+        help="The columns of a long table that has a line for each event: whose, when, which. Then -n counts records, "
+        "such as patients.",
     ),
 ]
 

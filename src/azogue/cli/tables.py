@@ -141,7 +141,7 @@ def _read_csv(
         raise DataFileError(f"{name}: is empty; a table needs a line of column names and at least one row")
     try:
         first = screening.first_line(data).decode("utf-8-sig")
-        screening.check_columns(name, first.count(_delimiter(first)) + 1)
+        screening.check_columns(name, first.count(delimiter(first)) + 1)
         lines = series and not any(mark in first for mark in MARKS)  # each line is a sample
         if lines:
             data = data.rstrip(b"\r\n") if not header else data.strip(b"\r\n")
@@ -151,7 +151,7 @@ def _read_csv(
                 autogenerate_column_names=not header, use_threads=False, block_size=_block(len(data))
             ),
             parse_options=csv.ParseOptions(
-                delimiter=_delimiter(first), newlines_in_values=True, ignore_empty_lines=not lines
+                delimiter=delimiter(first), newlines_in_values=True, ignore_empty_lines=not lines
             ),
             convert_options=csv.ConvertOptions(
                 column_types={name: pa.string() for name in texts},
@@ -174,7 +174,7 @@ def _block(size: int) -> int:
     return max(1 << 20, min(size + 1, current().line_bytes))
 
 
-def _delimiter(line: str) -> str:
+def delimiter(line: str) -> str:
     """The separator that the first line uses most; a comma where it uses none."""
     return max(MARKS, key=lambda mark: (line.count(mark), mark == ","))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from azogue.cli import evaluating, evolving, exporting, hashing, mirroring, safekeeping, synthesizing
+from azogue.cli import evaluating, evolving, exporting, hashing, mirroring, safekeeping, studying, synthesizing
 
 #: Those that stand beside fit.
 MIRRORING = (mirroring.encode, mirroring.decode, mirroring.reconstruct)
@@ -12,4 +12,5 @@ VERBS = (
     *(synthesizing.sample, evaluating.evaluate),
     *(safekeeping.encrypt, safekeeping.decrypt),
     *(exporting.export, exporting.info),
+    studying.studio,
 )

@@ -1,15 +1,18 @@
-"""Callbacks of the package: progress on a terminal, and scikit-learn's callback protocol."""
+"""Callbacks of the package: progress on a terminal, scikit-learn's callback protocol, and who watches from outside."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-F = TypeVar("F", bound="Callable[..., Any]")
+Callback: TypeAlias = Callable[[dict[str, float]], object]
+F = TypeVar("F", bound=Callable[..., Any])
 
 try:  # scikit-learn ≥ 1.9
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -23,13 +26,62 @@ except ImportError:  # pragma: no cover (depends on the installed scikit-learn)
         return method
 
 
-__all__ = ["CallbackSupportMixin", "as_callbacks", "progress", "sklearn_callbacks", "with_callbacks"]
+__all__ = [
+    "CallbackSupportMixin",
+    "as_callbacks",
+    "progress",
+    "sklearn_callbacks",
+    "watchers",
+    "watching",
+    "with_callbacks",
+]
+
+_WATCHING: ContextVar[tuple[Callback, ...]] = ContextVar("azogue_watching", default=())
+
+
+@contextmanager
+def watching(callback: Callback) -> Iterator[None]:
+    """Within this context, a callback hears of every epoch that is trained, of whichever autoencoder of an application.
+
+    Other threads are not heard. A member of a population tells its epochs one by one.
+
+    Parameters
+    ----------
+    callback : callable
+        Called with a record as `Autoencoder(callbacks=)` is, and with `epochs`, how many there are at most. `True`
+        stops the training that the record is of; as long as it is returned, what an application trains next stops
+        after its first epoch too, so that the application ends with networks that work.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> import azogue as az
+    >>> heard = []
+    >>> with watching(heard.append):
+    ...     _ = az.Denoiser(az.Autoencoder(2, epochs=3), random_state=0).fit(load_iris().data)
+    >>> [(record["epoch"], record["epochs"]) for record in heard]
+    [(1, 3), (2, 3), (3, 3)]
+    """
+    token = _WATCHING.set((*_WATCHING.get(), callback))
+    try:
+        yield
+    finally:
+        _WATCHING.reset(token)
+
+
+def watchers(epochs: int) -> list[Callback]:
+    """Who watches, as callbacks of a training of so many epochs."""
+
+    def told(watcher: Callback) -> Callback:
+        return lambda record: watcher({**record, "epochs": epochs})
+
+    return [told(watcher) for watcher in _WATCHING.get()]
 
 
 @contextmanager
 def progress(epochs: int, verbose: int, title: str) -> Iterator[list[Callable[[dict[str, float]], None]]]:
-    """A progress bar on standard error where that is a terminal and `verbose` asks for it; else nothing."""
-    if not verbose or not sys.stderr.isatty():
+    """A progress bar on standard error if that is a terminal, `verbose` asks and nobody watches; else nothing."""
+    if not verbose or _WATCHING.get() or not sys.stderr.isatty():
         yield []
         return
     from rich.console import Console
