@@ -5,6 +5,7 @@ python tests/hostile_run.py < {"name": "path", ...}
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import sys
@@ -95,12 +96,14 @@ def look(read, path: Path) -> dict:
     forget_peak()
     before, begun = memory("VmRSS"), time.perf_counter()
     error = None
+    faulthandler.dump_traceback_later(300, exit=True)  # a reader that waits for ever is a finding too
     watching = True
     try:
         read(path)
     except Exception as raised:
         error = raised
     watching = False
+    faulthandler.cancel_dump_traceback_later()
     seconds, peak = time.perf_counter() - begun, max(0, memory("VmHWM") - before)
     kinds = [kind.__name__ for kind in type(error).__mro__] if error is not None else []
     return {"error": kinds, "text": str(error), "seconds": seconds, "bytes": peak}
@@ -145,9 +148,6 @@ def warmed() -> dict:
 def main() -> None:
     os.environ["PYTHONDONTWRITEBYTECODE"] = sys.dont_write_bytecode = "1"
     sys.addaudithook(canary)
-    import faulthandler
-
-    faulthandler.dump_traceback_later(60, exit=True)  # a reader that waits for ever is a finding too
     known = warmed()
     happened.clear()
     paths = json.load(sys.stdin)
