@@ -8,7 +8,7 @@ TOUR ?= azogue-tour
 # An environment that has nothing but the wheel.
 CLEAN ?= build/clean
 
-.PHONY: run test test-locked lint types mutants coverage bench faults fuzz docs dist wheel-check lock licences sbom clean
+.PHONY: run test test-locked lint types mutants coverage bench standings faults fuzz docs dist wheel-check lock licences sbom clean
 
 run: $(VENV)/.installed
 	$(BIN)/azogue tour --output $(TOUR)
@@ -47,6 +47,10 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/encryption.py
 	$(BIN)/python benchmarks/studio.py
+
+# The commands of docs/standings.md again: make standings ONLY="hashing speed"
+standings: $(VENV)/.bench
+	$(BIN)/python benchmarks/standings.py $(ONLY)
 
 faults: $(VENV)/.dev
 	$(BIN)/python benchmarks/faults.py
