@@ -17,15 +17,13 @@ Page = Annotated[
     ),
 ]
 Target = Annotated[str | None, typer.Option(help="With --evaluate: a column that drawn rows should teach to tell.")]
-
-
 Histories = Annotated[
     str | None,
     typer.Option(
         "--events",
         metavar="ID,ORDER,EVENT",
-        help="The columns of a long table that has a line for each event: whose, when, which. Then -n counts records, such "
-        "as patients.",
+        help="The columns of a long table that has a line for each event: whose, when, which. Then -n counts records, "
+        "such as patients.",
     ),
 ]
 
