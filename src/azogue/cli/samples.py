@@ -70,7 +70,8 @@ class Asked:
         }.items():
             if given:
                 raise ValueError(f"{option}: is for tables with a row for each record, not for --events")
-        return Events(*names)
+        whose, when, which = names
+        return Events(whose, when, which)
 
     def fitting(self) -> list[str]:
         """The options of fitting that say something."""

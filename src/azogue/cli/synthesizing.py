@@ -20,8 +20,6 @@ Page = Annotated[
     ),
 ]
 Target = Annotated[str | None, typer.Option(help="With --evaluate: a column that drawn rows should teach to tell.")]
-
-
 Histories = Annotated[
     str | None,
     typer.Option(
