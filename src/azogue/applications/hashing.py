@@ -63,7 +63,8 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
     without labels; beside that, a row's code is to agree with its neighbours' and with no other row's
     (`objectives.Agreement`), and bits are to be even and to differ from one another (`Balance`, `Decorrelation`).
     Neighbours are the nearest rows along the leading principal components; of texts, by TF-IDF and by latent semantic
-    analysis, along whose directions the autoencoder reads them.
+    analysis, along whose directions the autoencoder reads them, and in two steps along the graph of these; of pictures
+    in colour the same by what their patches show.
 
     Parameters
     ----------
@@ -72,8 +73,8 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
     autoencoder : Autoencoder, FrozenEstimator or None
         Unfitted (cloned and fitted; it gets a binary code and `corruptions.Neighbor` where it has none) or fitted
         inside `sklearn.frozen.FrozenEstimator` (used as it is). Its code has `n_bits` units; one that is no binary code
-        is cut at each unit's median. None: one hidden layer; for pictures, two convolutions and a layer, shown
-        neighbours that are moved by up to a pixel.
+        is cut at each unit's median. None: one hidden layer; for pictures that are grey, small (12 pixels a side) or
+        fewer than 200, two convolutions and a layer, shown neighbours that are moved by up to a pixel.
     supervision : {"none", "labels"}
         `"none"`: y is ignored. `"labels"`: codes are near where labels are the same
         (`objectives.NeighborhoodComponents`), whatever lies near in the rows.
@@ -94,6 +95,8 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
         A unit above it is a bit that is set.
     words_, topics_ : schema and ndarray of float32, shape (words, directions)
         Of texts, the vocabulary and the directions.
+    pictures_, patches_ : schema and dict of ndarray
+        Of pictures in colour, how they are packed, and by what they are read.
     n_features_in_ : int
 
     Notes
@@ -104,7 +107,7 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
     ----------
     Salakhutdinov & Hinton (2009), Semantic hashing; Krizhevsky & Hinton (2011), Using very deep autoencoders for
     content-based image retrieval, ESANN; Chaidaroon, Ebesu & Fang (2018), Deep semantic text hashing with weak
-    supervision, SIGIR, for neighbours that take the place of labels.
+    supervision, SIGIR, for neighbours that take the place of labels; Coates, Lee & Ng (2011), AISTATS, for patches.
 
     Examples
     --------

@@ -14,8 +14,6 @@ from azogue.applications.topics import to_length
 DIRECTIONS = 48
 #: Rows among which neighbours are looked for, at most; rows that are packed, and distances that are held, at once.
 MANY, PART, CELLS = 65_536, 4096, 1 << 24
-#: How many times fewer there are in each space where others are near in two steps.
-FEWER = 3
 
 
 def kin(spaces: list[Any], n_neighbors: int, seed: int, twice: bool = False) -> NDArray[np.int64]:
@@ -30,7 +28,7 @@ def kin(spaces: list[Any], n_neighbors: int, seed: int, twice: bool = False) -> 
         In each space; fewer where there are not as many other rows.
     seed : int
     twice : bool
-        A third as many, and `n_neighbors` that are nearest in two steps; see `second`.
+        As many more that are nearest in two steps; see `second`.
 
     Examples
     --------
@@ -42,10 +40,7 @@ def kin(spaces: list[Any], n_neighbors: int, seed: int, twice: bool = False) -> 
     if count > MANY:
         chosen = np.sort(np.random.default_rng(seed).choice(count, MANY, replace=False))
     tables = [nearest(space, chosen, n_neighbors) for space in spaces]
-    if not twice:
-        return joined(tables)
-    few = max(1, n_neighbors // FEWER)
-    return joined([*(table[:, :few] for table in tables), second(tables, n_neighbors)])
+    return joined([*tables, second(tables, n_neighbors)] if twice else tables)
 
 
 def second(tables: list[NDArray[np.int64]], count: int) -> NDArray[np.int64]:
@@ -117,7 +112,7 @@ def packed(schema: Any, X: Any) -> NDArray[np.float32]:
 
 
 def nearest(space: Any, chosen: NDArray[Any], count: int) -> NDArray[np.int64]:
-    """For each row of a space (n, size), the `count` nearest of the `chosen` rows but itself, the nearest first."""
+    """For each row of a space (n, size), the `count` nearest of the `chosen` rows but itself; equals by position."""
     rows = space.shape[0]
     count = min(count, len(chosen) - 1)
     if count < 1:
@@ -133,9 +128,7 @@ def nearest(space: Any, chosen: NDArray[Any], count: int) -> NDArray[np.int64]:
         inside = (own < len(chosen)) & (chosen[np.minimum(own, len(chosen) - 1)] == np.arange(start, start + len(far)))
         far[np.flatnonzero(inside), own[inside]] = np.inf
         least = np.argpartition(far, count - 1, axis=1)[:, :count]
-        least = np.sort(least, axis=1)  # equals by position
-        order = np.argsort(np.take_along_axis(far, least, 1), axis=1, kind="stable")
-        found[start : start + step] = chosen[np.take_along_axis(least, order, 1)]
+        found[start : start + step] = chosen[np.sort(least, axis=1)]
     return found
 
 

@@ -122,7 +122,8 @@ def _counter(words: Words) -> Callable[[Words], NDArray[Any]]:
     differing, bits = np.empty_like(flat), np.empty(len(flat), np.uint8)
 
     def far(query: Words) -> NDArray[np.uint8]:
-        return np.bitwise_count(np.bitwise_xor(flat, query[0], out=differing), out=bits)
+        np.bitwise_count(np.bitwise_xor(flat, query[0], out=differing), out=bits)
+        return bits
 
     return far
 
