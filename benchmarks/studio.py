@@ -87,6 +87,8 @@ def main(repeats: int) -> None:
         studio.measure(f"{what}: brush of 300 rows", repeats, lambda at, rows=brushed: ("rows", {"rows": rows[at]}))
         studio.train(name, data, "detect")
         studio.measure(f"{what}: explain", repeats, lambda at: ("explain", {"row": at}))
+        if what == "table":
+            studio.measure(f"{what}: what was expected", repeats, lambda at: ("expected", {"row": at}))
     studio.process.terminate()
     studio.process.wait()
 

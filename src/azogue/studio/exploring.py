@@ -257,28 +257,34 @@ class Explorer:
 
     # -- reasons -------------------------------------------------------------------------------------------------------
 
-    def explain(self, row: Any) -> dict[str, Any]:
-        """Why a row is unusual: what each column adds to its score, and what was expected; of a picture its heat."""
-        detector = self.model
-        if not isinstance(detector, AnomalyDetector):
+    def _detecting(self, row: Any) -> tuple[AnomalyDetector, np.ndarray, Any]:
+        """The detector, and a row as it takes it."""
+        if not isinstance(self.model, AnomalyDetector):
             raise ValueError("only a detector of anomalies has reasons")
         at = np.array([self.row_of(row)])
-        X = take(self.X, at)
-        score = float(detector.anomaly_score(X)[0])
+        return self.model, at, take(self.X, at)
+
+    def explain(self, row: Any) -> dict[str, Any]:
+        """Why a row is unusual: what each column adds to its score; of a picture where it differs."""
+        detector, at, X = self._detecting(row)
         threshold = None if groups_of(detector) else -float(detector.offset_)
-        found: dict[str, Any] = {"row": row, "name": self.name(row), "score": score, "threshold": threshold}
-        schema = None if self.inner is None else self.inner.schema_
-        if isinstance(schema, ImageSchema):
-            heat = np.asarray(detector.heatmap(X)[0], float)
-            expected = np.asarray(detector.expected(X))
+        found: dict[str, Any] = {"row": row, "name": self.name(row), "threshold": threshold}
+        if isinstance(getattr(self.inner, "schema_", None), ImageSchema):
+            heat, expected = np.asarray(detector.heatmap(X)[0], float), np.asarray(detector.expected(X))
             pictures = {"given": picture(self._values(at)[0]), "expected": picture(expected[0]), "heat": picture(heat)}
-            return found | pictures
-        added = np.asarray(tables.as_array(as_rows(detector.explain(X))))[0]
-        names = column_names(detector.explain(X), len(added)) if groups_of(detector) else column_names(X, len(added))
-        values, usual = (dict(zip(*cells(as_rows(one), 1), strict=True)) for one in (X, detector.expected(X)))
+            return found | pictures | {"score": float(detector.anomaly_score(X)[0])}
+        reasons = detector.explain(X)
+        added = np.asarray(tables.as_array(as_rows(reasons)))[0]
+        names = column_names(reasons if groups_of(detector) else X, len(added))
+        values = dict(zip(*cells(as_rows(X), 1), strict=True))
         order = np.argsort(-added, kind="stable")[:COLUMNS]
-        lines = [[str(names[k]), float(added[k]), values.get(str(names[k])), usual.get(str(names[k]))] for k in order]
-        return found | {"reasons": lines}
+        lines = [[str(names[k]), float(added[k]), values.get(str(names[k]))] for k in order]
+        return found | {"reasons": lines, "score": float(added.sum())}
+
+    def expected(self, row: Any) -> dict[str, Any]:
+        """What was expected in each column of a row of a table, from its other columns."""
+        detector, _, X = self._detecting(row)
+        return {"row": row, "expected": dict(zip(*cells(as_rows(detector.expected(X)), 1), strict=True))}
 
     def similar(self, row: Any, k: int = 10) -> dict[str, Any]:
         """The rows whose binary codes differ least from a row's, itself left out."""

@@ -363,6 +363,7 @@ _API: dict[str, tuple[str, Any]] = {
     "row": ("POST", _looking("row", "row")),
     "rows": ("POST", _rows),
     "explain": ("POST", _looking("explain", "row")),
+    "expected": ("POST", _looking("expected", "row")),
     "similar": ("POST", _looking("similar", "row")),
     "worst": ("POST", _worst),
     "compare": ("POST", _compare),

@@ -1,7 +1,7 @@
 // Rows one by one: why one is unusual, and which are most like it.
 
 import { post } from './api.js';
-import { gallery, guarded, make, picture, seen, table } from './dom.js';
+import { cell, gallery, guarded, make, picture, seen, table } from './dom.js';
 
 /** The least usual rows; of a chosen one, what each column adds to its score. */
 export function anomaliesView() {
@@ -12,7 +12,9 @@ export function anomaliesView() {
       const first = line.querySelector('button');
       line.classList.toggle('chosen', Boolean(first) && first.textContent === String(row));
     }
-    reasons.replaceChildren(...explained(await post('explain', { row })));
+    const found = await post('explain', { row });
+    reasons.replaceChildren(...explained(found));
+    if (found.reasons) expected(reasons, found.reasons, (await post('expected', { row })).expected);
   });
   guarded(async () => {
     const found = await post('worst');
@@ -33,8 +35,8 @@ function explained(found) {
       make('figure', {}, picture(one, name, 160), make('figcaption', {}, name))))];
   }
   const top = Math.max(...found.reasons.map(line => line[1]), 1e-12);
-  const made = table(['column', 'adds', 'is', 'expected'], found.reasons.map(([name, adds, is, expected]) =>
-    [name, adds.toPrecision(3), is, expected]), { caption: 'What each column adds to the score' });
+  const made = table(['column', 'adds', 'is', 'expected'], found.reasons.map(([name, adds, is]) =>
+    [name, adds.toPrecision(3), is, '']), { caption: 'What each column adds to the score' });
   made.classList.add('bars');
   made.querySelectorAll('tbody tr').forEach((line, k) => {
     const bar = make('i');
@@ -43,6 +45,14 @@ function explained(found) {
   });
   made.querySelector('thead tr').append(make('th', { 'aria-hidden': 'true' }));
   return [title, score, made];
+}
+
+/** What was expected comes a little later: it takes as many looks at the row again. */
+function expected(place, reasons, told) {
+  place.querySelectorAll('tbody tr').forEach((line, k) => {
+    const value = reasons[k] && told[reasons[k][0]];
+    if (value !== undefined && line.cells.length > 3) line.replaceChild(cell(value), line.cells[3]);
+  });
 }
 
 /** The rows whose binary codes differ least from that of a row. */
