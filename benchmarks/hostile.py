@@ -31,12 +31,13 @@ def hostile() -> int:
         done = subprocess.run(run, input=json.dumps(paths), stdout=subprocess.PIPE, text=True, check=True)
     told = json.loads(done.stdout)
     for name, one in told["files"].items():
-        print(f"{name:<36} {one['seconds'] * 1e3:8.1f} ms {one['bytes'] / 2**20:7.1f} MiB  {one['error'][:1]}")
+        wall, cpu, mib = one["seconds"] * 1e3, one["cpu"] * 1e3, one["bytes"] / 2**20
+        print(f"{name:<36} {wall:8.1f} ms ({cpu:7.1f} of CPU) {mib:7.1f} MiB  {one['error'][:1]}")
     accepted = [name for name, one in told["files"].items() if not one["error"]]
-    slowest, most = (max(one[what] for one in told["files"].values()) for what in ("seconds", "bytes"))
+    slowest, cpu, most = (max(one[what] for one in told["files"].values()) for what in ("seconds", "cpu", "bytes"))
     print(
-        f"{len(told['files'])} files, slowest {slowest:.3f} s, most memory {most / 2**20:.0f} MiB, accepted: "
-        f"{accepted or 'none'}, what else happened: {told['happened'] or 'nothing'}"
+        f"{len(told['files'])} files, slowest {slowest:.3f} s, most CPU {cpu:.3f} s, most memory "
+        f"{most / 2**20:.0f} MiB, accepted: {accepted or 'none'}, what else happened: {told['happened'] or 'nothing'}"
     )
     return bool(accepted or told["happened"])
 
