@@ -50,7 +50,7 @@ def mutations(tries: int, seed: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         seeds = fuzzers.models(place)
-        path, took, same, wrong = place / "mutated.azogue", [], 0, []
+        path, took, worked, same, wrong = place / "mutated.azogue", [], [], 0, []
         path.touch()
         for number in range(tries):
             rng = random.Random(f"mutation {seed} {number}")
@@ -62,7 +62,7 @@ def mutations(tries: int, seed: int) -> int:
             with path.open("r+b") as stream:
                 stream.write(bad)
                 stream.truncate()
-            begun = time.perf_counter()
+            begun, cpu = time.perf_counter(), time.process_time()
             try:
                 az.load(path)
                 wrong.append(f"{number}: accepted")
@@ -71,12 +71,14 @@ def mutations(tries: int, seed: int) -> int:
             except Exception as error:
                 wrong.append(f"{number}: {error!r}"[:300])
             took.append(time.perf_counter() - begun)
+            worked.append(time.process_time() - cpu)
     ordered = sorted(took)
     sizes = [len(one) for one in seeds]
     print(
         f"{len(took):,} mutated files of {len(seeds)} models of {min(sizes):,} to {max(sizes):,} bytes ({same} changed "
         f"nothing): median {statistics.median(took) * 1e3:.3f} ms, 99.9 % below "
-        f"{ordered[int(0.999 * len(ordered))] * 1e3:.2f} ms, slowest {ordered[-1] * 1e3:.1f} ms; accepted, or refused "
+        f"{ordered[int(0.999 * len(ordered))] * 1e3:.2f} ms, slowest {ordered[-1] * 1e3:.1f} ms "
+        f"({max(worked) * 1e3:.1f} of CPU); accepted, or refused "
         f"with another error: {len(wrong)}"
     )
     print("\n".join(wrong[:20]))

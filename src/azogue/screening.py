@@ -376,33 +376,3 @@ def _chunks(stream: BinaryIO, order: str) -> Iterator[tuple[bytes, int, int]]:
     raise FaultError(
         f"it cannot be read as a WAV file: more than {most:,} chunks before its samples; write it again as PCM"
     )
-
-
-# -- folders ---------------------------------------------------------------------------------------------------------
-
-
-def walk(root: Path) -> Iterator[tuple[str, list[str]]]:
-    """Each folder below a root and the names of its files, without hidden ones; links to folders are not followed.
-
-    Raises
-    ------
-    OSError
-        For a folder that cannot be read.
-    FaultError
-        For folders nested deeper than is allowed.
-    """
-    left: list[tuple[str, int]] = [(os.fspath(root), 0)]
-    while left:
-        place, depth = left.pop()
-        if depth > (most := current().folder_depth):
-            raise FaultError(f"its folders are nested deeper than {most} levels; {remedy('folder_depth', most + 1)}")
-        files: list[str] = []
-        with os.scandir(place) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    left.append((entry.path, depth + 1))
-                elif not os.path.isdir(entry.path):  # noqa: PTH112 (False for links that lead nowhere)
-                    files.append(entry.name)
-        yield place, files
