@@ -94,7 +94,7 @@ def look(read, path: Path) -> dict:
     """Read a file that has to be refused."""
     global watching
     forget_peak()
-    before, begun = memory("VmRSS"), time.perf_counter()
+    before, begun, worked = memory("VmRSS"), time.perf_counter(), time.process_time()
     error = None
     faulthandler.dump_traceback_later(300, exit=True)  # a reader that waits for ever is a finding too
     watching = True
@@ -105,8 +105,9 @@ def look(read, path: Path) -> dict:
     watching = False
     faulthandler.cancel_dump_traceback_later()
     seconds, peak = time.perf_counter() - begun, max(0, memory("VmHWM") - before)
+    cpu = time.process_time() - worked
     kinds = [kind.__name__ for kind in type(error).__mro__] if error is not None else []
-    return {"error": kinds, "text": str(error), "seconds": seconds, "bytes": peak}
+    return {"error": kinds, "text": str(error), "seconds": seconds, "cpu": cpu, "bytes": peak}
 
 
 def warmed() -> dict:

@@ -214,8 +214,8 @@ class _Careful(io.RawIOBase):
     def __init__(self, stream: BinaryIO) -> None:
         self.stream = stream
 
-    def read(self, size: int | None = -1) -> bytes:
-        most = _PIECE + 1 if size is None or size < 0 else size
+    def read(self, size: int = -1) -> bytes:
+        most = _PIECE + 1 if size < 0 else size
         found = self.stream.read(most) if most <= _PIECE + 1 else b""
         if most > _PIECE + 1 or len(found) > _PIECE:
             raise zipfile.BadZipFile("its directory asks for too much at once")
@@ -358,8 +358,8 @@ def wave(stream: BinaryIO, size: int) -> None:
         if identity == b"data":
             if length > size - begin:
                 raise FaultError(
-                    f"its header says that its samples take {length:,} bytes, but it holds {size - begin:,}; it is cut "
-                    "short or damaged"
+                    f"it cannot be read as a WAV file: its samples take {length:,} bytes, it says, but it holds "
+                    f"{size - begin:,}; it is cut short or damaged"
                 )
             return
 
@@ -373,34 +373,6 @@ def _chunks(stream: BinaryIO, order: str) -> Iterator[tuple[bytes, int, int]]:
         length, begin = struct.unpack(order, head[4:])[0], stream.tell()
         yield head[:4], length, begin
         stream.seek(begin + length + length % 2)
-    raise FaultError(f"it has more than {most:,} chunks before its samples; write it again as PCM")
-
-
-# -- folders ---------------------------------------------------------------------------------------------------------
-
-
-def walk(root: Path) -> Iterator[tuple[str, list[str]]]:
-    """Each folder below a root and the names of its files, without hidden ones; links to folders are not followed.
-
-    Raises
-    ------
-    OSError
-        For a folder that cannot be read.
-    FaultError
-        For folders nested deeper than is allowed.
-    """
-    left: list[tuple[str, int]] = [(os.fspath(root), 0)]
-    while left:
-        place, depth = left.pop()
-        if depth > (most := current().folder_depth):
-            raise FaultError(f"its folders are nested deeper than {most} levels; {remedy('folder_depth', most + 1)}")
-        files: list[str] = []
-        with os.scandir(place) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    left.append((entry.path, depth + 1))
-                elif not os.path.isdir(entry.path):  # noqa: PTH112 (False for links that lead nowhere)
-                    files.append(entry.name)
-        yield place, files
+    raise FaultError(
+        f"it cannot be read as a WAV file: more than {most:,} chunks before its samples; write it again as PCM"
+    )

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from azogue import screening
 from azogue.disk import FaultError, atomic_write, naming, opened
 from azogue.limits import current, remedy
+from azogue.modalities.folders import walk
 from azogue.modalities.pixels import ImageRows, Index, Shape
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def picture_files(folder: AnyPath) -> list[Path]:
             if not root.is_dir():
                 file = root.exists()
                 raise FaultError(f"it is {'a file' if file else 'not there'}; give a folder, or a list of paths")
-            found = [Path(place, name) for place, names in screening.walk(root) for name in names]
+            found = [Path(place, name) for place, names in walk(root) for name in names]
         except OSError as error:
             raise FaultError(f"{error.filename} cannot be read: {error.strerror}; check the permissions") from error
         found = [path for path in found if path.suffix.lower() in SUFFIXES]

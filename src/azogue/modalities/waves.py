@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from azogue import screening
 from azogue.disk import FaultError, atomic_write, naming, opened
+from azogue.modalities.folders import walk
 from azogue.modalities.integers import from_offset
 from azogue.modalities.reading import torch_array
 from azogue.modalities.windows import Floats, SequenceRows, Source
@@ -72,7 +73,7 @@ def wave_files(folder: AnyPath) -> list[Path]:
         raise ValueError(f"{place}: it is neither a WAV file (.wav) nor a folder; check the path")
     with naming(place):
         try:
-            found = [Path(folder, name) for folder, names in screening.walk(place) for name in names if is_wave(name)]
+            found = [Path(folder, name) for folder, names in walk(place) for name in names if is_wave(name)]
         except OSError as error:
             raise FaultError(f"{error.filename} cannot be read: {error.strerror}; check the permissions") from error
     return sorted(path for path in found if path.is_file())
