@@ -178,7 +178,9 @@ def test_texts_that_were_not_seen_and_missing_ones():
 
 
 @pytest.mark.parametrize(
-    "rows", [RNG.integers(0, 9, (N, 4)), X.astype("float32"), RNG.random((N, 3)) < 0.3, pd.DataFrame(X)], ids=repr
+    "rows",
+    [RNG.integers(0, 9, (N, 4)), X.astype("float32"), RNG.random((N, 3)) < 0.3, pd.DataFrame(X)],
+    ids=["whole", "float32", "boolean", "frame"],
 )
 def test_matrices_of_other_types(rows):
     ae = fitted(network=2, rows=rows)
