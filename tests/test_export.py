@@ -337,7 +337,8 @@ def test_the_command_line(tmp_path):
     assert told.splitlines()[0] == "m.onnx: the whole of m.azogue"
     assert "in   X float64 (n, 6): missing is NaN; columns in this order: a, b, c, d, e, f" in told
     found = run(onnx.load(tmp_path / "m.onnx"), {"X": X})["reconstruction"]
-    near(found, az.load(tmp_path / "m.azogue").reconstruct(X), X)
+    frame = pd.DataFrame(X, columns=list("abcdef"))
+    near(found, az.load(tmp_path / "m.azogue").reconstruct(frame), X)
     facts = azogue("export", "m.azogue", "-o", "e.pt2", "--part", "encoder", "--raw", "--json", cwd=tmp_path).stdout
     assert [port["name"] for port in json.loads(facts)["outputs"]] == ["code"]
     azogue("export", "m.azogue", "-o", "e.keras", "--part", "encoder", cwd=tmp_path)
