@@ -330,6 +330,8 @@ def test_the_network_and_torchs_state_stay_as_they_are():
     assert all(parameter.requires_grad for parameter in ae.network_.parameters())
 
 
+# Keras hands tensors to numpy.array, of which NumPy 2 says that torch should take another argument
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 def test_the_command_line(tmp_path):
     pd.DataFrame(X, columns=list("abcdef")).to_csv(tmp_path / "x.csv", index=False)
     azogue("fit", "x.csv", "-o", "m.azogue", "--network", "2", "--epochs", "2", "--seed", "0", cwd=tmp_path)
