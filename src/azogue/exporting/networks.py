@@ -115,15 +115,17 @@ def outward(estimator: Any, part: str = "all", preparation: bool = True) -> Outw
 @contextmanager
 def quiet() -> Iterator[None]:
     """Torch's exporters without what they say of themselves."""
-    logger = logging.getLogger("torch.onnx")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(before)
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 def program(module: Outward) -> torch.export.ExportedProgram:
