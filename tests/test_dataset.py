@@ -13,6 +13,7 @@ import pytest
 from pyarrow import csv, parquet
 
 import azogue as az
+from azogue.applications import completing
 from azogue.modalities import Table, dataset, parts, sketches, spill
 from azogue.modalities.dataset import Dataset
 from azogue.modalities.parts import CsvPart, DatasetError
@@ -283,7 +284,8 @@ def test_a_full_disk_is_told_before_anything_is_written(tmp_path, monkeypatch):
 # -- applications ------------------------------------------------------------------------------------------------------
 
 
-def test_applications_say_the_same_of_files(tmp_path, small):
+def test_applications_say_the_same_of_files(tmp_path, small, monkeypatch):
+    monkeypatch.setattr(completing, "ROWS", 256)  # rows that are filled together, of which a block has a multiple
     table = mixed().select(["a", "b", "c", "e", "f"])
     rows = Dataset(spread_out(table, tmp_path))
     inside, outside = (az.AnomalyDetector(members=3, random_state=0).fit(X) for X in (table, rows))
