@@ -75,7 +75,8 @@ class Dataset:
     --------
     >>> import azogue as az, pyarrow as pa, tempfile
     >>> from pyarrow import parquet
-    >>> folder = tempfile.mkdtemp()
+    >>> place = tempfile.TemporaryDirectory()
+    >>> folder = place.name
     >>> for part in range(2):
     ...     parquet.write_table(pa.table({"a": [1.0, 2.0, 4.0], "b": [part] * 3}), f"{folder}/{part}.parquet")
     >>> rows = az.Dataset(f"{folder}/*.parquet")
@@ -86,6 +87,7 @@ class Dataset:
     (6,)
     >>> rows.write(f"{folder}/codes.csv", ae.encode)
     6
+    >>> place.cleanup()
     """
 
     def __init__(
