@@ -58,6 +58,11 @@ def test_a_killed_worker_changes_nothing(joined, alone, tmp_path):
     assert np.array_equal(ae.errors(X), alone.errors(X))
 
 
+def test_faults_of_the_data_are_told_as_ever_and_once(joined, tmp_path):
+    with pytest.raises(ValueError, match="epochs: expected a whole number of at least 1"):
+        az.distributed.fit(unfitted(epochs=0), X, workers=2, backend="ray", storage=tmp_path)
+
+
 def test_scores_do_not_depend_on_how_rows_are_cut(joined, alone, tmp_path):
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     expected = alone.errors(X)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -16,7 +17,9 @@ from azogue import persistence
 from azogue.distributed.crew import quiet
 from azogue.training.team import Team, leads, member
 
-CHECKPOINT, MODEL = "training.ckpt", "model.azogue"
+CHECKPOINT, MODEL, FAULT = "training.ckpt", "model.azogue", "fault.json"
+#: What is wrong with rows or parameters in one worker is so in all, and would be again: no reason to restart.
+FAULTS = (ValueError, TypeError, FloatingPointError)
 #: Of a cluster that is started here: bytes of its object store, which spills to disk, and its workers.
 STORE, WORKERS = 256 * 2**20, 2
 #: Ray takes 127.0.0.1 for a name of the machine's address in the network, and stays inside on other systems by itself.
@@ -129,6 +132,9 @@ def fit_there(
         except train.TrainingFailedError as error:
             raise RuntimeError(f"distributed.fit: workers of Ray failed more than {restarts} times: {error}") from error
         with last.as_directory() as held:
+            if (fault := Path(held, FAULT)).exists():
+                kind, message = json.loads(fault.read_text(encoding="utf-8"))
+                raise FAULTS[kind](message)
             found = persistence.load(Path(held, MODEL), modules=_modules(estimator))
     for name, value in vars(found).items():
         if name.endswith("_") and not name.startswith("_"):
@@ -158,11 +164,16 @@ def _train(config: dict[str, Any]) -> None:
                     shutil.copy(Path(held, CHECKPOINT), report.written)
             estimator.set_params(checkpoint=report.written, resume=True)
         with member(Team(shards, rank, workers, exact, after=report)):
-            estimator.fit(X, **parameters)
-            if "checkpoint" in estimator.get_params(deep=False):
-                estimator.set_params(checkpoint=None, resume=False)
-            if rank == 0:
-                persistence.save(estimator, report.out / MODEL)
+            try:
+                estimator.fit(X, **parameters)
+            except FAULTS as error:
+                kind = next(at for at, known in enumerate(FAULTS) if isinstance(error, known))
+                (report.out / FAULT).write_text(json.dumps([kind, str(error)]), encoding="utf-8")
+            else:
+                if "checkpoint" in estimator.get_params(deep=False):
+                    estimator.set_params(checkpoint=None, resume=False)
+                if rank == 0:
+                    persistence.save(estimator, report.out / MODEL)
             report(final=True)
 
 

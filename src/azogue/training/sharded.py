@@ -114,11 +114,8 @@ class Sharded(Autograd):
 
     def _gradients(self, state: State, player: Player, batch: Batch, rng: Rng) -> list[Tensor]:
         """Leave the sum over all shards in the parameters; the terms' means are returned."""
-        trained = {id(p) for one in state.players.values() for p in one.parameters.values()}
-        statistics = {
-            name: value.detach() for name, value in state.named().items()
-            if id(value) not in trained and not isinstance(value, torch.nn.Parameter)
-        }  # fmt: skip
+        named = state.named().items()
+        statistics = {name: value.detach() for name, value in named if not isinstance(value, torch.nn.Parameter)}
         layout = Layout(player.parameters, statistics, len(player.objective.terms))
         before = {name: value.clone() for name, value in statistics.items()}
         like = next(iter(player.parameters.values())).new_empty(0, dtype=layout.dtype)
