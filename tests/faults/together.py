@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import multiprocessing
 import os
 import random
@@ -63,8 +64,8 @@ def answers(model: Any, X: np.ndarray) -> dict[str, np.ndarray]:
 class Worker:
     """One process: threads that share models and a folder."""
 
-    def __init__(self, folder: Path, seed: int, threads: int, until: float) -> None:
-        self.folder, self.seed, self.threads, self.until = folder, seed, threads, until
+    def __init__(self, folder: Path, seed: int, threads: int) -> None:
+        self.folder, self.seed, self.threads, self.until = folder, seed, threads, math.inf
         self.counts, self.wrong, self.lock = Counter[str](), list[str](), threading.Lock()
         self.models = models()
         self.expected = {name: answers(*pair) for name, pair in self.models.items()}
@@ -73,7 +74,17 @@ class Worker:
         self.index = az.HammingIndex(64).add(self.codes)  # what is made when it is first asked, threads make at once
         self.memory: list[tuple[float, int]] = []
 
-    def run(self) -> dict[str, Any]:
+    def warm(self, rounds: int = 15) -> None:
+        """Each thread acts some times: what is imported late and what memory threads keep is there afterwards."""
+        workers = [threading.Thread(target=self._work, args=(-number, rounds)) for number in range(self.threads)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        self.counts.clear()
+
+    def run(self, seconds: float) -> dict[str, Any]:
+        self.until = time.monotonic() + seconds
         began = time.monotonic()
         workers = [threading.Thread(target=self._work, args=(number,)) for number in range(self.threads)]
         for worker in workers:
@@ -85,9 +96,10 @@ class Worker:
             worker.join()
         return {"counts": dict(self.counts), "wrong": self.wrong[:5], "memory": self.memory}
 
-    def _work(self, number: int) -> None:
+    def _work(self, number: int, rounds: int = 10**9) -> None:
         rng = random.Random(f"{self.seed}/{number}")
-        while time.monotonic() < self.until and not self.wrong:
+        while time.monotonic() < self.until and not self.wrong and rounds > 0:
+            rounds -= 1
             name = rng.choice(list(self.models))
             what, act = rng.choice(self._acts(rng))
             try:
@@ -159,20 +171,20 @@ def resident() -> int:
 
 
 def growth(memory: list[tuple[float, int]]) -> float:
-    """Median of the last tenth of the time over that between three and four tenths, less 1."""
+    """Median of the last tenth of the time over that of the first tenth, less 1."""
     whole = memory[-1][0]
-    early = sorted(size for at, size in memory if 0.3 * whole <= at <= 0.4 * whole)
+    early = sorted(size for at, size in memory if at <= 0.1 * whole)
     late = sorted(size for at, size in memory if at >= 0.9 * whole)
     return late[len(late) // 2] / max(early[len(early) // 2], 1) - 1
 
 
 def work(folder: str, number: int, threads: int, seconds: float, barrier: Any, told: Any) -> None:
-    """A process; it begins when all have their models."""
+    """A process; it begins when all are warm."""
     warnings.simplefilter("ignore")
-    worker = Worker(Path(folder), number, threads, 0.0)
+    worker = Worker(Path(folder), number, threads)
+    worker.warm()
     barrier.wait()
-    worker.until = time.monotonic() + seconds
-    told.put(worker.run())
+    told.put(worker.run(seconds))
 
 
 def together(seconds: float, threads: int, processes: int) -> dict[str, Any]:
