@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from azogue.applications.kin import kin, space_of, spaces_of_words
 from azogue.applications.owner import Application, owned, unfitted
-from azogue.applications.patches import SHOWN, learned, pixels, seen
+from azogue.applications.patches import SHOWN, are_photographs, learned, pixels, seen
 from azogue.applications.topics import along, as_words, directions, tfidf
 from azogue.autoencoder import Autoencoder
 from azogue.codes import Binary, Point
@@ -46,8 +46,6 @@ PART = 10
 #: Units of the hidden layer, the part of the bits that weighs as one nat where codes agree, and the part of the inputs
 #: that training hides: for rows as they are, for topics, and for what patches of photographs show.
 ROWS, TOPICS, PATCHES = (1024, 0.15, 0.0), (512, 0.15, 0.1), (512, 0.15, 0.2)
-#: Channels, pixels a side and rows from which on pictures count as photographs.
-COLOURS, SIDES, SEVERAL = 3, 12, 200
 #: Of pictures: temperature, filters and sizes of two convolutions of stride 2, units of the layers before and behind
 #: the code, and by how many pixels neighbours are moved.
 PICTURES, FILTERS, AROUND, SHIFT = 0.15, ((16, 5), (32, 3)), (256, 128), 1
@@ -213,7 +211,7 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
         like = self if given is None else given
         schema = as_modality(like.modality, like.scaling, X).fit(X)
         count = len(getattr(schema, "store", schema.pack)(X))
-        if given is None and self._kind(X) == "image" and _photographs(schema.shape, count):
+        if given is None and self._kind(X) == "image" and are_photographs(schema.shape, count):
             self._fit_photographs(schema, X, y, seed)
             return
         shared = self._shared(self.modality)
@@ -395,8 +393,3 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
         tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-
-def _photographs(shape: tuple[int, ...], rows: int) -> bool:
-    """Whether pictures are taken for photographs, whose patches are looked at: in colour, not too small, not few."""
-    return shape[2] >= COLOURS and min(shape[:2]) >= SIDES and rows >= SEVERAL

@@ -24,6 +24,19 @@ FLAT, WEAK, SILENT = 0.0025, 0.1, 0.25
 TINY, HELD, MANY = 1e-6, 1 << 24, 10_000
 #: Directions of what patches show, and of pixels, which tell what the picture is to look like that is decoded.
 SHOWN, PIXELS = 128, 48
+#: Channels, pixels a side and rows from which on pictures count as photographs.
+COLOURS, SIDES, SEVERAL = 3, 12, 200
+
+
+def are_photographs(shape: tuple[int, ...], rows: int) -> bool:
+    """Whether pictures are taken for photographs, whose patches are looked at: in colour, not too small, not few.
+
+    Examples
+    --------
+    >>> are_photographs((32, 32, 3), 10_000), are_photographs((28, 28, 1), 10_000)
+    (True, False)
+    """
+    return shape[2] >= COLOURS and min(shape[:2]) >= SIDES and rows >= SEVERAL
 
 
 def learned(schema: Any, X: Any, seed: int) -> Learned:
@@ -61,7 +74,7 @@ def learned(schema: Any, X: Any, seed: int) -> Learned:
     pictures = store.take(chosen).x.numpy().reshape(-1, *schema.shape)
     flat = FLAT * float(pictures.var()) + TINY**2
     by, less = _patterns(pictures, flat, rng)
-    found: Learned = {"by": by, "less": less, "flat": np.float32([flat])}
+    found: Learned = {"by": by, "less": less, "flat": np.array([flat], np.float32)}
     there = np.concatenate([_shown(part, found) for part in _cut(pictures)])
     found["mean"], found["axes"] = _axes(there, SHOWN, seed, even=True)
     found["pixel_mean"], found["pixel_axes"] = _axes(pictures.reshape(len(pictures), -1), PIXELS, seed, even=False)
