@@ -273,7 +273,7 @@ def test_ray_is_asked_for_by_its_extra(monkeypatch, alone):
         lambda: az.distributed.score(alone, X),
         lambda: az.ArchitectureSearch(budget=1, n_jobs="ray").fit(X),
     ):
-        with pytest.raises(ImportError, match=r"pip install 'azogue\[ray\]'"):
+        with pytest.raises(ImportError, match=r'pip install "azogue\[ray\]"'):
             attempt()
 
 

@@ -197,3 +197,12 @@ def test_a_failed_save_leaves_the_old_model(tmp_path, frame, monkeypatch):
         ae.save(tmp_path / "nowhere" / "m.azogue")
     with pytest.raises(az.ModelFileError):
         ae.save(tmp_path)
+
+
+def test_a_file_does_not_choose_where_training_writes(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(30, 3))
+    ae = az.Autoencoder(1, epochs=1, checkpoint=tmp_path / "run", resume=True, random_state=0).fit(rows)
+    ae.save(tmp_path / "model.azogue")
+    again = az.load(tmp_path / "model.azogue")
+    assert (again.checkpoint, again.resume) == (None, False)
+    np.testing.assert_array_equal(again.encode(rows), ae.encode(rows))

@@ -526,5 +526,5 @@ def test_a_missing_extra_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     done = CliRunner().invoke(command, ["studio", "--no-browser"])
     assert done.exit_code == 1
-    assert "pip install 'azogue[studio]'" in done.output
+    assert 'pip install "azogue[studio]"' in done.output
     assert CliRunner().invoke(command, ["studio", str(tmp_path / "nothing.csv")]).exit_code == 1

@@ -38,6 +38,11 @@ class _Tensors(dict[str, Tensor]):
 _LIBRARIES = ("azogue", "torch", "numpy", "scikit-learn")
 
 
+#: Parameters that name files to write: they take their defaults in a loaded estimator, or whoever made a model could
+#: choose what the next `fit` replaces.
+PLACES = ("checkpoint", "resume")
+
+
 class Persistent:
     """An estimator that a model file can hold. Subclasses register themselves under their name."""
 
@@ -102,8 +107,8 @@ class Persistent:
 def save(estimator: Any, path: str | os.PathLike[str], *, part: str = "all") -> None:
     """Write a fitted estimator into one file, atomically; see `Persistent.save`.
 
-    Parameters that are code (functions, modules, generators) are not written: they take their default when the
-    file is loaded, and a network of such modules has to be passed to `load` again.
+    Parameters that are code (functions, modules, generators) are not written, and `checkpoint` and `resume` are not
+    read: they take their default when the file is loaded, and a network of such modules has to be passed to `load` again.
 
     Raises
     ------
@@ -221,7 +226,8 @@ def _decode_estimator(
         raise ModelFileError(
             f"{name!r} is not defined in this program; import the module that defines it before loading"
         )
-    given = {key: _decode(item, tensors, modules) for key, item in parameters.items() if "$code" not in item}
+    kept = {key: item for key, item in parameters.items() if key not in PLACES and "$code" not in item}
+    given = {key: _decode(item, tensors, modules) for key, item in kept.items()}
     estimator = cls(**given)
     networks: dict[str, Any] = {}
     for key, item in fitted.items():

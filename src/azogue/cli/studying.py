@@ -34,7 +34,7 @@ def studio(
         if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn", "anyio"):
             raise
         raise ValueError(
-            f"the studio needs starlette and uvicorn, and {error.name} is missing: pip install 'azogue[studio]'"
+            f'the studio needs starlette and uvicorn, and {error.name} is missing: pip install "azogue[studio]"'
         ) from error
     if start is not None and not Path(start).exists():
         raise ValueError(f"{start}: there is no such file")

@@ -39,7 +39,7 @@ def library() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise ImportError("Ray is not installed; the extra brings it: pip install 'azogue[ray]'") from error
+        raise ImportError('Ray is not installed; the extra brings it: pip install "azogue[ray]"') from error
     return ray
 
 
