@@ -186,14 +186,17 @@ def test_a_row_does_not_depend_on_its_batch(decoder):
 
 
 def test_drawn_symbols_have_the_probabilities_that_are_told(decoder):
-    n = 4000
-    uniform = torch.rand(n, 6, generator=torch.Generator().manual_seed(0))
-    drawn = decoder.draw(torch.zeros(n, 2), uniform)
-    first = decoder.joined(torch.zeros(1, 2), one_hot([[0] * 6]), None).view(6, 4).softmax(1)[0]
-    assert np.allclose(np.bincount(drawn[:, 0], minlength=4) / n, first.detach(), atol=0.03)
-    behind = drawn[drawn[:, 0] == 0][:, 1]
-    second = decoder.joined(torch.zeros(1, 2), one_hot([[0] * 6]), None).view(6, 4).softmax(1)[1]
-    assert np.allclose(np.bincount(behind, minlength=4) / len(behind), second.detach(), atol=0.04)
+    with torch.no_grad():
+        decoder.weight.mul_(5.0)
+        decoder.told_weight.mul_(5.0)  # so that what came before matters
+        drawn = decoder.draw(torch.zeros(4000, 2), torch.rand(4000, 6, generator=torch.Generator().manual_seed(0)))
+        share = [decoder.joined(torch.zeros(1, 2), one_hot([[at] * 6]), None).view(6, 4).softmax(1) for at in (0, 1, 2)]
+    assert np.allclose(np.bincount(drawn[:, 0], minlength=4) / 4000, share[0][0], atol=0.03)
+    assert (share[0][1] - share[2][1]).abs().max() > 0.2
+    for at in (0, 1, 2):
+        behind = drawn[drawn[:, 0] == at][:, 1]
+        assert len(behind) > 200
+        assert np.allclose(np.bincount(behind, minlength=4) / len(behind), share[at][1], atol=0.08)
 
 
 def test_soft_draws_are_symbols_and_have_gradients(decoder):
