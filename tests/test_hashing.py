@@ -219,8 +219,8 @@ def test_kin_in_two_steps():
     assert second([np.full((2, 1), -1)], 2).tolist() == [[-1, -1], [-1, -1]]
     X = rng.normal(size=(60, 3)).astype(np.float32)
     near = kin([X], 6, seed=0)
-    told = [set(row) - {-1} for row in kin([X], 6, seed=0, twice=True).tolist()]
-    assert told == [{*row, *more} for row, more in zip(near.tolist(), second([near], 6).tolist(), strict=True)]
+    both = np.hstack([near, second([near], 6)])
+    assert (kin([X], 6, seed=0, twice=True) == both).all(), "who is named twice is there twice"
 
 
 def test_a_category_counts_as_one_column():
@@ -271,8 +271,8 @@ def test_patches_tell_what_pixels_do_not(few):
     assert np.linalg.norm(shown, axis=1) == pytest.approx(shown.shape[1] ** 0.5, abs=1e-3)
     flat = X.reshape(len(X), -1).astype(np.float32)
     by_patches, by_pixels = (float((lying[kin([x], 5, seed=0)] == lying[:, None]).mean()) for x in (shown, flat))
-    assert by_patches > 0.97
-    assert by_patches > by_pixels + 0.1
+    assert by_patches > 0.9
+    assert by_patches > by_pixels + 0.15
     assert (read(schema, X[5:9], found) == rows[5:9]).all()
     brighter = np.clip(X[:20].astype(int) + 20, 0, 255).astype(np.uint8)
     assert np.abs(read(schema, brighter, found)[:, : shown.shape[1]] - shown[:20]).mean() < 0.1, "no brightness"
@@ -289,14 +289,16 @@ def test_directions_of_pixels_bring_pictures_back(few):
 def test_photographs_are_found_again(few, tmp_path):
     X, lying = stripes(300)
     hasher = az.SemanticHasher(16, random_state=0).fit(X[:220])
-    assert precision(hasher, X[220:], lying[:220], lying[220:]) > 0.95
+    assert precision(hasher, X[220:], lying[:220], lying[220:]) > 0.9
     assert hasher.n_features_in_ == 16 * 16 * 3
     hasher.save(tmp_path / "p.azogue")
     again = az.load(tmp_path / "p.azogue")
     assert (again.transform(X[220:]) == hasher.transform(X[220:])).all()
     told = again.inverse_transform(hasher.codes_[:3])
     assert (told.shape, told.dtype) == ((3, 16, 16, 3), np.uint8)
-    assert "220 pictures" in str(az.report.report(hasher, X[:220]).sections)
+    assert [
+        part["facts"]["rows"] for part in az.report.report(hasher, X[:220]).sections if part["title"] == "Codes"
+    ] == [220]
     grey = hasher.fit(X[:220, :, :, 0])
     assert not hasattr(grey, "patches_"), "what an earlier fit saw is gone"
     assert grey.transform(X[:2, :, :, 0]).shape == (2, 2)

@@ -311,7 +311,7 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
         ndarray of float32, 0 and 1, shape (n, n_bits)
         """
         check_is_fitted(self, "autoencoder_")
-        if not hasattr(self, "topics_"):
+        if not any(hasattr(self, name) for name in READ):  # their schemas look at rows
             remember_columns(self, X, reset=False)
         return (self._units(X) > self.thresholds_).astype(np.float32)
 

@@ -28,7 +28,8 @@ def kin(spaces: list[Any], n_neighbors: int, seed: int, twice: bool = False) -> 
         In each space; fewer where there are not as many other rows.
     seed : int
     twice : bool
-        As many more that are nearest in two steps; see `second`.
+        As many more that are nearest in two steps (see `second`); who is named again is there again, and is so drawn
+        more often.
 
     Examples
     --------
@@ -40,7 +41,7 @@ def kin(spaces: list[Any], n_neighbors: int, seed: int, twice: bool = False) -> 
     if count > MANY:
         chosen = np.sort(np.random.default_rng(seed).choice(count, MANY, replace=False))
     tables = [nearest(space, chosen, n_neighbors) for space in spaces]
-    return joined([*tables, second(tables, n_neighbors)] if twice else tables)
+    return np.hstack([*tables, second(tables, n_neighbors)]) if twice else joined(tables)
 
 
 def second(tables: list[NDArray[np.int64]], count: int) -> NDArray[np.int64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,8 @@ ROUNDS, STAYS = 12, 0.1
 FLAT, WEAK, SILENT = 0.0025, 0.1, 0.25
 #: What is not divided by; values of patches that are held at once, about; pictures from which all is learned, at most.
 TINY, HELD, MANY = 1e-6, 1 << 24, 10_000
+#: Pictures that are looked at together, at most.
+MOST = 64
 #: Directions of what patches show, and of pixels, which tell what the picture is to look like that is decoded.
 SHOWN, PIXELS = 128, 48
 #: Channels, pixels a side and rows from which on pictures count as photographs.
@@ -75,7 +76,8 @@ def learned(schema: Any, X: Any, seed: int) -> Learned:
     flat = FLAT * float(pictures.var()) + TINY**2
     by, less = _patterns(pictures, flat, rng)
     found: Learned = {"by": by, "less": less, "flat": np.array([flat], np.float32)}
-    there = np.concatenate([_shown(part, found) for part in _cut(pictures)])
+    size = _block(schema.shape)
+    there = np.concatenate([_shown(pictures[at : at + size], found) for at in range(0, len(pictures), size)])
     found["mean"], found["axes"] = _axes(there, SHOWN, seed, even=True)
     found["pixel_mean"], found["pixel_axes"] = _axes(pictures.reshape(len(pictures), -1), PIXELS, seed, even=False)
     return found
@@ -83,14 +85,15 @@ def learned(schema: Any, X: Any, seed: int) -> Learned:
 
 def seen(schema: Any, X: Any, found: Learned) -> Floats:
     """Pictures along the directions of what their patches show, of length √size, and along those of pixels."""
-    store = schema.store(X)
+    store, size = schema.store(X), _block(schema.shape)
     parts = []
-    for start in range(0, len(store), MANY // 10):
-        pictures = store.take(slice(start, start + MANY // 10)).x.numpy().reshape(-1, *schema.shape)
-        there = np.concatenate([_shown(part, found) for part in _cut(pictures)])
-        flat = pictures.reshape(len(pictures), -1)
+    for start in range(0, len(store), size):  # blocks of one size, so that who comes together changes no bit
+        taken = store.take(slice(start, start + size)).x.numpy()
+        flat = np.zeros((size, taken.shape[1]), np.float32)
+        flat[: len(taken)] = taken
+        there = _shown(flat.reshape(size, *schema.shape), found)
         along = (flat - found["pixel_mean"]) @ found["pixel_axes"]
-        parts.append(np.hstack([to_length((there - found["mean"]) @ found["axes"]), along]))
+        parts.append(np.hstack([to_length((there - found["mean"]) @ found["axes"]), along])[: len(taken)])
     width = found["axes"].shape[1] + found["pixel_axes"].shape[1]
     return np.concatenate(parts) if parts else np.empty((0, width), np.float32)
 
@@ -102,10 +105,10 @@ def pixels(rows: Floats, found: Learned) -> Floats:
     return np.asarray(found["pixel_mean"] + rows[:, found["axes"].shape[1] :] @ back.T, np.float32)
 
 
-def _cut(pictures: Floats) -> Iterator[Floats]:
-    h, w = ((size - SIDE) // STRIDE + 1 for size in pictures.shape[1:3])
-    step = max(1, HELD // (h * w * 2 * PATTERNS))
-    return (pictures[start : start + step] for start in range(0, len(pictures), step))
+def _block(shape: tuple[int, ...]) -> int:
+    """How many pictures of a shape are looked at together."""
+    h, w = ((size - SIDE) // STRIDE + 1 for size in shape[:2])
+    return max(1, min(MOST, HELD // (h * w * 2 * PATTERNS)))
 
 
 def _shown(pictures: Floats, found: Learned) -> Floats:
