@@ -108,7 +108,8 @@ def save(estimator: Any, path: str | os.PathLike[str], *, part: str = "all") -> 
     """Write a fitted estimator into one file, atomically; see `Persistent.save`.
 
     Parameters that are code (functions, modules, generators) are not written, and `checkpoint` and `resume` are not
-    read: they take their default when the file is loaded, and a network of such modules has to be passed to `load` again.
+    read: they take their default when the file is loaded, and a network of such modules has to be passed to `load`
+    again.
 
     Raises
     ------

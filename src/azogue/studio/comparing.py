@@ -100,7 +100,7 @@ def worst(made: Made) -> dict[str, Any]:
     score = table.column("score").to_numpy()
     order = np.argsort(-score, kind="stable")[:ROWS]
     part = table.take(pa.array(order))
-    shown = [name for name in part.column_names if name != "row"]
+    shown = [name for name in part.column_names if name not in ("row", "value", "expected")]
     beyond = int(np.sum(table.column("anomaly").to_numpy(zero_copy_only=False)))
     rows = [[int(row), *line] for row, line in zip(order, table_rows(part.select(shown)), strict=True)]
     return {"columns": ["row", *shown], "rows": rows, "beyond": beyond, "count": len(table)}

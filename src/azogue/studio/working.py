@@ -71,13 +71,13 @@ def take_model(session: Session, path: str) -> None:
     model = load(path)
     if use_of(model) is None:
         raise ValueError(f"{path}: holds {models.named(model)}, which the studio does not know")
-    before, reading = session.path, session.reading
+    known, reading = session.path, session.reading
     session.forget()
     session.model_path, session.model = path, model
     session.path = session.given = None
     session.use = getattr(use_of(model), "name", "")
-    if before is not None:
-        take_data(session, before, reading)
+    if known is not None:
+        take_data(session, known, reading)
     else:
         _without_data(session)
 

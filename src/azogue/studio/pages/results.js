@@ -22,8 +22,9 @@ function pairs(found) {
 }
 
 function changes(found) {
-  const shown = table(['row', ...found.columns], [], { caption: `The first of ${found.count.toLocaleString('en')} rows; changed cells are marked, with what was there before` });
+  const shown = table(['row', ...found.columns], found.rows.map(line => [line.row, ...line.after]), { caption: `The first of ${found.count.toLocaleString('en')} rows; changed cells are marked, with what was there before` });
   const body = shown.querySelector('tbody');
+  body.replaceChildren();
   for (const { row, before, after, hints } of found.rows) {
     const line = make('tr', {}, cell(row));
     after.forEach((value, k) => {

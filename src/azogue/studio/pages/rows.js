@@ -6,7 +6,7 @@ import { cell, gallery, guarded, make, picture, seen, table } from './dom.js';
 /** The least usual rows; of a chosen one, what each column adds to its score. */
 export function anomaliesView() {
   const list = make('div'), reasons = make('div', { 'aria-live': 'polite' });
-  const view = make('div', { className: 'two' }, list, reasons);
+  const view = make('div', { className: 'two even' }, list, reasons);
   view.choose = guarded(async row => {
     for (const line of list.querySelectorAll('tr')) {
       const first = line.querySelector('button');
@@ -41,9 +41,9 @@ function explained(found) {
   made.querySelectorAll('tbody tr').forEach((line, k) => {
     const bar = make('i');
     bar.style.width = (100 * found.reasons[k][1] / top) + '%';
-    line.append(make('td', { className: 'bar', 'aria-hidden': 'true' }, bar));
+    line.cells[0].after(make('td', { className: 'bar', 'aria-hidden': 'true' }, bar));
   });
-  made.querySelector('thead tr').append(make('th', { 'aria-hidden': 'true' }));
+  made.querySelector('thead th').after(make('th', { 'aria-hidden': 'true' }));
   return [title, score, made];
 }
 
@@ -51,7 +51,7 @@ function explained(found) {
 function expected(place, reasons, told) {
   place.querySelectorAll('tbody tr').forEach((line, k) => {
     const value = reasons[k] && told[reasons[k][0]];
-    if (value !== undefined && line.cells.length > 3) line.replaceChild(cell(value), line.cells[3]);
+    if (value !== undefined && line.cells.length > 4) line.replaceChild(cell(value), line.cells[4]);
   });
 }
 
