@@ -15,8 +15,8 @@ test: $(VENV)/.dev lint types
 	$(BIN)/python -m pytest -q tests/test_mutants.py -n 2 -m mutants
 
 lint: $(VENV)/.dev
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks tools
+	$(BIN)/ruff format --check src tests benchmarks tools
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
