@@ -18,8 +18,8 @@ test: $(VENV)/.dev lint types
 	$(BIN)/python -m pytest -q tests/test_mutants.py -n 2 -m mutants
 
 lint: $(VENV)/.dev
-	$(BIN)/ruff check src tests benchmarks examples
-	$(BIN)/ruff format --check src tests benchmarks examples
+	$(BIN)/ruff check src tests benchmarks examples tools
+	$(BIN)/ruff format --check src tests benchmarks examples tools
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
