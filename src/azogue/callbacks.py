@@ -104,8 +104,8 @@ class CSVLog:
     >>> with TemporaryDirectory() as folder:
     ...     log = CSVLog(f"{folder}/run.csv")
     ...     ae = az.Autoencoder(1, epochs=2, callbacks=[log], random_state=0).fit(X)
-    ...     [sorted(record)[:3] for record in log.read()]
-    [['epoch', 'loss', 'reconstruction'], ['epoch', 'loss', 'reconstruction']]
+    ...     [record["loss"] == own["loss"] for record, own in zip(log.read(), ae.history_)]
+    [True, True]
     """
 
     path: Any
