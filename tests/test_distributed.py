@@ -259,6 +259,7 @@ def test_faults_of_the_data_are_told_as_ever():
 def test_drifted_processes_are_noticed(monkeypatch):
     """As if the other process held other weights."""
     monkeypatch.setattr(Team, "gathered", lambda self, tensor: torch.stack([tensor, tensor + 1]))
+    monkeypatch.setattr(Team, "agreed", lambda self, value: value)
     ae = az.Autoencoder(2, epochs=1, random_state=0).fit(X)
     with pytest.raises(RuntimeError, match="no longer hold the same weights"):
         Sharded(Team(2, size=2))._compare(ae._state)

@@ -148,14 +148,13 @@ def open_session(
         patience=estimator.patience,
         seed=seed,
         weight_decay=float(estimator.weight_decay),
-        shards=shards(),
         deterministic=bool(estimator.deterministic),
         privacy=None if privacy is None else privacy.guarantee(count, size, int(estimator.epochs)),
     )
     spec, network = _network(estimator.network, code, objective, axes, schema, count, seed)
     network.attach(objective, seed)
     precision = precision_for(estimator.precision, device, None if privacy else spec, schema.width)
-    recipe = replace(recipe, precision=precision)
+    recipe = replace(recipe, precision=precision, shards=shards())
     network.to(device, torch.float64 if recipe.precision == "float64" else torch.float32)
     train = place(data, network)
     train = train if index is None else train.only(index)
