@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from azogue import files
+from azogue.cli import main
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 ARGS = ("--network", "4", "--epochs", "12", "--seed", "0")
@@ -47,23 +48,24 @@ def test_the_same_command_goes_on(tmp_path):
     assert all(torch.equal(found[name], value) for name, value in expected.items())
 
 
-def test_options(tmp_path):
+def test_options(tmp_path, monkeypatch, capsys):
     np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(50, 3)))
+    monkeypatch.chdir(tmp_path)
 
     def run(*args):
-        fit = command("fit", "x.npy", "-o", "m.azogue", "--network", "1", "--seed", "0", *args)
-        return subprocess.run(fit, cwd=tmp_path, check=False, capture_output=True, text=True)
+        monkeypatch.setattr(sys, "argv", ["azogue", "fit", "x.npy", "-o", "m.azogue", "--network", "1", *args])
+        with pytest.raises(SystemExit) as left:
+            main()
+        return left.value.code or 0, capsys.readouterr().err
 
     for args, said in (
         (["--checkpoint-minutes", "5"], "--checkpoint-minutes and --checkpoint-epochs need --checkpoint"),
         (["--checkpoint", "c", "--checkpoint-minutes", "-1"], "--checkpoint-minutes must be a number above 0"),
     ):
-        done = run(*args)
-        assert done.returncode == 1
-        assert said in done.stderr
-    assert run("--checkpoint", "c", "--checkpoint-epochs", "2", "--epochs", "3").returncode == 0
-    refused = run("--checkpoint", "c", "--epochs", "4")
-    assert refused.returncode == 1
-    assert "other parameters" in refused.stderr
-    assert run("--checkpoint", "c", "--epochs", "4", "--no-resume").returncode == 0
+        code, told = run(*args)
+        assert (code, said in told) == (1, True), told
+    assert run("--checkpoint", "c", "--checkpoint-epochs", "2", "--epochs", "3")[0] == 0
+    code, told = run("--checkpoint", "c", "--epochs", "4")
+    assert (code, "other parameters" in told) == (1, True), told
+    assert run("--checkpoint", "c", "--epochs", "4", "--no-resume")[0] == 0
     assert files.peek(tmp_path / "c")["state"]["epoch"] == 4

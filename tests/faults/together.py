@@ -171,11 +171,10 @@ def resident() -> int:
 
 
 def growth(memory: list[tuple[float, int]]) -> float:
-    """Median of the last tenth of the time over that of the first tenth, less 1."""
-    whole = memory[-1][0]
-    early = sorted(size for at, size in memory if at <= 0.1 * whole)
-    late = sorted(size for at, size in memory if at >= 0.9 * whole)
-    return late[len(late) // 2] / max(early[len(early) // 2], 1) - 1
+    """Median of the last tenth of the looks over that of the first tenth, less 1."""
+    sizes, part = [size for _, size in memory], max(1, len(memory) // 10)
+    early, late = sorted(sizes[:part]), sorted(sizes[-part:])
+    return late[part // 2] / max(early[part // 2], 1) - 1
 
 
 def work(folder: str, number: int, threads: int, seconds: float, barrier: Any, told: Any) -> None:
