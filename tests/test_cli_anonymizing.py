@@ -79,7 +79,7 @@ def test_what_is_said_of_an_attacked_result(place):
     assert "keep it as safe as they are" in (place / "warned.txt").read_text()
     page = (place / "r.html").read_text()
     assert f"<p>{second.split(' (')[0]}" in page
-    assert page.count("<img") == 1
+    assert page.count("<img") == 2, "the attacks, and the network"
 
 
 def test_what_is_said_of_a_result_that_nobody_attacked(place):

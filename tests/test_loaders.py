@@ -20,6 +20,8 @@ METHODS = {
     *("read_pickle", "to_pickle", "os.system", "os.popen", "os.startfile", "loads_pickle", "load_model", "unsafe_load"),
     *("importlib.util.spec_from_file_location", "spec_from_file_location", "ctypes.CDLL", "cdll.LoadLibrary"),
 }
+#: what is known to be no loader: the library that torch itself has loaded, asked for its number of threads
+KNOWN = {("training/threads.py", "ctypes.CDLL")}
 #: what `import_module` may be given: a text, or an entry of a table that the same file spells out
 TABLES = {("__init__.py", "_HOMES[name]"), ("__init__.py", "f'azogue.{name}'")}
 
@@ -66,7 +68,8 @@ def _of_call(node: ast.Call, name: str) -> list[str]:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_no_loader_runs_what_it_reads(path):
-    assert faults(path.read_text(encoding="utf-8"), str(path.relative_to(SOURCE))) == []
+    name = path.relative_to(SOURCE).as_posix()
+    assert [one for one in faults(path.read_text(encoding="utf-8"), name) if (name, one) not in KNOWN] == []
 
 
 @pytest.mark.parametrize(

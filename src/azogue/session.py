@@ -153,20 +153,21 @@ def open_session(
     )
     spec, network = _network(estimator.network, code, objective, axes, schema, count, seed)
     network.attach(objective, seed)
-    precision = precision_for(estimator.precision, device, None if privacy else spec, schema.width)
-    recipe = replace(recipe, precision=precision, shards=shards())
+    kind = precision_for(estimator.precision, device, None if privacy else spec, schema.width)
+    recipe = replace(recipe, precision=kind, shards=shards())
     network.to(device, torch.float64 if recipe.precision == "float64" else torch.float32)
-    train = place(data, network)
-    train = train if index is None else train.only(index)
+    train = place(data, network) if index is None else place(data, network).only(index)
     held = None if held_out is None else place(held_out, network)
     train, held = (train, held) if held is not None else hold_out(train, recipe.validation_fraction, seed)
     validation = held if held is None or isinstance(held.batch, Lazy) else held.all()
-    secret = None if privacy is None else _secret(estimator, network, recipe, train)
+    secret = _secret(estimator, network, recipe, train)
     return Session(schema, recipe, spec, code, network, train, validation, axes.pretraining, secret)
 
 
-def _secret(estimator: Any, network: Network, recipe: Recipe, data: Rows) -> Secret:
+def _secret(estimator: Any, network: Network, recipe: Recipe, data: Rows) -> Secret | None:
     """What a private training draws from, once it is known that rows do not mix."""
+    if recipe.privacy is None:
+        return None
     check(network, recipe, data)
     return Secret() if estimator.random_state is None else Secret.of(recipe.seed)
 
