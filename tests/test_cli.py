@@ -250,8 +250,20 @@ def test_help_does_not_load_torch(folder):
     assert "Train an autoencoder" in azogue("fit", "--help").stdout
 
 
-def test_the_tour(tmp_path):
-    told = json.loads(azogue("tour", "-o", tmp_path / "t", "--json").stdout)
+WITHOUT_FRAMES = """
+import sys
+from importlib.machinery import PathFinder
+find = PathFinder.find_spec
+hidden = lambda name, *args: None if name.split(".")[0] in ("pandas", "polars") else find(name, *args)
+PathFinder.find_spec = staticmethod(hidden)
+from azogue.cli import main
+main()
+"""
+
+
+def test_the_tour_which_needs_neither_pandas_nor_polars(tmp_path):
+    command = [sys.executable, "-c", WITHOUT_FRAMES, "tour", "-o", str(tmp_path / "t"), "--json"]
+    told = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert [stop["use"] for stop in told["stops"]] == [
         *(
             "1 reduce",

@@ -121,7 +121,7 @@ def test_importing_azogue_imports_nothing_heavy():
     assert not {"torch", "sklearn", "numpy", "scipy", "pandas", "matplotlib", "pyarrow"} & set(loaded)
 
 
-def test_pandas_and_polars_are_not_required(tmp_path):
+def test_pandas_and_polars_are_not_required():
     program = """
 import sys
 from importlib.machinery import PathFinder
@@ -135,10 +135,8 @@ ae = az.Autoencoder(2, epochs=2, random_state=0).fit(table)
 assert ae.reconstruct(table).column_names == ["a", "b"]
 X = rng.normal(size=(40, 3))
 az.AnomalyDetector(az.Autoencoder(2, epochs=2), random_state=0).fit(X).explain(X)
-from azogue.cli.touring import tour
-assert len(tour(sys.argv[1], say=print)["stops"]) == 12
-"""
-    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
+"""  # that the whole tour needs neither is seen in test_cli
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_public_names():
