@@ -73,7 +73,8 @@ def test_json_and_columns_by_number(place):
         (("a.npy", "b.npy", "c.npy", "--report", "r.txt"), "r.txt: a report ends in .html, .json or .md"),
         (("a.npy", "b.npy", "c.npy", "--report", "c.npy"), "c.npy: is also what is read"),
         (("-", "-", "c.npy"), "-: standard input holds one table"),
-        ((".", "b.npy", "c.npy"), "azogue: .: evaluate takes tables"),
+        (("none", "b.npy", "c.npy"), "azogue: none: there is no such file"),
+        ((".", "b.npy", "c.npy"), "azogue: b.npy: its columns have no names, and those of . have"),
     ],
 )
 def test_bad_input_is_one_line(place, given, message):

@@ -100,8 +100,8 @@ def test_pieces_are_the_whole(table, size):
 def test_packing_in_parts_is_packing_at_once(table, monkeypatch):
     fitted = Table().fit(table)
     whole = fitted.pack(table)
-    cut = schema._cut
-    monkeypatch.setattr(schema, "_cut", lambda source, size: cut(source, 7))
+    cut = schema.cut
+    monkeypatch.setattr(schema, "cut", lambda source, size: cut(source, 7))
     for one, other in zip(joined([whole]), joined([fitted.pack(table)]), strict=True):
         assert torch.equal(one, other)
 
@@ -126,13 +126,13 @@ def test_results_do_not_know_of_pieces(make, small_pieces, monkeypatch):
 def test_no_more_than_a_piece_is_there(small_pieces, monkeypatch):
     X = numbers(1000).astype(np.float32)
     detector = az.AnomalyDetector(az.Autoencoder(2, epochs=1), random_state=0).fit(X)
-    ae, made, batch = detector.autoencoder_, [], schema._batch
+    ae, made, batch = detector.autoencoder_, [], schema.as_batch
 
     def noted(x, *others):
         made.append(len(x))
         return batch(x, *others)
 
-    monkeypatch.setattr(schema, "_batch", noted)
+    monkeypatch.setattr(schema, "as_batch", noted)
     asks = (ae.encode, ae.errors, ae.score, ae.reconstruct, detector.anomaly_score, detector.explain)
     for ask in (*asks, lambda X: list(ae.cell_errors(X))):
         made.clear()

@@ -33,10 +33,9 @@ def check(path: str | None, *others: str | None) -> None:
     """
     from azogue.cli import tables
 
-    if path is None:
-        return
-    check_ending(path)
-    tables.check_output(path, *others, stream=False)
+    if path is not None:
+        tables.check_output(path, *others, stream=False)
+        check_ending(path)
 
 
 def check_ending(path: str | None) -> None:

@@ -44,13 +44,14 @@ def is_set(path: str) -> bool:
 
 
 def _holds_tables(folder: Path) -> bool:
-    """Whether there are tables in a folder, and neither pictures nor sound."""
+    """Whether there are tables in a folder, and neither pictures nor sound; a text beside other files is no table."""
+    tables = (*PARQUET, *(ending for ending in CSV if not ending.startswith(".txt")))
     found, looked = False, 0
     for _, _, names in os.walk(folder):
         for name in map(str.lower, names):
             if name.endswith((*SUFFIXES, ".wav")):
                 return False
-            found, looked = found or name.endswith((*PARQUET, *CSV)), looked + 1
+            found, looked = found or name.endswith(tables), looked + 1
             if looked > LOOKED:
                 return found
     return found
