@@ -15,7 +15,10 @@ default_role = "code"
 _ROUTING = ("fit", "partial_fit", "transform", "inverse_transform", "score", "predict", "decision_function")
 autodoc_default_options = {
     "members": True,
-    "exclude-members": ",".join(f"set_{name}_request" for name in _ROUTING),
+    "exclude-members": ",".join([*(f"set_{name}_request" for name in _ROUTING), "get_metadata_routing", "set_output"]),
 }
 napoleon_google_docstring = False
 napoleon_use_rtype = False
+napoleon_use_ivar = True
+# words of a parameter's description that are also names in several classes, such as "columns"
+suppress_warnings = ["ref.python"]

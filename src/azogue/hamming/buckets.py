@@ -51,7 +51,7 @@ class Buckets:
     collision : float
         How probable it is that two different rows have the same code.
     balance : float
-        Mean over bits of |2 m − 1|, m the part of the rows that have the bit: 0 is even, 1 never changes.
+        Mean over bits of `|2 m − 1|`, m the part of the rows that have the bit: 0 is even, 1 never changes.
     correlation : float
         Mean absolute correlation between different bits that change.
     idle : int

@@ -51,7 +51,7 @@ def evaluate_synthetic(
 
     - **Column shapes**: the mean over columns of 1 − KS (quantities) or 1 − TV (categories, missing ones too), with
       the Kolmogorov-Smirnov distance and the total variation ``½ Σ |p − q|``.
-    - **Pair trends**: the mean over pairs of 1 − |r − s| / 2 with Pearson's r and s (two quantities), else 1 − TV of
+    - **Pair trends**: the mean over pairs of `1 − |r − s| / 2` with Pearson's r and s (two quantities), else 1 − TV of
       contingency tables; quantities are cut into 10 bins of one width between the ends of the held-out rows.
     - **Detection**: the AUC of histogram gradient boosting that tells synthetic from real rows, on rows that it was
       not fitted on (3 folds); .5: not told apart.
