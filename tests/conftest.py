@@ -5,6 +5,7 @@ import os
 # the tests run in as many processes as there are cores: one thread each, or they would wait for one another
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("KERAS_BACKEND", "torch")
+os.environ["LANGUAGE"] = "en"  # help is compared with English wherever the tests run
 
 from pathlib import Path
 

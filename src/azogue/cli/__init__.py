@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 
 #: What is said where memory runs out.
 NO_MEMORY = "there is not enough memory for this; take fewer rows or a smaller network, or free some memory"
@@ -16,8 +17,14 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         from azogue.cli.app import app
+        from azogue.cli.languages import language, translated
 
-        app(prog_name="azogue")  # python -m azogue completes and helps under the same name
+        run: Callable[..., object] = app
+        if language() == "es":
+            from typer.main import get_command
+
+            run = translated(get_command(app))
+        run(prog_name="azogue")  # python -m azogue completes and helps under the same name
     except MemoryError:  # of the program's own parts; what verbs do is guarded
         sys.stderr.write(f"azogue: {NO_MEMORY}\n")
         sys.exit(1)
