@@ -314,7 +314,7 @@ def test_as_a_program(folder):
     done = run("detect", "m.azogue", "iris.csv")
     assert done.returncode == 0
     assert done.stdout == azogue("detect", "m.azogue", "iris.csv", cwd=folder).stdout
-    for _ in range(5):
+    for _ in range(2):
         assert run("decode", "m.azogue", "iris.csv").returncode == 1
     done = run("detect", "m.azogue", "none.csv")
     assert (done.returncode, done.stderr) == (1, "azogue: none.csv: there is no such file\n")

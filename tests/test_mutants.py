@@ -120,8 +120,8 @@ MUTANTS = [
     Mutant(
         "drop_last with few rows",
         "training/data.py",
-        "for start in range(0, len(members[0]), gathered):",
-        "for start in range(0, len(members[0]) - size + 1, gathered):",
+        "if chunk:",
+        "if count == size:",
         f"{CONTRACT}[Autoencoder-check_few_rows]",
     ),
     Mutant(
