@@ -260,12 +260,9 @@ def map_page(
     lengths = {name: len(column) for name, column in rows.items()} | ({} if shades is None else {"color": len(shades)})
     if wrong := {name: length for name, length in lengths.items() if length != len(points)}:
         raise ValueError(f"map: the codes have {len(points)} rows, but of values there are {wrong}")
-    content = {**_places(points), **_colours(shades, label), **_values(rows)}
-    data = json.dumps(content, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    for sign in "<>&":
-        data = data.replace(sign, f"\\u{ord(sign):04x}")
-    digest = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    content = {**_places(points), **colours_of(shades, label), **_values(rows)}
+    data = inert_json(content)
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src {allowed(_SCRIPT)}"
     count = f"{len(points):,} row{'s' * (len(points) != 1)}"
     return (
         f'<!doctype html><html lang="{escape(lang)}"><head><meta charset="utf-8">'
@@ -279,6 +276,25 @@ def map_page(
         f'<div id="legend"></div></main><noscript>This map needs JavaScript, which is all in this file.</noscript>'
         f'<script type="application/json" id="data">{data}</script><script>{_SCRIPT}</script></body></html>'
     )
+
+
+def inert_json(content: Any) -> str:
+    r"""JSON that may stand inside a script element: no tag can begin or end in it.
+
+    Examples
+    --------
+    >>> inert_json({"name": "</script>"})
+    '{"name":"\\u003c/script\\u003e"}'
+    """
+    data = json.dumps(content, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    for sign in "<>&":
+        data = data.replace(sign, f"\\u{ord(sign):04x}")
+    return data
+
+
+def allowed(script: str) -> str:
+    """What a page's policy says of a script that it holds, so that no other one runs."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
 def _places(points: NDArray[np.float64]) -> dict[str, Any]:
@@ -299,7 +315,7 @@ def _unit(values: NDArray[np.float64]) -> list[float]:
     return (np.round((values - low) / span, 5) if span > 0 else np.full(len(values), 0.5)).tolist()
 
 
-def _colours(shades: Shades | None, label: str | None) -> dict[str, Any]:
+def colours_of(shades: Shades | None, label: str | None) -> dict[str, Any]:
     """The colours, which of them each row has, and what the legend says."""
     if shades is None:
         return {"colors": [COLORS[0]], "shade": None, "names": [], "title": None, "ends": None}
@@ -354,12 +370,12 @@ def _values(rows: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     more = f"… and {len(names) - len(shown):,} more columns" if len(names) > len(shown) else None
     return {
         "columns": [str(name) for name in shown],
-        "cells": [[_text(value) for value in rows[name]] for name in shown],
+        "cells": [[shown_value(value) for value in rows[name]] for name in shown],
         "more": more,
     }
 
 
-def _text(value: Any) -> str | int | None:
+def shown_value(value: Any) -> str | int | None:
     """A value as the page shows it; None where it is missing."""
     if value is None or (isinstance(value, (float, np.floating)) and math.isnan(value)):
         return None

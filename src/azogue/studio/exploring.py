@@ -23,7 +23,7 @@ from azogue.modalities.pictures import Files, survey
 from azogue.report.looking import groups_of
 from azogue.report.sections import autoencoder_of
 from azogue.shades import as_shades
-from azogue.webmaps import _colours, _text
+from azogue.webmaps import colours_of, shown_value
 
 #: Points of a map, rows of a table, columns of a row, units with a slider, and pictures in a row.
 POINTS, ROWS, COLUMNS, UNITS, PICTURES = 5000, 200, 200, 24, 40
@@ -150,7 +150,7 @@ class Explorer:
                 raise ValueError("the data have no such column")
             column = whole.column(color).take(pa.array(self.shown))
         shades = None if column is None else as_shades(column)
-        told = _colours(shades, label)
+        told = colours_of(shades, label)
         return (
             {"x": points[:, 0].tolist(), "y": points[:, 1].tolist(), "rows": self.shown.tolist()}
             | told
@@ -305,11 +305,6 @@ def as_rows(values: Any) -> pa.Table | None:
     if values is None or isinstance(values, list) or (isinstance(values, np.ndarray) and values.ndim != 2):
         return None
     return tables.as_arrow(values)
-
-
-def shown_value(value: Any) -> Any:
-    """A cell for the page: text, or None where it is missing."""
-    return _text(value)
 
 
 def cells(table: pa.Table | None, count: int) -> tuple[list[str], list[Any]]:
