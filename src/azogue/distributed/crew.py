@@ -193,7 +193,7 @@ def _work(place: tuple[int, int, int, bool], store: str, line: Connection) -> No
             _meet(store, rank, size)
         with member(Team(shards, rank, size, exact)):
             estimator.fit(X, **parameters)
-    except Exception as error:
+    except Exception as error:  # whatever it is: the first process tells it, and this one has nobody else to
         line.send(f"{type(error).__name__}: {error}")
         raise SystemExit(1) from error
     finally:

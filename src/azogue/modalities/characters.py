@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from azogue.heads import Categorical, Head
 from azogue.modalities.base import Demand
 from azogue.modalities.text import Maybe, Source, Text, TextRows, check_alphabet
-from azogue.modalities.textual import PART, SLOTS, TextSchema
+from azogue.modalities.textual import PART, SLOTS, TextSchema, check_slots
 from azogue.recipe import Batch
 
 #: Places and characters that training texts may ask for.
@@ -82,15 +82,8 @@ class CharacterSchema(TextSchema):
         check_alphabet(alphabet)
         length = min(longest, LONGEST) if text.length is None else int(text.length)
         schema = cls(source.rows.container, source.rows.native, length, alphabet)
-        schema._check_size()
+        check_slots("Text", schema, SLOTS, "use a smaller length")
         return schema
-
-    def _check_size(self) -> None:
-        if self.width > SLOTS:
-            raise ValueError(
-                f"Text: {self.length:,} places of {self.shape[1]:,} symbols are more than the {SLOTS:,} values that a "
-                "row may have; use a smaller length"
-            )
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -195,7 +188,7 @@ class CharacterSchema(TextSchema):
             raise ValueError(f"not the schema of texts by character: length {content['length']!r}")
         check_alphabet(content["alphabet"])
         schema = cls(**content)
-        schema._check_size()
+        check_slots("Text", schema, SLOTS, "use a smaller length")
         return schema
 
 

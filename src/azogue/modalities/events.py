@@ -17,7 +17,7 @@ from azogue.heads import Categorical, Head
 from azogue.modalities.base import Demand
 from azogue.modalities.characters import Ids
 from azogue.modalities.histories import CONTAINERS, History, Records, read, write
-from azogue.modalities.textual import as_array
+from azogue.modalities.textual import check_slots, packed_rows
 from azogue.recipe import Batch, Lazy, Spec
 
 if TYPE_CHECKING:
@@ -160,11 +160,7 @@ class EventsSchema:
 
     def check_size(self) -> None:
         """Refuse rows that are too wide."""
-        if self.width > SLOTS:
-            raise ValueError(
-                f"Events: {self.length:,} places of {self.shape[1]:,} symbols are more than the {SLOTS:,} values that "
-                "a row may have; use a smaller length, or group events"
-            )
+        check_slots("Events", self, SLOTS, "use a smaller length, or group events")
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -272,10 +268,7 @@ class EventsSchema:
         ValueError
             For another width.
         """
-        batch = out if isinstance(out, Batch) else Batch(out)  # type: ignore[arg-type]
-        x = as_array(batch.x)
-        if x.ndim != 2 or x.shape[1] != self.width:
-            raise ValueError(f"EventsSchema.unpack: expected the shape (n, {self.width}), got {x.shape}")
+        batch, x = packed_rows(out, self)
         return self.write(x.reshape(-1, *self.shape).argmax(-1), batch.rows)
 
     def arrange(self, cells: Any, rows: Any = None) -> Any:

@@ -150,10 +150,7 @@ class TextSchema:
         ValueError
             For another width.
         """
-        batch = out if isinstance(out, Batch) else Batch(out)  # type: ignore[arg-type]
-        x = as_array(batch.x)
-        if x.ndim != 2 or x.shape[1] != self.width:
-            raise ValueError(f"{type(self).__name__}.unpack: expected the shape (n, {self.width}), got {x.shape}")
+        batch, x = packed_rows(out, self)
         texts: list[Maybe] = list(self._texts(x))
         if batch.mask is not None:
             for at in np.flatnonzero(~as_array(batch.mask).astype(bool).any(1)):
@@ -186,6 +183,36 @@ class TextSchema:
             raise ValueError(f"not the schema of texts: container {data['container']!r}, dtype {data['native']!r}")
         own = {item.name: data[item.name] for item in fields(cls)}
         return {key: tuple(value) if isinstance(value, list) else value for key, value in own.items()}
+
+
+def packed_rows(out: Batch | Tensor | NDArray[Any], schema: Any) -> tuple[Batch, NDArray[Any]]:
+    """What `unpack` was given as a batch, and its rows (n, width).
+
+    Raises
+    ------
+    ValueError
+        For another width.
+    """
+    batch = out if isinstance(out, Batch) else Batch(out)  # type: ignore[arg-type]
+    x = as_array(batch.x)
+    if x.ndim != 2 or x.shape[1] != schema.width:
+        raise ValueError(f"{type(schema).__name__}.unpack: expected the shape (n, {schema.width}), got {x.shape}")
+    return batch, x
+
+
+def check_slots(what: str, schema: Any, most: int, remedy: str) -> None:
+    """Refuse rows of places and symbols that are too wide to be packed.
+
+    Raises
+    ------
+    ValueError
+        Naming how wide, and the remedy.
+    """
+    if schema.width > most:
+        raise ValueError(
+            f"{what}: {schema.length:,} places of {schema.shape[1]:,} symbols are more than the {most:,} values that a "
+            f"row may have; {remedy}"
+        )
 
 
 def as_array(values: Any) -> NDArray[Any]:
