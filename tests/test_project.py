@@ -12,9 +12,9 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 #: From the bottom up: a file may import from its own layer and from those below.
 LAYERS = [
-    ("recipe", "disk", "keys", "cryptography", "limits", "screening"),
+    ("recipe", "disk", "keys", "cryptography", "limits", "screening", "formulas"),
     ("layers", "activations", "comparisons", "values", "files", "hamming", "optimizers", "private", "callbacks"),
-    ("heads",),
+    ("heads", "compiled"),
     ("priors",),
     ("codes", "corruptions"),
     ("hearts",),

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from azogue import formulas
+
 aten = torch.ops.aten
 
 #: Self-normalising networks' α and λ (Klambauer et al. 2017).
@@ -31,11 +33,14 @@ class Activation:
         (delta, kept): delta ← delta · φ′, told from what was kept.
     keeps : {"input", "output"}
         Whether φ′ is told from x or from φ(x); x may be overwritten by the latter.
+    number : int
+        The formula's number in `formulas`, by which compiled steps know it; 0: they do not.
     """
 
     apply: Callable[[Tensor, Tensor], Any]
     pull: Callable[[Tensor, Tensor], Any]
     keeps: str
+    number: int = 0
 
 
 FORMULAS: dict[str, Activation] = {
@@ -44,54 +49,63 @@ FORMULAS: dict[str, Activation] = {
         lambda x, out: torch.clamp_min(x, 0, out=out),
         lambda delta, y: aten.threshold_backward.grad_input(delta, y, 0, grad_input=delta),
         "output",
+        formulas.RELU,
     ),
     # x, or eˣ − 1 below 0; φ′ = 1, or eˣ below 0
     "elu": Activation(
         lambda x, out: aten.elu.out(x, out=out),
         lambda delta, x: aten.elu_backward.grad_input(delta, 1.0, 1.0, 1.0, False, x, grad_input=delta),
         "input",
+        formulas.ELU,
     ),
     # λx, or λα(eˣ − 1) below 0; φ′ = λ, or λαeˣ below 0
     "selu": Activation(
         lambda x, out: aten.elu.out(x, ALPHA, SCALE, out=out),
         lambda delta, x: aten.elu_backward.grad_input(delta, ALPHA, SCALE, 1.0, False, x, grad_input=delta),
         "input",
+        formulas.SELU,
     ),
     # xΦ(x), Φ the normal distribution; φ′ = Φ(x) + x·N(x; 0, 1)
     "gelu": Activation(
         lambda x, out: aten.gelu.out(x, out=out),
         lambda delta, x: aten.gelu_backward.grad_input(delta, x, grad_input=delta),
         "input",
+        formulas.GELU,
     ),
     # xσ(x); φ′ = σ(x)(1 + x(1 − σ(x)))
     "silu": Activation(
         lambda x, out: aten.silu.out(x, out=out),
         lambda delta, x: aten.silu_backward.grad_input(delta, x, grad_input=delta),
         "input",
+        formulas.SILU,
     ),
     # φ′ = 1 − φ²
     "tanh": Activation(
         lambda x, out: torch.tanh(x, out=out),
         lambda delta, y: aten.tanh_backward.grad_input(delta, y, grad_input=delta),
         "output",
+        formulas.TANH,
     ),
     # 1/(1 + e⁻ˣ); φ′ = φ(1 − φ)
     "sigmoid": Activation(
         lambda x, out: torch.sigmoid(x, out=out),
         lambda delta, y: aten.sigmoid_backward.grad_input(delta, y, grad_input=delta),
         "output",
+        formulas.SIGMOID,
     ),
     # log(1 + eˣ), and x itself beyond 20; φ′ = σ(x), and 1 there
     "softplus": Activation(
         lambda x, out: aten.softplus.out(x, out=out),
         lambda delta, x: aten.softplus_backward.grad_input(delta, x, 1.0, 20.0, grad_input=delta),
         "input",
+        formulas.SOFTPLUS,
     ),
     # x/(1 + |x|); φ′ = (1 − |φ|)²
     "softsign": Activation(
         lambda x, out: torch.div(x, x.abs() + 1.0, out=out),
         lambda delta, y: delta.mul_((1.0 - y.abs()).square_()),
         "output",
+        formulas.SOFTSIGN,
     ),
 }
 

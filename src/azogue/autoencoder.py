@@ -80,6 +80,9 @@ class Autoencoder(
         Epochs without improvement on held-out rows before training stops and the best weights are restored.
     device : "auto" or torch device
     precision : {"auto", "float32", "bfloat16", "float64"}
+    engine : {"auto", "native", "torch"}
+        `"native"` trains small dense networks by a compiled step (extra `speed`); `"auto"` does where that is installed
+        and the run may take 4,000 steps, so that loading it pays. Both end alike, but for rounding.
     deterministic : bool
         Ask torch for deterministic algorithms wherever it has a choice.
     checkpoint : path, Checkpoint or None
@@ -153,6 +156,7 @@ class Autoencoder(
     patience: int | None = 10
     device: Any = "auto"
     precision: str = "auto"
+    engine: str = "auto"
     deterministic: bool = False
     checkpoint: Any = None
     resume: bool = False

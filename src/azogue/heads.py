@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from azogue import formulas
 from azogue.recipe import Spec
 
 if TYPE_CHECKING:
@@ -20,6 +21,17 @@ if TYPE_CHECKING:
 LARGEST_LOG = 30.0
 #: Probabilities and rates of links that reach 0 are kept so far from it.
 EPS = 1e-7
+
+
+class Compiled(NamedTuple):
+    """A head to compiled steps: its loss' number in `formulas`, the slots of a column that it reads, its link's number.
+
+    A loss or a link without a formula there is None.
+    """
+
+    loss: int | None
+    own: int
+    link: int | None
 
 
 @dataclass(frozen=True, repr=False)
@@ -93,6 +105,19 @@ class Head(Spec):
         """Whether the derivatives belong to the loss and the link."""
         return self.states("gradient", "loss", "link") and self.states("pull", "link")
 
+    @property
+    def compiled(self) -> Compiled:
+        """What compiled steps know of the head."""
+        return Compiled(None, 1, None)
+
+    def _compiled(self, loss: int | None, own: int = 1) -> Compiled:
+        from azogue.activations import FORMULAS
+
+        name = self.link_name
+        known = self.states("compiled", "gradient", "loss") and self.states("compiled", "pull", "link", "per_column")
+        link = formulas.LINEAR if name == "linear" else FORMULAS[name].number if name in FORMULAS else None
+        return Compiled(loss, own, link) if known else Compiled(None, own, None)
+
     def per_column(self, cells: Tensor) -> Tensor:
         """Bring a distance per slot (…, n, slots) to one per column (…, n, columns)."""
         return cells
@@ -107,6 +132,10 @@ class Gaussian(Head):
     """Numeric columns, one slot each: identity link, squared error `(x − out)²` (a normal of variance ½)."""
 
     kind = "gaussian"
+
+    @property
+    def compiled(self) -> Compiled:
+        return self._compiled(formulas.SQUARED)
 
     def loss(self, raw: Tensor, x: Tensor) -> Tensor:
         return (x - self.link(raw)).square()
@@ -126,6 +155,10 @@ class Bernoulli(Head):
 
     kind = "bernoulli"
     default_link = "sigmoid"
+
+    @property
+    def compiled(self) -> Compiled:
+        return self._compiled(formulas.BERNOULLI if self.link_name == "sigmoid" else None)
 
     def loss(self, raw: Tensor, x: Tensor) -> Tensor:
         from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
@@ -162,6 +195,10 @@ class Categorical(Head):
     def link(self, raw: Tensor) -> Tensor:
         return self._each(raw).softmax(-1).flatten(-2)
 
+    @property
+    def compiled(self) -> Compiled:
+        return self._compiled(formulas.CATEGORICAL, self.cells[0])
+
     def loss(self, raw: Tensor, x: Tensor) -> Tensor:
         return -(self._each(x) * self._each(raw).log_softmax(-1)).sum(-1)
 
@@ -197,6 +234,10 @@ class SpreadCategorical(Categorical):
 
     def link(self, raw: Tensor) -> Tensor:
         return self._back(super().link(self._own(raw)))
+
+    @property
+    def compiled(self) -> Compiled:
+        return self._compiled(formulas.CATEGORICAL, self.cells[0] - self.read)
 
     def loss(self, raw: Tensor, x: Tensor) -> Tensor:
         return super().loss(self._own(raw), self._own(x))
@@ -251,6 +292,10 @@ class Spread(Head):
     @cached_property
     def _single(self) -> Head:
         return self.single(0, len(self.columns), self.columns, self.weights, self.activation)
+
+    @property
+    def compiled(self) -> Compiled:
+        return self._compiled(self._single.compiled.loss)
 
     def _values(self, slots: Tensor) -> Tensor:
         """Slots (…, columns · k) → the values, (…, columns)."""

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from azogue import formulas
 from azogue.recipe import Spec
 
 if TYPE_CHECKING:
@@ -157,6 +158,11 @@ class Optimizer(Spec):
         """
         raise NotImplementedError
 
+    @property
+    def compiled(self) -> tuple[int, tuple[float, ...]] | None:
+        """The formula's number in `formulas` and its constants, for compiled steps; None where there is none."""
+        return None
+
     def limit(self, gradients: list[Tensor]) -> None:
         """Scale gradients down to a norm of `clip`, in place."""
         if self.clip is not None:
@@ -187,6 +193,10 @@ class Adam(Optimizer):
     epsilon: float = 1e-8
 
     memory: ClassVar[tuple[str, ...]] = ("exp_avg", "exp_avg_sq")
+
+    @property
+    def compiled(self) -> tuple[int, tuple[float, ...]] | None:
+        return (formulas.ADAM, (self.beta1, self.beta2, self.epsilon)) if self.states("compiled", "move") else None
 
     def move(
         self,
@@ -235,6 +245,10 @@ class SGD(Optimizer):
 
     memory: ClassVar[tuple[str, ...]] = ("momentum_buffer",)
 
+    @property
+    def compiled(self) -> tuple[int, tuple[float, ...]] | None:
+        return (formulas.SGD, (self.momentum, float(self.nesterov), 0.0)) if self.states("compiled", "move") else None
+
     def move(
         self,
         parameters: list[Tensor],
@@ -270,6 +284,10 @@ class RMSprop(Optimizer):
     epsilon: float = 1e-7
 
     memory: ClassVar[tuple[str, ...]] = ("square_avg",)
+
+    @property
+    def compiled(self) -> tuple[int, tuple[float, ...]] | None:
+        return (formulas.RMSPROP, (self.rho, self.epsilon, 0.0)) if self.states("compiled", "move") else None
 
     def move(
         self,

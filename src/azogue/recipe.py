@@ -316,6 +316,8 @@ class Recipe(Spec):
         are summed in the order of the shards; so any number of workers ends in the same bits.
     precision : str
         `"float32"`, `"bfloat16"` (autocast, weights in float32) or `"float64"`.
+    engine : str
+        `"native"` for compiled steps, else `"torch"`.
     deterministic : bool
     privacy : Guarantee or None
         What the training is to keep; then steps draw their rows, clip and add noise.
@@ -333,5 +335,6 @@ class Recipe(Spec):
     weight_decay: float = 0.0
     shards: int = 1
     precision: str = "float32"
+    engine: str = "torch"
     deterministic: bool = False
     privacy: Any = None

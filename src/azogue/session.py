@@ -27,7 +27,7 @@ from azogue.objectives import HeadLoss, Objective, Term, as_objective
 from azogue.optimizers import as_optimizer, as_schedule
 from azogue.private import Privacy, as_privacy
 from azogue.recipe import Batch, Lazy, Recipe, Spec
-from azogue.training.backends import backend_for
+from azogue.training.backends import backend_for, engine_for
 from azogue.training.data import Rows, hold_out
 from azogue.training.machine import device_for, precision_for
 from azogue.training.private import Secret, check
@@ -155,6 +155,7 @@ def open_session(
     network.attach(objective, seed)
     kind = precision_for(estimator.precision, device, None if privacy else spec, schema.width)
     recipe = replace(recipe, precision=kind, shards=shards())
+    recipe = replace(recipe, engine=engine_for(estimator.engine, network, recipe, count))
     network.to(device, torch.float64 if recipe.precision == "float64" else torch.float32)
     train = place(data, network) if index is None else place(data, network).only(index)
     held = None if held_out is None else place(held_out, network)

@@ -105,6 +105,13 @@ class Term(Spec):
         """
         raise NotImplementedError
 
+    def compiled(self, head: Head) -> tuple[int, int, int, float] | None:
+        """What compiled steps know of the term over a head: loss, slots that count, link, a detail of the loss.
+
+        The first and third are numbers of `formulas`; None: the term has no compiled formula for such a head.
+        """
+        return None
+
     @property
     def mixes(self) -> bool:
         """Whether a row's value depends on the other rows of its batch, so that no gradient is a single row's."""

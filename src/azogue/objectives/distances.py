@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
+from azogue import formulas
 from azogue.objectives.algebra import Pulled
 from azogue.objectives.reconstruction import Reconstruction, by_column, by_slot, shares, summed
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from azogue.heads import Head
     from azogue.recipe import Step
 
 
@@ -44,6 +46,15 @@ class Distance(Reconstruction):
     def analytic(self) -> bool:
         return self.states("gradient", "__call__", "errors", "columns") and self.states("slope", "distance")
 
+    #: the distance's number in `formulas`, if it has one
+    formula: ClassVar[int | None] = None
+
+    def compiled(self, head: Head) -> tuple[int, int, int, float] | None:
+        known = self.states("formula", "distance", "slope", "gradient") and self.formula is not None
+        if not known or head.compiled.link is None or head.compiled.own != 1:
+            return None
+        return self.formula, 1, head.compiled.link, getattr(self, "delta", 0.0)  # type: ignore[return-value]
+
 
 class MSE(Distance):
     """Squared error, (x − out)².
@@ -53,6 +64,8 @@ class MSE(Distance):
     >>> MSE().distance(torch.tensor([0.0, 0.5, -2.0]))
     tensor([0.0000, 0.2500, 4.0000])
     """
+
+    formula: ClassVar[int | None] = formulas.SQUARED
 
     def distance(self, error: Tensor) -> Tensor:
         return error.square()
@@ -94,6 +107,8 @@ class MAE(Distance):
     tensor([0.0000, 0.5000, 2.0000])
     """
 
+    formula: ClassVar[int | None] = formulas.ABSOLUTE
+
     def distance(self, error: Tensor) -> Tensor:
         return error.abs()
 
@@ -111,6 +126,7 @@ class Huber(Distance):
     tensor([0.1250, 2.5000])
     """
 
+    formula: ClassVar[int | None] = formulas.HUBER
     delta: float = 1.0
 
     def __post_init__(self) -> None:

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import nn
 
+from azogue import formulas
 from azogue.objectives.algebra import Pulled, Term
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from azogue.heads import Head
     from azogue.network import Network
     from azogue.recipe import Rng, Step
 
@@ -143,6 +145,12 @@ class HeadLoss(Reconstruction):
     @property
     def analytic(self) -> bool:
         return self.states("gradient", "__call__", "errors", "columns")
+
+    def compiled(self, head: Head) -> tuple[int, int, int, float] | None:
+        loss, own, link = head.compiled
+        if loss is None or (link is None and loss == formulas.SQUARED) or not self.states("compiled", "gradient"):
+            return None
+        return loss, own, link if loss == formulas.SQUARED and link else formulas.LINEAR, 0.0
 
 
 #: Bounds of a learned variance, in scaled units.

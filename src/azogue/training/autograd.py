@@ -11,7 +11,7 @@ from torch import Tensor
 from azogue.objectives import evaluate
 from azogue.recipe import Batch, Recipe, Rng, Step
 from azogue.training.data import BLOCK, batches
-from azogue.training.state import held_back
+from azogue.training.state import Stepping, held_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,7 +39,7 @@ def forward(
     return Step(x, seen, mask, h, code, out, network, rng, raw, batch.target)
 
 
-class Autograd:
+class Autograd(Stepping):
     """One step of every player by backpropagation."""
 
     name = "autograd"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from azogue.training import native
 from azogue.training.autograd import Autograd
 from azogue.training.dense import Dense, supports
 from azogue.training.sharded import Sharded
@@ -24,4 +25,39 @@ def backend_for(network: Network, recipe: Recipe, secret: Secret | None = None) 
         return Private(secret)
     if recipe.shards > 1:
         return Sharded(current())
-    return Dense() if supports(network, recipe) else Autograd()
+    if not supports(network, recipe):
+        return Autograd()
+    return native.Native() if recipe.engine == "native" else Dense()
+
+
+#: Steps from which loading what is compiled pays by itself.
+WORTH_LOADING = 4_000
+
+
+def engine_for(wanted: str, network: Network, recipe: Recipe, rows: int) -> str:
+    """Which engine is to train so many rows: "native" or "torch".
+
+    Raises
+    ------
+    ValueError
+        For an engine that does not exist, or cannot train this.
+    ImportError
+        If the compiler is wanted and not installed.
+    """
+    if wanted not in ("auto", "native", "torch"):
+        raise ValueError(f"engine: expected 'auto', 'native' or 'torch', got {wanted!r}")
+    if wanted == "torch" or (wanted == "auto" and recipe.epochs * -(-rows // recipe.batch_size) < WORTH_LOADING):
+        return "torch"
+    if wanted == "native" and not native.installed():
+        raise ImportError("engine='native' needs numba: pip install 'azogue[speed]', or leave engine='auto'")
+    if not native.installed():
+        return "torch"
+    plain = recipe.privacy is None and recipe.shards == 1 and supports(network, recipe)
+    if plain and native.supports(network, recipe):
+        return "native"
+    if wanted == "native":
+        raise ValueError(
+            "engine='native' trains stacks of dense layers without normalisation or dropout, one distance and a plain "
+            "code, in float32 or float64 and too small for several threads; leave engine='auto'"
+        )
+    return "torch"

@@ -22,7 +22,7 @@ from azogue.recipe import Batch, Rng, Rngs, Step
 from azogue.training.data import BLOCK, batches, together
 from azogue.training.flat import Flat, release
 from azogue.training.layerwise import Pass
-from azogue.training.state import held_back
+from azogue.training.state import Stepping, held_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ def _dense(module: Any) -> bool:
     return module.norm is None if isinstance(module, DenseModule) else hasattr(module, "traced")
 
 
-class Dense:
+class Dense(Stepping):
     """Moves one or more networks of one shape, which share objective and batch size, by what their parts state."""
 
     name = "dense"
@@ -172,25 +172,13 @@ class Dense:
         self, done: Pass, batch: Batch, corruptions: Sequence[Any], rngs: Rngs | None
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Put rows into the buffers: what is to be reproduced, what the encoder sees of it, and what counts."""
-        target, seen, model = done.rows.target, done.rows.seen, self._model
+        seen = done.rows.seen
         if rngs is None or not any(corruptions):
             seen.copy_(batch.x)
             return seen, seen, batch.mask
-        target.copy_(batch.x)
-        counted: list[Any] = []
-        for member, (corruption, rng) in enumerate(zip(corruptions, rngs.members, strict=True)):
-            x, mask = target[member], None if batch.mask is None else batch.mask[member]
-            if corruption is None:
-                seen[member].copy_(x)
-            else:
-                pair = None if batch.target is None else batch.target[member]
-                shown, mask = corruption.show(x, mask, rng, model.columns, model.shape, pair)
-                seen[member].copy_(shown)
-            counted.append(mask)
-        if all(mask is None for mask in counted):
-            return target, seen, None
-        everything = torch.ones_like(seen[0], dtype=torch.bool)
-        return target, seen, torch.stack([everything if mask is None else mask for mask in counted])
+        shown, mask = corrupted(batch, corruptions, rngs, self._model)
+        seen.copy_(shown)
+        return done.rows.target.copy_(batch.x), seen, mask
 
     def _backward(self, done: Pass, step: Step, pull: Any, found: Sequence[Pulled]) -> None:
         by: Derivatives = {}
@@ -240,6 +228,25 @@ class Mover:
             for parameters, decayed in zip(self.parameters, self.decayed, strict=True):
                 parameters.mul_(1.0 - rate * decay * decayed)
         optimizer.move(self.parameters, self.gradients, self.memory, self.count, rate)
+
+
+def corrupted(batch: Batch, corruptions: Sequence[Any], rngs: Rngs, model: Network) -> tuple[Tensor, Tensor | None]:
+    """What the encoders of the members see of a batch, (members, n, width), and what counts, None where all does."""
+    shown, counted = [], list[Any]()
+    for member, (corruption, rng) in enumerate(zip(corruptions, rngs.members, strict=True)):
+        x, mask = batch.x[member], None if batch.mask is None else batch.mask[member]
+        if corruption is None:
+            seen = x
+        else:
+            pair = None if batch.target is None else batch.target[member]
+            seen, mask = corruption.show(x, mask, rng, model.columns, model.shape, pair)
+        shown.append(seen)
+        counted.append(mask)
+    rows = shown[0][None] if len(shown) == 1 else torch.stack(shown)
+    if all(mask is None for mask in counted):
+        return rows, None
+    everything = torch.ones_like(shown[0], dtype=torch.bool)
+    return rows, torch.stack([everything if mask is None else mask for mask in counted])
 
 
 def _draws(module: Any) -> bool:

@@ -12,6 +12,7 @@ import copy
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -100,6 +101,16 @@ class Flat:
             self._block(buffer, place)[:, : shape[1] * units].view(shape)
             for buffer in (self.parameters, self.gradients)
         )
+
+    def place(self, name: str) -> tuple[int, int]:
+        """Where the first member's parameter begins in the buffer, and how far it is to the next member's."""
+        place = self._places[name]
+        return place.start * self.members + place.offset, place.size
+
+    def blocks(self) -> np.ndarray:
+        """For each block of the buffer where it begins and what a member takes of it, (blocks, 2)."""
+        found = {place.start: place.size for place in self._places.values()}
+        return np.array([[start * self.members, size] for start, size in found.items()])
 
     def of(self, buffer: Tensor, member: int | None) -> list[Tensor]:
         """A member's part of a buffer, block by block; None: the whole buffer."""

@@ -13,13 +13,15 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+import numpy as np
 import torch
 
 from azogue.recipe import Batch, Recipe, Rng
 from azogue.training import team
 from azogue.training.data import Rows
+from azogue.training.state import WATCHED
 from azogue.training.threads import one_thread, threads_for
 
 if TYPE_CHECKING:
@@ -31,8 +33,6 @@ Callback = Callable[[dict[str, float]], object]
 
 log = logging.getLogger("azogue")
 
-#: Steps between two looks at whether the losses are still finite.
-WATCHED = 32
 #: What a record calls the loss of some rows after an epoch's last step, which no history keeps.
 LAST = "loss after the last step"
 #: What stopped a run that was asked to end, such as by SIGTERM.
@@ -58,6 +58,8 @@ class Backend(Protocol):
     """What moves states by one batch."""
 
     name: str
+    #: batches that `steps` takes at once, at most
+    together: ClassVar[int]
 
     def batches(self, members: Sequence[Rows], size: int, rngs: Sequence[Rng]) -> Iterator[Batch]:
         """The batches of one epoch; see `data.batches`."""
@@ -77,6 +79,11 @@ class Backend(Protocol):
         dict of lists of Tensor
             For each player the means of its terms before the move, (members,) each; nothing where these are private.
         """
+
+    def steps(
+        self, states: Sequence[State], first: int, batches: Sequence[Batch], of: int
+    ) -> Iterator[dict[str, list[Tensor]]]:
+        """Move by one batch after the other, from step number `first` of an epoch of `of` steps; as `step` tells."""
 
     def evaluate(self, states: Sequence[State], data: Sequence[Batch | Rows]) -> list[float]:
         """For each state the mean objective over its rows, at inference; all have as many rows."""
@@ -260,18 +267,30 @@ def _epoch(runs: list[Run], backend: Backend) -> list[dict[str, float]]:
     states, size, rows = [run.state for run in runs], runs[0].recipe.batch_size, len(runs[0].data)
     rngs = [Rng(run.recipe.seed, epoch=run.state.epoch) for run in runs]
     steps, means, done = -(-rows // size), _Means(rows, runs[0].state.sums), runs[0].state.within
-    for number, batch in enumerate(backend.batches([run.data for run in runs], size, rngs)):
-        if number < done:
-            continue
-        for state in states:
-            state.step = number
-            state.progress = (state.epoch + number / steps) / state.recipe.epochs
-        means.add(batch.x.shape[1], backend.step(states, batch))
-        if number % WATCHED == 0 and (not means.finite() or _ends(runs[0], number + 1, means.sums)):
+    looks = backend.together == 1 or steps > WATCHED  # else an epoch is moved in one go
+    for first, group in _groups(backend.batches([run.data for run in runs], size, rngs), done, backend.together, looks):
+        for batch, told in zip(group, backend.steps(states, first, group, steps), strict=True):
+            means.add(batch.x.shape[1], told)
+        number = first + len(group) - 1
+        if looks and number % WATCHED == 0 and (not means.finite() or _ends(runs[0], number + 1, means.sums)):
             break
     seconds = max(0.0, time.perf_counter() - begun)  # clocks may jump
-    told = means.told()
-    return [_record(run, {key: told[key][member] for key in told}, seconds) for member, run in enumerate(runs)]
+    totals = means.told()
+    return [_record(run, {key: totals[key][member] for key in totals}, seconds) for member, run in enumerate(runs)]
+
+
+def _groups(batches: Iterator[Batch], done: int, size: int, looks: bool) -> Iterator[tuple[int, list[Batch]]]:
+    """Batches behind those that are done, some at a time, and the first one's number; a look comes behind a group."""
+    group: list[Batch] = []
+    for number, batch in enumerate(batches):
+        if number < done:
+            continue
+        group.append(batch)
+        if len(group) == size or (looks and number % WATCHED == 0):
+            yield number + 1 - len(group), group
+            group = []
+    if group:
+        yield number + 1 - len(group), group
 
 
 def _ends(run: Run, within: int, sums: dict[str, Tensor]) -> bool:
@@ -301,9 +320,10 @@ class _Means:
     def _fold(self) -> None:
         """Bring `sums`, (members, terms) for each player, up to date."""
         for key in self.waiting[0] if self.waiting else ():
-            told = torch.stack([torch.stack(values[key], 1) for values in self.waiting]).cpu().double()
-            shares = torch.tensor(self.counts, dtype=torch.float64) / self.rows
-            total = (told * shares[:, None, None]).cumsum(0)[-1]  # one by one, whoever else is there
+            told = torch.stack([value for values in self.waiting for value in values[key]]).cpu().double().numpy()
+            shares = np.array(self.counts) / self.rows
+            steps = told.reshape(len(shares), -1, told.shape[1]).swapaxes(1, 2)
+            total = torch.from_numpy((steps * shares[:, None, None]).cumsum(0)[-1])  # one by one, whoever else is there
             self.sums[key] = self.sums[key] + total if key in self.sums else total
         self.waiting, self.counts = [], []
 

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from azogue.network import Network
     from azogue.objectives import Objective
-    from azogue.recipe import Recipe
+    from azogue.recipe import Batch, Recipe
 
 Weights = dict[str, Tensor]
+
+#: Steps between two looks at whether the losses are still finite.
+WATCHED = 32
 
 
 @dataclass
@@ -64,6 +67,10 @@ class State:
     #: the weights of the last epoch whose record was finite
     finite: Weights = field(default_factory=dict)
     values: Weights = field(default_factory=dict, repr=False)
+
+    def at(self, step: int, of: int) -> None:
+        """Come to a step of the epoch, of so many."""
+        self.step, self.progress = step, (self.epoch + step / of) / self.recipe.epochs
 
     def weights(self) -> Weights:
         """A copy of the network's parameters and running statistics, by logical name."""
@@ -116,6 +123,26 @@ class State:
         self.waited = int(counters["waited"])
         self.history = [dict(record) for record in counters["history"]]
         self.stopped = str(counters["stopped"])
+
+
+class Stepping:
+    """Back ends that take one batch after the other; others say how many they take at once, and replace `steps`."""
+
+    #: batches that may be handed over together
+    together: ClassVar[int] = 1
+
+    def step(self, states: Sequence[State], batch: Batch) -> dict[str, list[Tensor]]:
+        """Move every player of every state once; see `loop.Backend`."""
+        raise NotImplementedError
+
+    def steps(
+        self, states: Sequence[State], first: int, batches: Sequence[Batch], of: int
+    ) -> Iterator[dict[str, list[Tensor]]]:
+        """Move the states by each batch, the first of which is step number `first` of an epoch of `of` steps."""
+        for number, batch in enumerate(batches, first):
+            for state in states:
+                state.at(number, of)
+            yield self.step(states, batch)
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> Weights:

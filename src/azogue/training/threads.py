@@ -25,7 +25,7 @@ WORTH = 20_000_000
 
 
 @cache
-def _controller() -> Any:
+def controller() -> Any:
     """Who sets the number of threads; looking for the libraries takes long, so once."""
     from threadpoolctl import ThreadpoolController
 
@@ -49,7 +49,7 @@ def one_thread() -> Iterator[None]:
     if torch.get_num_threads() == 1:
         yield
         return
-    with _controller().limit(limits=1, user_api="openmp"):
+    with controller().limit(limits=1, user_api="openmp"):
         before = _products()(1)
         try:
             yield

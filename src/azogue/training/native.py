@@ -1,0 +1,253 @@
+"""The back end for stacks of dense layers whose whole step is one compiled function (`azogue.compiled`).
+
+It is `Dense` with another step: parameters, gradients and what optimisers remember lie in the same buffers, rows that
+are held out are judged by the same code, and a run may go on with either. It is chosen by capability: layers,
+heads, terms and optimisers give the number of their formula (`formulas`), or leave the recipe to `Dense`.
+"""
+
+from __future__ import annotations
+
+import threading
+from functools import cache
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from azogue.activations import FORMULAS
+from azogue.formulas import Buffers, Tables
+from azogue.modules import DenseModule, TiedModule
+from azogue.recipe import Batch, Rng, Rngs
+from azogue.training.data import BLOCK, together
+from azogue.training.dense import Dense, corrupted
+from azogue.training.flat import padded
+from azogue.training.state import WATCHED, held_back
+from azogue.training.threads import controller, is_heavy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from azogue.network import Network
+    from azogue.recipe import Recipe
+    from azogue.training.data import Rows
+    from azogue.training.flat import Flat
+    from azogue.training.loop import Run
+    from azogue.training.state import State
+
+
+@cache
+def installed() -> bool:
+    """Whether the compiler is there."""
+    return find_spec("numba") is not None
+
+
+def supports(network: Network, recipe: Recipe) -> bool:
+    """Whether every part has a compiled formula, and products are too small to be worth several threads.
+
+    Asked of what `Dense` supports.
+    """
+    (_, term), *more = recipe.objective.terms
+    chain = [*network.encoder.steps, *network.decoder.steps]
+    return (
+        not more
+        and network.code.spec.transparent
+        and not list(network.code.parameters())
+        and not len(network.parts)
+        and all(isinstance(module, DenseModule) and _known(module) for module in chain)
+        and all(term.compiled(head) is not None for head in network.heads)
+        and recipe.optimizer.compiled is not None
+        and not is_heavy(network, recipe.batch_size)
+    )
+
+
+def _known(module: DenseModule) -> bool:
+    return module.activation == "linear" or FORMULAS[module.activation].number > 0
+
+
+#: Rows that are judged at once.
+HELD = 16 * BLOCK
+
+#: A batch as compiled steps get it: what is to be reproduced, what the encoder sees if that differs, what counts.
+Shown = tuple[Tensor, Tensor | None, Tensor | None]
+
+
+class Native(Dense):
+    """Moves one or more networks of one shape, many steps a call."""
+
+    name = "native"
+    together = WATCHED
+    _alone: Alone | None = None
+
+    def open(self, runs: Sequence[Run]) -> None:
+        """Load what is compiled, and have products take one thread."""
+        from azogue.compiled.steps import judge, steps
+
+        self._compiled, self._judge = steps, judge
+        self._alone = Alone()
+
+    def close(self, states: Sequence[State]) -> None:
+        super().close(states)
+        if self._alone is not None:
+            self._alone.leave()
+
+    def _settle(self, states: Sequence[State]) -> None:
+        super()._settle(states)
+        recipes = [state.recipe for state in states]
+        self._size = max(recipes[0].batch_size, BLOCK)
+        self._table = _tables(self._model, self._flat, recipes[0], self._size)
+        self._counts = self._count.numpy()
+        hows = np.array([_how(recipe) for recipe in recipes])
+        memory = [self._flat.memory[slot].numpy() for slot in recipes[0].optimizer.memory]
+        parameters, gradients = self._flat.parameters.numpy(), self._flat.gradients.numpy()
+        first, second = (memory[0], memory[-1]) if memory else (gradients, gradients)
+        self._kind: int = (recipes[0].optimizer.compiled or (0, ()))[0]
+        self._buffers = Buffers(hows, self._counts, parameters, gradients, first, second, self._flat.decayed.numpy())
+
+    def step(self, states: Sequence[State], batch: Batch) -> dict[str, list[Tensor]]:
+        """Move every member once; see `loop.Backend`."""
+        self._bind(states)
+        return self._moved(states, [self._given(states, batch)], [_rates(states)])[0]
+
+    def steps(
+        self, states: Sequence[State], first: int, batches: Sequence[Batch], of: int
+    ) -> Iterator[dict[str, list[Tensor]]]:
+        """Move every member by one batch after the other, in one call; see `loop.Backend`."""
+        self._bind(states)
+        rates, given = [], []
+        for number, batch in enumerate(batches, first):
+            for state in states:
+                state.at(number, of)
+            rates.append(_rates(states))
+            given.append(self._given(states, batch))
+        yield from self._moved(states, given, rates)
+
+    def evaluate(self, states: Sequence[State], data: Sequence[Batch | Rows]) -> list[float]:
+        """The mean of what is comparable between epochs, over rows; see `Dense.evaluate`."""
+        if any(held_back(state.network, state.recipe) for state in states):
+            return super().evaluate(states, data)
+        self._bind(states)
+        totals, rows = np.zeros(len(states)), len(data[0])
+        told, table = np.empty(len(states)), self._table
+        for start in range(0, rows, HELD):
+            batch = together([part.take(slice(start, start + HELD)) for part in data])
+            x, _, mask = _joined([(batch.x, None, batch.mask)])
+            self._judge(self._size, table, self._buffers.parameters, x, mask, told)
+            totals += told * x.shape[1]
+        return [float(total) for total in totals * table.details[-1] / rows]
+
+    def _given(self, states: Sequence[State], batch: Batch) -> Shown:
+        if not any(self._corruptions):
+            return batch.x, None, batch.mask
+        rngs = Rngs([Rng(s.recipe.seed, epoch=s.epoch, step=s.step) for s in states])
+        with torch.inference_mode():
+            return batch.x, *corrupted(batch, self._corruptions, rngs, self._model)
+
+    def _moved(
+        self, states: Sequence[State], given: Sequence[Shown], rates: Sequence[list[float]]
+    ) -> list[dict[str, list[Tensor]]]:
+        """Move by batches, all of one size but the last."""
+        told = torch.empty((len(rates), len(states)), dtype=given[0][0].dtype)
+        with torch.inference_mode():
+            rows = _joined(given)
+        size, paces = given[0][0].shape[1], np.array(rates)
+        self._compiled(size, paces, self._kind, self._table, self._buffers, *rows, told.numpy())
+        self._counts += len(rates)
+        return [{self._player: [one]} for one in told]
+
+
+def _rates(states: Sequence[State]) -> list[float]:
+    """Each member's learning rate; most have the same."""
+    known: dict[Any, float] = {}
+    for state in states:
+        way = id(state.recipe.schedule), state.progress
+        if way not in known:
+            known[way] = state.recipe.schedule(state.progress)
+    return [known[id(state.recipe.schedule), state.progress] for state in states]
+
+
+def _joined(given: Sequence[Shown]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Batches one behind the other, (members, rows of all, width); empty arrays for what there is none of."""
+    x = [batch for batch, _, _ in given]
+    seen, masks = ([batch[place] for batch in given] for place in (1, 2))
+    if any(mask is not None for mask in masks):
+        masks = [torch.ones_like(one, dtype=torch.bool) if m is None else m for one, m in zip(x, masks, strict=True)]
+    rows = _behind(x)
+    return rows, rows[:0] if seen[0] is None else _behind(seen), _NO_MASK if masks[0] is None else _behind(masks)
+
+
+_NO_MASK = np.empty((0, 0, 0), np.bool_)
+
+
+def _behind(parts: list[Any]) -> np.ndarray:
+    return np.asarray((parts[0] if len(parts) == 1 else torch.cat(parts, 1)).contiguous())
+
+
+def _how(recipe: Recipe) -> list[float]:
+    """A member's row of the table of what moves it: decay of weights, the optimiser's constants, clip."""
+    _, constants = recipe.optimizer.compiled or (0, (0.0, 0.0, 0.0))
+    return [recipe.weight_decay, *constants, recipe.optimizer.clip or 0.0]
+
+
+def _tables(model: Network, flat: Flat, recipe: Recipe, rows: int) -> Tables:
+    """Lay out the work space for batches of so many rows, and describe layers and heads by numbers."""
+    layers, used = _layers(model, flat, rows)
+    width, columns = layers[0, 4], len(model.column_weights)
+    plan = used + np.cumsum([0, width * rows, columns * rows, rows])
+    dtype = flat.parameters.numpy().dtype
+    work = np.zeros(plan[-1] + 3 * rows, dtype)
+    ((weight, term),) = recipe.objective.terms
+    weights = model.column_weights.numpy().astype(dtype)
+    heads, details = [], []
+    for head in model.heads:
+        loss, own, link, detail = term.compiled(head)
+        heads.append([head.start, len(head.columns), head.cells[0], own, loss, link])
+        details.append(detail)
+    spare = np.empty(int((layers[:, 2] * layers[:, 3]).max()) if layers[:, 12].any() else 0, dtype)
+    table, numbers = np.array(heads), np.array([*details, weight / weights.sum(dtype=np.float64), weight])
+    return Tables(plan, layers, table, numbers, flat.blocks(), weights, model.first_slots.numpy(), work, spare)
+
+
+def _layers(model: Network, flat: Flat, rows: int) -> tuple[np.ndarray, int]:
+    """The table of layers, and the space that they take."""
+    names = {id(module): name for name, module in model.named_modules()}
+    chain = [*model.encoder.steps, *model.decoder.steps]
+    tied = {id(module.source) for module in chain if isinstance(module, TiedModule)}
+    table, used = [], 0
+    for module in chain:
+        own = not isinstance(module, TiedModule)
+        units, width = module.bias.shape[-1], module.weight.shape[-1] if own else module.source.weight.shape[-2]
+        columns, name = padded(width) if own else width, names[id(module)]
+        at, step = flat.place(f"{name if own else names[id(module.source)]}.weight")
+        bias = (0, 0) if own else flat.place(f"{name}.bias")
+        active = units if module.active is None else module.active
+        kind = 0 if module.activation == "linear" else FORMULAS[module.activation].number
+        spots = used + np.cumsum([0, columns * rows, units * rows])
+        used = int(spots[-1]) + width * rows
+        adds = id(module) in tied
+        tail = (bias[0] + (0 if own else 1), bias[1], adds)
+        table.append([at, step, columns, units, width, active, kind, *spots.tolist(), *tail])
+    units = table[-1][3]
+    table.append([0, 0, 0, 0, 0, 0, 0, used, 0, used + units * rows, 0, 0, 0])
+    return np.array(table, np.int64), used + 2 * units * rows
+
+
+class Alone:
+    """While any thread trains by compiled steps, BLAS takes one thread: the setting is the process's."""
+
+    lock, count = threading.Lock(), 0
+    before: Any = None
+
+    def __init__(self) -> None:
+        with Alone.lock:
+            if not Alone.count:
+                Alone.before = controller().limit(limits=1, user_api="blas")
+            Alone.count += 1
+
+    def leave(self) -> None:
+        """Give the setting back, if nobody else wants it."""
+        with Alone.lock:
+            Alone.count -= 1
+            if not Alone.count:
+                Alone.before.restore_original_limits()
