@@ -9,7 +9,7 @@ Without arguments all parts but `coverage` run. The data folder is `AZOGUE_DATA`
 - `time`: seconds to fit 5,000 × 13 and to fill 100,000 new rows.
 - `small`: tables of few rows (diabetes, iris, glass, WPBC), 20 % hidden, three draws.
 - `overimpute`: how many observed cells of unseen rows lie in the 90 % intervals of their draws, four tables.
-- `coverage`: see `coverage.py`.
+- `coverage`: see `imputation_coverage.py`.
 
 NRMSE: root mean squared error of hidden cells over the column's range, averaged over numeric columns; ordinal ones
 count as numeric and are rounded, for all. Error: the part of hidden categories that is wrong, averaged over columns.
@@ -346,7 +346,7 @@ def overimputed() -> None:
 
 
 def covered() -> None:
-    from coverage import coverage  # the file beside this one
+    from imputation_coverage import coverage  # the file beside this one
 
     coverage()
 

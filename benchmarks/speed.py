@@ -46,6 +46,7 @@ class Ours(Contestant):
     """`azogue.Autoencoder`, or `VariationalAutoencoder`."""
 
     title, pip, precision, IMPORTS = "azogue", "azogue", "float32", ("azogue.autoencoder", "azogue.variants")
+    engine = "torch"
 
     def make(self, case: Case, seed: int) -> Any:
         """The estimator of a case, unfitted."""
@@ -56,7 +57,8 @@ class Ours(Contestant):
         for at, (units, activation) in enumerate(zip(case.widths[1:-1], case.activations, strict=False)):
             stack = stack + (az.Bottleneck if at == case.code else az.Dense)(units, activation)
         settings = {"epochs": case.epochs, "batch_size": case.batch_size, "learning_rate": Constant(case.learning_rate)}
-        plain = {"validation_fraction": 0.0, "patience": None, "scaling": "none", "precision": self.precision}
+        plain = {"validation_fraction": 0.0, "patience": None, "scaling": "none"}
+        plain |= {"precision": self.precision, "engine": self.engine}
         if case.variational:
             return az.VariationalAutoencoder(stack + az.Output(), random_state=seed, variance=1.0, **settings, **plain)
         return az.Autoencoder(stack + az.Output(), random_state=seed, **settings, **plain)
@@ -67,6 +69,13 @@ class Ours(Contestant):
 
     def reconstruct(self) -> np.ndarray:
         return np.asarray(self.estimator.reconstruct(self.case.X))
+
+
+class Compiled(Ours):
+    """The same by compiled steps."""
+
+    title, pip, engine = "azogue, compiled", "azogue[speed]", "native"
+    IMPORTS = (*Ours.IMPORTS, "numba")
 
 
 class OursAuto(Ours):
@@ -104,9 +113,22 @@ class InTurn(Together):
         self.fitted = [self.make(self.case, seed + k).fit(self.case.X) for k in range(self.case.networks)]
 
 
+class TogetherCompiled(Together):
+    """A population by compiled steps."""
+
+    title, engine = "azogue, compiled, fit_together", "native"
+
+
+class InTurnCompiled(InTurn):
+    """One compiled training after the other."""
+
+    title, engine = "azogue, compiled, one after the other", "native"
+
+
+OURS = (Ours, Compiled, OursAuto, Together, InTurn, TogetherCompiled, InTurnCompiled)
 #: contestants that only train, over rows that are ready
 LOOPS = ("torch, eager", "torch, DataLoader", "JAX scan", "Keras on JAX", "Keras on torch", "skorch")
-CONTESTANTS: dict[str, type[Contestant]] = {kind.title: kind for kind in (Ours, OursAuto, Together, InTurn)} | PEERS
+CONTESTANTS: dict[str, type[Contestant]] = {kind.title: kind for kind in OURS} | PEERS
 
 
 def from_our_weights(case: Case, rounds: int) -> Case:
@@ -168,7 +190,7 @@ def race(case: Case, titles: list[str], options: Any) -> dict[str, Any]:
 def tabular(options: Any) -> dict[str, Any]:
     """20,000 × 30 through 64-32-64, relu (the code too: PyOD has no other), batch 256."""
     case = Case(mixture(options.cap(20_000)), [30, 64, 32, 64, 30], ["relu", "relu", "relu", "linear"])
-    loops = ["azogue", "torch, eager", "JAX scan"]
+    loops = ["azogue, compiled", "azogue", "torch, eager", "JAX scan"]
     libraries = ["torch, DataLoader", "Keras on torch", "Keras on JAX", "skorch", "PyOD AutoEncoder", "pythae AE"]
     found = race(case, [*loops, *(title + ONE_CORE for title in loops), *libraries], options)
     goals = {"PyOD AutoEncoder": 20, "torch, eager": 2.5, "JAX scan": 1.3}
@@ -191,7 +213,7 @@ def iris(options: Any) -> dict[str, Any]:
     first, second = auto_hidden(rows=len(X), width=4, code=2)
     hidden = ["silu", "silu", "linear"]
     case = Case(X, [4, first, second, 2, second, first, 4], [*hidden, *hidden], batch_size=32, epochs=200)
-    loops = ["azogue", "JAX scan", "torch, eager"]
+    loops = ["azogue, compiled", "azogue", "JAX scan", "torch, eager"]
     found = race(case, [*loops, *(title + ONE_CORE for title in loops)], options)
     ours = found["contestants"][0]
     if "seconds" in ours:
@@ -263,8 +285,9 @@ def vae(options: Any) -> dict[str, Any]:
 def population(options: Any) -> dict[str, Any]:
     """32 networks of 30-16-8-16-30 on 1,000 rows, batch 32: together, and one after the other."""
     case = Case(mixture(options.cap(1_000)), [30, 16, 8, 16, 30], ["relu", "linear"] * 2, 32, 20, networks=32)
-    found = race(case, ["azogue, fit_together", "azogue, one after the other"], options)
-    judge(found, {"azogue, one after the other": 6})
+    ways = "fit_together", "one after the other"
+    found = race(case, [f"azogue{kind}, {way}" for kind in (", compiled", "") for way in ways], options)
+    judge(found, {"azogue, compiled, one after the other": 6, "azogue, one after the other": 6})
     return found
 
 

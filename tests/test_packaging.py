@@ -70,6 +70,7 @@ ASKING = {
     "privacy": ("opacus", "az.Autoencoder(2, epochs=1, privacy=az.Privacy(2.0)).fit(X)"),
     "onnx": ("onnx", "ae.to_onnx()"),
     "keras": ("keras", "ae.to_keras()"),
+    "speed": ("numba", "az.Autoencoder(2, epochs=1, engine='native').fit(X)"),
     "tensorboard": ("torch.utils.tensorboard", "az.callbacks.TensorBoard('runs')({'epoch': 1, 'loss': 0.5})"),
 }  # fmt: skip
 #: Extras of what is tested elsewhere, by the package that asks for them.

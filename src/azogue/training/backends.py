@@ -40,7 +40,7 @@ def engine_for(wanted: str, network: Network, recipe: Recipe, rows: int) -> str:
     Raises
     ------
     ValueError
-        For an engine that does not exist, or cannot train this.
+        For an engine that does not exist.
     ImportError
         If the compiler is wanted and not installed.
     """
@@ -49,15 +49,6 @@ def engine_for(wanted: str, network: Network, recipe: Recipe, rows: int) -> str:
     if wanted == "torch" or (wanted == "auto" and recipe.epochs * -(-rows // recipe.batch_size) < WORTH_LOADING):
         return "torch"
     if wanted == "native" and not native.installed():
-        raise ImportError("engine='native' needs numba: pip install 'azogue[speed]', or leave engine='auto'")
-    if not native.installed():
-        return "torch"
-    plain = recipe.privacy is None and recipe.shards == 1 and supports(network, recipe)
-    if plain and native.supports(network, recipe):
-        return "native"
-    if wanted == "native":
-        raise ValueError(
-            "engine='native' trains stacks of dense layers without normalisation or dropout, one distance and a plain "
-            "code, in float32 or float64 and too small for several threads; leave engine='auto'"
-        )
-    return "torch"
+        raise ImportError("engine='native' needs numba: pip install \"azogue[speed]\"; or leave engine='auto'")
+    plain = native.installed() and recipe.privacy is None and recipe.shards == 1 and supports(network, recipe)
+    return "native" if plain and native.supports(network, recipe) else "torch"

@@ -8,7 +8,6 @@ heads, terms and optimisers give the number of their formula (`formulas`), or le
 from __future__ import annotations
 
 import threading
-from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from azogue.training.state import State
 
 
-@cache
 def installed() -> bool:
     """Whether the compiler is there."""
     return find_spec("numba") is not None
@@ -81,10 +79,7 @@ class Native(Dense):
     _alone: Alone | None = None
 
     def open(self, runs: Sequence[Run]) -> None:
-        """Load what is compiled, and have products take one thread."""
-        from azogue.compiled.steps import judge, steps
-
-        self._compiled, self._judge = steps, judge
+        """Have products take one thread."""
         self._alone = Alone()
 
     def close(self, states: Sequence[State]) -> None:
@@ -93,7 +88,10 @@ class Native(Dense):
             self._alone.leave()
 
     def _settle(self, states: Sequence[State]) -> None:
+        from azogue.compiled.steps import judge, steps
+
         super()._settle(states)
+        self._compiled, self._judge = steps, judge
         recipes = [state.recipe for state in states]
         self._size = max(recipes[0].batch_size, BLOCK)
         self._table = _tables(self._model, self._flat, recipes[0], self._size)

@@ -1,6 +1,6 @@
 """How often 95 % intervals cover the truth after multiple imputation.
 
-`python benchmarks/coverage.py [SIMULATIONS [mcar|mar|curved]]`; without a name all three.
+`python benchmarks/imputation_coverage.py [SIMULATIONS [mcar|mar|curved]]`; without a name all three.
 
 Rows of a linear model, y = 1 + x1 − 0.5 x2 + 0.5 x3 + ε, with 500 rows, covariates correlated by 0.5 and ε normal with
 standard deviation 1. Of x1 and x2, 35 % of the cells are hidden, each by itself: completely at random (mcar), or with
