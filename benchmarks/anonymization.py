@@ -156,12 +156,13 @@ def backwards() -> None:
 
 def replace() -> None:
     train, test = windows()
-    print(f"  {'exercise':10} detected: raw, released (AUC) | accuracy of the others: raw, released | correlation")
+    print(f"  {'exercise':10} detected: raw, released (AUC), by who learned on raw | accuracy of the others: raw, released | correlation")
     for kind in np.unique(train["activity"]):
         ours = az.Anonymizer(replace=int(kind), random_state=0).fit(train["x"], sensitive=train["activity"])
         seen, unseen = ours.transform(train["x"]), ours.transform(test["x"])
         shown, there = train["activity"] == kind, test["activity"] == kind
-        before = balanced_accuracy_score(there, forest(train["x"], shown).predict(features(test["x"])))
+        old = forest(train["x"], shown)
+        before, unaware = (balanced_accuracy_score(there, old.predict(features(x))) for x in (test["x"], unseen))
         model = forest(seen, shown)
         after = balanced_accuracy_score(there, model.predict(features(unseen)))
         auc = roc_auc_score(there, model.predict_proba(features(unseen))[:, 1])
@@ -171,7 +172,7 @@ def replace() -> None:
         ]
         near = np.median(correlation(test["x"][~there], unseen[~there]))
         print(
-            f"  {kind:<10} {before:.3f}, {after:.3f} ({auc:.2f}) | {left[0]:.3f}, {left[1]:.3f} | {near:.2f}",
+            f"  {kind:<10} {before:.3f}, {after:.3f} ({auc:.2f}), {unaware:.3f} | {left[0]:.3f}, {left[1]:.3f} | {near:.2f}",
             flush=True,
         )
 

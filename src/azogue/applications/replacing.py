@@ -16,6 +16,8 @@ from azogue.autoencoder import Autoencoder
 
 #: Codes that are kept, and how far a drawn one is from its origin, in standard deviations of the codes.
 KEPT, SPREAD = 500, 0.1
+#: Log odds from which a row surely shows it and takes any code that stays; below, one of so many that are nearest.
+SURE, NEAR = 3.0, 5
 
 Floats = NDArray[np.float64]
 
@@ -57,28 +59,39 @@ class Replacement:
         """The arrays, for a file."""
         return {name: getattr(self, name) for name in ("weight", "bias", "centre", "scale", "codes")}
 
-    def shown(self, codes: Floats) -> NDArray[np.bool_]:
-        """Which rows are to be replaced, by their codes."""
-        odds = _features(codes, self.centre, self.scale) @ self.weight + self.bias
-        found: NDArray[np.bool_] = odds > 0
+    def odds(self, codes: Floats) -> Floats:
+        """Log odds that rows show it, by their codes; above 0 they are replaced."""
+        found: Floats = _features(codes, self.centre, self.scale) @ self.weight + self.bias
         return found
 
-    def _between(self, count: int, rng: Draws) -> Floats:
-        """Codes on the way from one that stays to its nearest: copies of one would be known again."""
-        start = self.codes[rng.integers(len(self.codes))] / self.scale
-        kept = self.codes / self.scale
-        squares = (kept**2).sum(1) - 2 * start @ kept.T
-        second = np.argsort(squares, axis=1)[:, min(1, len(kept) - 1)]
-        mixed: Floats = (start + rng.random((count, 1)) * (kept[second] - start)) * self.scale
+    def _between(self, codes: Floats, odds: Floats, rng: Draws) -> Floats:
+        """Codes on the way from one that stays to its nearest: copies of one would be known again.
+
+        Where a row surely shows it, that is any one; where it may, one of the nearest to its own, so that a row which is
+        replaced in error keeps what else it shows.
+        """
+        kept, own = self.codes / self.scale, codes / self.scale
+        near = _nearest(own, kept, NEAR)
+        like = near[np.arange(len(own)), rng.integers(near.shape[1])]
+        start = kept[np.where(odds > SURE, rng.integers(len(kept)), like)]
+        second = _nearest(start, kept, 2)[:, -1]
+        mixed: Floats = (start + rng.random((len(own), 1)) * (kept[second] - start)) * self.scale
         return mixed
 
     def released(self, X: Any, rng: Draws) -> Any:
         """Every row decoded, from its own code or from one near a row's that stays."""
         codes = np.asarray(self.autoencoder.encode(X), dtype=np.float64)
-        away = np.flatnonzero(self.shown(codes))
-        codes[away] = self._between(len(away), rng.take(away))
+        odds = self.odds(codes)
+        away = np.flatnonzero(odds > 0)
+        codes[away] = self._between(codes[away], odds[away], rng.take(away))
         codes += SPREAD * self.scale * rng.normal(size=codes.shape)
         return self.autoencoder.decode(codes.astype(np.float32))
+
+
+def _nearest(rows: Floats, kept: Floats, count: int) -> NDArray[np.intp]:
+    """Each row's nearest among those kept, at most `count` of them."""
+    squares = (kept**2).sum(1) - 2 * rows @ kept.T
+    return np.argsort(squares, axis=1, kind="stable")[:, :count]
 
 
 def _features(codes: Floats, centre: Floats, scale: Floats) -> Floats:
