@@ -1,8 +1,8 @@
-"""Layouts: places of rows on a plane such that near rows lie near one another, every row free to go where it fits.
+"""Layouts: places of rows on a map such that near rows lie near one another, every row free to go where it fits.
 
 t-SNE of all rows at once. Attraction runs over a graph of nearest rows; repulsion, a sum over all pairs, is read off a
-mesh: the rows become charges on a regular grid, one convolution by fast Fourier transforms gives their potential, and
-its slope at each row the force. Nothing is drawn at random.
+mesh on the plane: the rows become charges on a regular grid, one convolution by fast Fourier transforms gives their
+potential, and its slope at each row the force. Nothing is drawn at random.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from azogue.objectives.neighborhoods import probabilities
 EARLY, EXAGGERATION, LATE, MOMENTUM = 50, 12.0, 150, (0.5, 0.8)
 #: Distance between nodes of the mesh where the kernel is 1 wide, and nodes across, at most: beyond, the mesh is coarser.
 SPACING, NODES = 0.7, 480
-#: Rows whose distances to all others are formed at once.
-BLOCK = 512
+#: Rows up to which repulsion is summed over all pairs; rows whose distances to all others are formed at once.
+PAIRS, BLOCK = 500, 512
 
 
 def nearest(x: Tensor, rows: Tensor, count: int, *, others: bool = False) -> tuple[Tensor, Tensor]:
@@ -87,11 +87,26 @@ def neighbor_graph(x: Tensor, perplexity: float) -> scipy.sparse.csr_array:
 
 
 def attraction(graph: scipy.sparse.csr_array, y: np.ndarray) -> np.ndarray:
-    """Σⱼ P(i, j) (yᵢ − yⱼ)/(1 + ‖yᵢ − yⱼ‖²) of positions y (2, n): (2, n)."""
+    """Σⱼ P(i, j) (yᵢ − yⱼ)/(1 + ‖yᵢ − yⱼ‖²) of positions y (size, n): (size, n)."""
     own = np.repeat(np.arange(y.shape[1]), np.diff(graph.indptr))
     apart = y[:, own] - y[:, graph.indices]
-    pull = graph.data / (1.0 + apart[0] * apart[0] + apart[1] * apart[1])
+    pull = graph.data / (1.0 + (apart * apart).sum(0))
     return np.stack([np.add.reduceat(pull * way, graph.indptr[:-1]) for way in apart])
+
+
+def repulsion(y: np.ndarray) -> tuple[np.ndarray, float]:
+    """What `Mesh` tells, from all pairs of positions (size, n), of any size: for few rows.
+
+    Examples
+    --------
+    >>> force, total = repulsion(np.array([[0.0, 1.0]]))
+    >>> force.tolist(), total
+    ([[-0.25, 0.25]], 1.0)
+    """
+    near = 1.0 / (1.0 + sum((way[:, None] - way) ** 2 for way in y))
+    np.fill_diagonal(near, 0.0)
+    push = near * near
+    return y * push.sum(1) - y @ push, float(near.sum(dtype=np.float64))
 
 
 @dataclass
@@ -159,11 +174,12 @@ def splines(part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(values, -1), np.stack(slopes, -1)
 
 
-def layout(x: Tensor, perplexity: float) -> np.ndarray:
-    """Places of rows (n, width) on the plane, (n, 2) of float32: t-SNE that starts from two principal components.
+def layout(x: Tensor, perplexity: float, size: int = 2) -> np.ndarray:
+    """Places of rows (n, width), (n, size) of float32: t-SNE that starts from principal components.
 
     `KL(P ‖ Q)` between the graph of `neighbor_graph` and `Q(i, j) ∝ 1/(1 + ‖yᵢ − yⱼ‖²)` goes down by gradient steps
-    with momentum and a gain for each number; at first P counts 12 times. The same rows give the same places.
+    with momentum and a gain for each number; at first P counts 12 times. The same rows give the same places. On the
+    plane the time goes with n, otherwise with n².
 
     References
     ----------
@@ -178,16 +194,16 @@ def layout(x: Tensor, perplexity: float) -> np.ndarray:
     >>> az.trustworthiness(X, layout(torch.from_numpy(X).float(), 20.0)) > 0.98
     True
     """
-    y = components(x).T.astype(np.float32)
+    y = components(x, size).T.astype(np.float32)
     count = y.shape[1]
     if count < 3 or not y.any():
         return np.ascontiguousarray(y.T)
-    graph, mesh = neighbor_graph(x, perplexity), Mesh()
+    graph, pushed = neighbor_graph(x, perplexity), Mesh() if size == 2 and count > PAIRS else repulsion
     moved, gains = np.zeros_like(y), np.ones_like(y)
     for step in range(EARLY + LATE):
         early = step < EARLY
         exaggeration = EXAGGERATION if early else 1.0
-        push, total = mesh(y)
+        push, total = pushed(y)
         slope = 4.0 * (exaggeration * attraction(graph, y) - push / max(total, 1e-12))
         gains = np.where(slope * moved > 0.0, gains * 0.8, gains + 0.2).clip(0.01)
         rate = max(count / exaggeration, 50.0)
@@ -197,12 +213,12 @@ def layout(x: Tensor, perplexity: float) -> np.ndarray:
     return np.ascontiguousarray(y.T)
 
 
-def components(x: Tensor) -> np.ndarray:
-    """The first two principal components of rows (n, width), (n, 2), the first of variance 1; of fixed signs."""
+def components(x: Tensor, size: int) -> np.ndarray:
+    """The first principal components of rows (n, width), (n, size), the first of variance 1; of fixed signs."""
     centred = (x - x.mean(0)).double().numpy()
     _, directions = np.linalg.eigh(centred.T @ centred)
-    directions = directions[:, ::-1][:, :2]
-    directions = directions * np.where(directions[np.abs(directions).argmax(0), range(directions.shape[1])] < 0, -1, 1)
-    scores = np.zeros((len(centred), 2))
-    scores[:, : directions.shape[1]] = centred @ directions
+    directions = directions[:, ::-1][:, :size]
+    largest = directions[np.abs(directions).argmax(0), np.arange(directions.shape[1])]
+    scores = np.zeros((len(centred), size))
+    scores[:, : directions.shape[1]] = centred @ (directions * np.where(largest < 0, -1.0, 1.0))
     return scores / max(float(scores[:, 0].std()), 1e-12)

@@ -1,4 +1,4 @@
-"""Placement: codes of two units from remembered rows and their places, and what the places say on the way back."""
+"""Placement: codes from remembered rows and their places, and what the places say on the way back."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from azogue.session import Session
     from azogue.training.data import Rows
 
-#: Rows that are laid out freely and remembered, at most; of more, so many are drawn, and the others placed by them.
-LANDMARKS = 10_000
+#: Rows that are laid out freely and remembered, at most, on a plane and elsewhere, where it takes longer; of more, so many
+#: are drawn, and the others placed by them.
+LANDMARKS, FEWER = 10_000, 2_000
 #: Of a new row: the perplexity of its nearest rows, how far (in the layout's units) a row may lie from where most of the
 #: others say before it counts little, and rounds of that.
 PERPLEXITY, REACH, ROUNDS = 10.0, 3.0, 10
@@ -52,7 +53,7 @@ class Placement:
     network : Network
     rows : Tensor, shape (m, width)
         Scaled, NaN where a cell is missing.
-    places : Tensor, shape (m, 2)
+    places : Tensor, shape (m, size)
     reach : float
         r, in the units of the places.
 
@@ -78,11 +79,11 @@ class Placement:
         """
         rows, places, reach = (np.asarray(kept.get(name, np.empty(0))) for name in ("rows", "places", "reach"))
         width = len(network.column_weights if network.columns is None else network.columns)
-        fits = rows.ndim == 2 and len(rows) and rows.shape[1] == width and places.shape == (len(rows), 2)
+        fits = rows.ndim == 2 and len(rows) and rows.shape[1] == width and places.shape == (len(rows), network.size)
         if not fits or reach.shape or not reach > 0 or not np.isfinite(places).all():
             raise ValueError(
-                f"placement_: expected rows (m, {width}), finite places (m, 2) and a positive reach, got {rows.shape}, "
-                f"{places.shape}, {reach}; fit the map again"
+                f"placement_: expected rows (m, {width}), finite places (m, {network.size}) and a positive reach, got "
+                f"{rows.shape}, {places.shape}, {reach}; fit the map again"
             )
         like = next(network.parameters())
         there = (torch.from_numpy(np.array(part)).to(like.device, like.dtype) for part in (rows, places))
@@ -108,7 +109,7 @@ class Placement:
         return low, high
 
     def code(self, x: Tensor) -> Tensor:
-        """Scaled rows (n, width) → places (n, 2)."""
+        """Scaled rows (n, width) → places (n, size)."""
         weights, rows = self._metric
         perplexity, count = reach_of(len(rows), PERPLEXITY)
         squares, who = nearest(rows, x.flatten(1) * weights, count)
@@ -120,7 +121,7 @@ class Placement:
         return z
 
     def back(self, z: Tensor) -> Tensor:
-        """Places (n, 2) → rows (n, width) in scaled units."""
+        """Places (n, size) → rows (n, width) in scaled units."""
         squares, who = nearest(self.places, z, min(BACK, len(self.places)))
         weights = (1.0 - squares / squares[:, -1:].clamp(min=torch.finfo(z.dtype).tiny)).square() + LEAST
         weights = weights / weights.sum(1, keepdim=True)
@@ -153,32 +154,30 @@ def lay_out(session: Session, perplexity: float) -> Kept:
     Parameters
     ----------
     session : Session
-        Its data gain a target, (n, 2): places in units of their standard deviation.
+        Its data gain a target, (n, size): places in units of their standard deviation.
     perplexity : float
         Of the layout; see `layouts.layout`.
 
     Returns
     -------
     dict of ndarray
-        `rows` (m, width) with NaN where a cell is missing, `places` (m, 2), `reach` (): what `Placement.of` takes.
+        `rows` (m, width) with NaN where a cell is missing, `places` (m, size), `reach` (): what `Placement.of` takes.
 
     Raises
     ------
     ValueError, TypeError
-        Where training is private, the code has not two units, or rows bring a target of their own.
+        Where training is private, or rows bring a target of their own.
     """
     network, data = session.network, session.data
     if session.recipe.privacy is not None:
         raise ValueError("privacy: placement='neighbors' remembers training rows; use placement='network'")
-    if network.size != 2:
-        raise ValueError(f"placement='neighbors' lays rows out on a plane: a code of 2 units, got {network.size}")
     if data.batch.target is not None or data.batch.neighbors is not None or getattr(data.batch, "pair", None):
         raise TypeError("placement='neighbors' gives each row a target of its own; leave y out, or placement='network'")
-    chosen = _landmarks(len(data), session.recipe.seed)
+    chosen = _landmarks(len(data), LANDMARKS if network.size == 2 else FEWER, session.recipe.seed)
     some = data.take(chosen)
     x = some.x.flatten(1)
     weighed = (x * slot_weights(network, x).sqrt()).float().cpu()
-    places = layout(weighed, perplexity)
+    places = layout(weighed, perplexity, network.size)
     unit = float(np.sqrt(places.var(0).mean())) or 1.0
     seen = x if some.mask is None else x.masked_fill(~some.mask.flatten(1), torch.nan)
     kept = {"rows": seen.float().cpu().numpy(), "places": places / np.float32(unit), "reach": np.array(REACH / unit)}
@@ -186,23 +185,24 @@ def lay_out(session: Session, perplexity: float) -> Kept:
     return kept
 
 
-def _landmarks(count: int, seed: int) -> Tensor:
+def _landmarks(count: int, most: int, seed: int) -> Tensor:
     """Positions of the rows to lay out, in order."""
-    if count <= LANDMARKS:
+    if count <= most:
         return torch.arange(count)
-    return torch.randperm(count, generator=Rng(seed).generator("landmarks"))[:LANDMARKS].sort().values
+    return torch.randperm(count, generator=Rng(seed).generator("landmarks"))[:most].sort().values
 
 
 @torch.no_grad()
 def _aimed(data: Rows, chosen: Tensor, placement: Placement) -> Rows:
     """The rows with their places as targets: those laid out have their own, the others are placed by them."""
-    places = placement.places.new_zeros(len(data), 2)
+    size = placement.places.shape[1]
+    places = placement.places.new_zeros(len(data), size)
     places[chosen.to(places.device)] = placement.places
     rest = torch.ones(len(data), dtype=torch.bool)
     rest[chosen] = False
     for part in rest.nonzero()[:, 0].split(512) if len(chosen) < len(data) else ():
         places[part.to(places.device)] = placement.code(data.take(part).x)
     if data.index is not None:
-        places = places.new_zeros(len(data.batch), 2).index_copy_(0, data.index.to(places.device), places)
+        places = places.new_zeros(len(data.batch), size).index_copy_(0, data.index.to(places.device), places)
     batch: Any = data.batch
     return replace(data, batch=replace(batch, target=places if isinstance(batch, Batch) else places.cpu()))

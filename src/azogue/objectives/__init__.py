@@ -15,7 +15,7 @@ from azogue.objectives.divergences import (
 )
 from azogue.objectives.energies import ContrastiveDivergence, free_energy
 from azogue.objectives.logarithms import LogError
-from azogue.objectives.neighborhoods import Neighbors, Positions, affinities
+from azogue.objectives.neighborhoods import Neighbors, affinities
 from azogue.objectives.penalties import L1, Contraction, Sparsity, WeightDecay
 from azogue.objectives.reconstruction import (
     BCE,
@@ -59,7 +59,6 @@ __all__ = [
     "Neighbors",
     "Objective",
     "Poisson",
-    "Positions",
     "Reconstruction",
     "SequenceAdversary",
     "SequenceAdversaryLoss",

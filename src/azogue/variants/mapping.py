@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from azogue.autoencoder import Autoencoder
 from azogue.corruptions import Gaussian
-from azogue.objectives import Neighbors, Positions
+from azogue.objectives.neighborhoods import Neighbors, Positions
 from azogue.optimizers import Cosine
 from azogue.placing import Kept, PlacedReader, Placement, lay_out
 from azogue.session import Axes
@@ -36,12 +36,12 @@ class MapAutoencoder(Autoencoder):
         rate that rises to 0.005 and falls to 0, float32. `corruption` replaces the noise.
     placement : {"network", "neighbors"}
         Who says where rows lie. `"network"`: the encoder. `"neighbors"`: training rows are placed freely, all at once
-        (`layouts.layout`), and the network learns their places; a new row lies where its nearest training rows say, and
-        the way back is corrected by those near on the map (`placing.Placement`). It keeps neighbourhoods better and
+        (t-SNE, `azogue.layouts.layout`), and the network learns their places; a new row lies where its nearest training rows say, and
+        the way back is corrected by those near on the map (`azogue.placing.Placement`). It keeps neighbourhoods better and
         needs little training, but the model and its file hold the training rows, at most 10,000 of them; errors and
         exports are the network's own.
     neighbors : float
-        Weight of the divergence; with `"neighbors"` of the distance to the places, `objectives.Positions`.
+        Weight of the divergence; with `"neighbors"` of the distance to the places.
     perplexity : float or "auto"
         How many neighbours of each row count, roughly: of those in its batch (`objectives.Neighbors`), by default 5;
         with `"neighbors"` of those among all rows, by default 20.
@@ -83,8 +83,9 @@ class MapAutoencoder(Autoencoder):
     noise: float = 0.2
 
     def axes(self) -> Axes:
-        term = Neighbors(self._perplexity()) if self.placement == "network" else Positions()
-        return Axes(corruption=Gaussian(self.noise), penalties=self.neighbors * term)
+        term = Neighbors(self._perplexity())
+        kept = term if self.placement == "network" else Positions()
+        return Axes(corruption=Gaussian(self.noise), penalties=self.neighbors * kept)
 
     def _perplexity(self) -> float:
         if self.placement not in PLACEMENTS:
