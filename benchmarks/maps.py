@@ -1,7 +1,7 @@
 """Maps beside PCA's, UMAP's and Isomap's, from one run: `python benchmarks/maps.py [part …]`.
 
-Parts: satimage (official split), isolet (70/30, stratified, seed 0), rolls (swiss roll and S-curve, 2,000 points, half
-of them held out, seed 0). Columns are brought to [0, 1] by the training rows' range; rolls to unit variance. All
+Parts: satimage (official split), isolet (70/30, stratified, seed 0), swiss-roll and s-curve (2,000 points, half of them
+held out, seed 0). Columns are brought to [0, 1] by the training rows' range; rolls to unit variance. All
 methods see the training rows only. Printed for the test rows: trustworthiness and continuity (5 neighbours), the mean
 squared error of what is decoded from codes of two units, and the seconds of fit and transform.
 
@@ -33,7 +33,12 @@ from parts import run
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("AZOGUE_DATA", HERE.parents[1] / "shared" / "data"))
 SEEDS = range(int(os.environ.get("SEEDS", "3")))
-RECIPE = {"scaling": "standard", "perplexity": 3.0, "learning_rate": Cosine(1e-2, warmup=0.1), "optimizer": Adam(beta2=0.99, clip=0.1)}
+RECIPE = {
+    "scaling": "standard",
+    "perplexity": 3.0,
+    "learning_rate": Cosine(1e-2, warmup=0.1),
+    "optimizer": Adam(beta2=0.99, clip=0.1),
+}
 #: Chosen on held-out training rows (rolls: on another draw of the swiss roll). The autoencoder standardises the columns
 #: itself; noise is in these units. All measures are in the units of the rows that every method is given.
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -109,15 +114,21 @@ def isolet() -> None:
     compare("isolet", *scaled(train, test), {"PCA": PCA(2)})
 
 
-def rolls() -> None:
-    for name, make in (("swiss roll", make_swiss_roll), ("S-curve", make_s_curve)):
-        X, _ = make(2000, random_state=0)
-        X = ((X - X[:1000].mean(0)) / X[:1000].std(0)).astype(np.float32)
-        print(name)
-        compare("rolls", X[:1000], X[1000:], {"PCA": PCA(2), "Isomap": Isomap(n_neighbors=10)})
+def roll(make: Any) -> None:
+    X, _ = make(2000, random_state=0)
+    X = ((X - X[:1000].mean(0)) / X[:1000].std(0)).astype(np.float32)
+    compare("rolls", X[:1000], X[1000:], {"PCA": PCA(2), "Isomap": Isomap(n_neighbors=10)})
 
 
-PARTS = {"satimage": satimage, "isolet": isolet, "rolls": rolls}
+def swiss_roll() -> None:
+    roll(make_swiss_roll)
+
+
+def s_curve() -> None:
+    roll(make_s_curve)
+
+
+PARTS = {"satimage": satimage, "isolet": isolet, "swiss-roll": swiss_roll, "s-curve": s_curve}
 
 
 if __name__ == "__main__":

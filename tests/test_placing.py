@@ -15,7 +15,6 @@ from azogue.contract import CHECKS, check_hyper_parameters
 from azogue.layouts import Mesh, attraction, components, layout, nearest, neighbor_graph, repulsion, splines
 from azogue.objectives import Neighbors, affinities
 from azogue.objectives.neighborhoods import Positions
-from azogue.placing import Placement
 from azogue.recipe import Code, Step
 
 QUICK = {"placement": "neighbors", "network": (32, 2), "epochs": 5, "random_state": 0}
@@ -201,7 +200,9 @@ def test_new_rows_keep_neighbours_and_come_back(fitted):
     places = ae.placement_["places"]
     assert places.var(0).mean() == pytest.approx(1.0, rel=1e-3)
     assert az.trustworthiness(train, places) > 0.98
-    assert np.median(np.linalg.norm(ae.transform(train) - places, axis=1)) < 0.1, "training rows stay about where they are"
+    assert np.median(np.linalg.norm(ae.transform(train) - places, axis=1)) < 0.1, (
+        "training rows stay about where they are"
+    )
 
 
 def test_rows_alone_lie_where_they_lie_together(fitted):
@@ -298,10 +299,18 @@ def test_resumed_to_the_same_bits(tmp_path):
     X = load_iris().data
     path = tmp_path / "map.checkpoint"
     whole = az.MapAutoencoder(**{**QUICK, "epochs": 4}).fit(X)
-    stop = lambda record: record["epoch"] == 2  # noqa: E731
-    az.MapAutoencoder(**{**QUICK, "epochs": 4}, checkpoint=path, callbacks=[stop]).fit(X)
-    resumed = az.MapAutoencoder(**{**QUICK, "epochs": 4}, checkpoint=path, resume=True).fit(X)
+
+    def killed(record):
+        if record["epoch"] == 3:
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        az.MapAutoencoder(**{**QUICK, "epochs": 4}, checkpoint=path, callbacks=[killed]).fit(X)
+    told = []
+    resumed = az.MapAutoencoder(**{**QUICK, "epochs": 4}, checkpoint=path, resume=True, callbacks=[told.append]).fit(X)
+    assert [record["epoch"] for record in told] == [3, 4]
     assert np.array_equal(resumed.transform(X), whole.transform(X))
+    assert np.array_equal(resumed.errors(X), whole.errors(X))
 
 
 def test_refusals():
@@ -312,8 +321,8 @@ def test_refusals():
         az.MapAutoencoder(perplexity="many").fit(X)
     with pytest.raises(ValueError, match="remembers training rows"):
         az.MapAutoencoder(**QUICK, privacy=az.Privacy(2.0)).fit(X)
+    near = az.objectives.NeighborhoodComponents()
     with pytest.raises(TypeError, match="target of its own"):
-        near = az.objectives.NeighborhoodComponents()
         az.MapAutoencoder(**QUICK, objective=near).fit(X, load_iris().target)
     with pytest.raises(ValueError, match="places all rows at once"):
         az.MapAutoencoder(**QUICK).partial_fit(X)

@@ -20,7 +20,7 @@ from azogue.objectives.neighborhoods import probabilities
 
 #: Steps with exaggerated attraction and by how much it is, steps without, and momentum in both.
 EARLY, EXAGGERATION, LATE, MOMENTUM = 50, 12.0, 150, (0.5, 0.8)
-#: Distance between nodes of the mesh where the kernel is 1 wide, and nodes across, at most: beyond, the mesh is coarser.
+#: Distance between nodes of the mesh where the kernel is 1 wide, and nodes across, at most: beyond, it is coarser.
 SPACING, NODES = 0.7, 480
 #: Rows up to which repulsion is summed over all pairs; rows whose distances to all others are formed at once.
 PAIRS, BLOCK = 500, 512

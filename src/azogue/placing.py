@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from azogue.session import Session
     from azogue.training.data import Rows
 
-#: Rows that are laid out freely and remembered, at most, on a plane and elsewhere, where it takes longer; of more, so many
-#: are drawn, and the others placed by them.
+#: Rows that are laid out freely and remembered, at most, on a plane and elsewhere, where it takes longer; of more, so
+#: many are drawn, and the others placed by them.
 LANDMARKS, FEWER = 10_000, 2_000
-#: Of a new row: the perplexity of its nearest rows, how far (in the layout's units) a row may lie from where most of the
-#: others say before it counts little, and rounds of that.
+#: Of a new row: the perplexity of its nearest rows, how far (in the layout's units) a row may lie from where most of
+#: the others say before it counts little, and rounds of that.
 PERPLEXITY, REACH, ROUNDS = 10.0, 3.0, 10
 #: Rows near on the map that correct what is decoded, and the least weight of one.
 BACK, LEAST = 10, 1e-6
@@ -86,8 +86,8 @@ class Placement:
                 f"{rows.shape}, {places.shape}, {reach}; fit the map again"
             )
         like = next(network.parameters())
-        there = (torch.from_numpy(np.array(part)).to(like.device, like.dtype) for part in (rows, places))
-        return cls(network, *there, float(reach))
+        x, y = (torch.from_numpy(np.array(part)).to(like.device, like.dtype) for part in (rows, places))
+        return cls(network, x, y, float(reach))
 
     @cached_property
     def _metric(self) -> tuple[Tensor, Tensor]:
@@ -200,7 +200,7 @@ def _aimed(data: Rows, chosen: Tensor, placement: Placement) -> Rows:
     places[chosen.to(places.device)] = placement.places
     rest = torch.ones(len(data), dtype=torch.bool)
     rest[chosen] = False
-    for part in rest.nonzero()[:, 0].split(512) if len(chosen) < len(data) else ():
+    for part in torch.split(rest.nonzero()[:, 0], 512) if len(chosen) < len(data) else ():
         places[part.to(places.device)] = placement.code(data.take(part).x)
     if data.index is not None:
         places = places.new_zeros(len(data.batch), size).index_copy_(0, data.index.to(places.device), places)
