@@ -221,9 +221,12 @@ def test_model_files_hold_the_placement(fitted, tmp_path):
     loaded = az.load(tmp_path / "map.azogue")
     assert np.array_equal(loaded.transform(test), ae.transform(test))
     assert np.array_equal(loaded.reconstruct(test), ae.reconstruct(test))
-    loaded.placement_["places"] = loaded.placement_["places"][:-1]
-    with pytest.raises(ValueError, match="placement_: expected rows"):
-        loaded.transform(test)
+    kept = loaded.placement_
+    wrong = ({"places": kept["places"][:-1]}, {"reach": np.array(-1.0)}, {"rows": kept["rows"].astype(str)})
+    for placement in (*({**kept, **part} for part in wrong), {}, 3):
+        loaded.placement_ = placement
+        with pytest.raises(ValueError, match="placement_: expected rows"):
+            loaded.transform(test)
 
 
 @pytest.mark.parametrize("check", [check for check in CHECKS if check is not check_hyper_parameters])

@@ -77,10 +77,12 @@ class Placement:
         ValueError
             If its parts do not belong together.
         """
-        rows, places, reach = (np.asarray(kept.get(name, np.empty(0))) for name in ("rows", "places", "reach"))
+        known = kept if isinstance(kept, dict) else {}
+        rows, places, reach = (np.asarray(known.get(name, np.empty(0))) for name in ("rows", "places", "reach"))
         width = len(network.column_weights if network.columns is None else network.columns)
         fits = rows.ndim == 2 and len(rows) and rows.shape[1] == width and places.shape == (len(rows), network.size)
-        if not fits or reach.shape or not reach > 0 or not np.isfinite(places).all():
+        numbers = all(part.dtype.kind == "f" for part in (rows, places, reach))
+        if not fits or reach.shape or not numbers or not reach > 0 or not np.isfinite(places).all():
             raise ValueError(
                 f"placement_: expected rows (m, {width}), finite places (m, {network.size}) and a positive reach, got "
                 f"{rows.shape}, {places.shape}, {reach}; fit the map again"
