@@ -43,9 +43,9 @@ def nearest(x: Tensor, rows: Tensor, count: int, *, others: bool = False) -> tup
 
     Examples
     --------
-    >>> squares, places = nearest(torch.tensor([[0.0], [1.0], [4.0]]), torch.tensor([[3.0]]), 2)
+    >>> squares, places = nearest(torch.tensor([[0.0], [1.0], [5.0]]), torch.tensor([[4.0]]), 2)
     >>> squares.tolist(), places.tolist()
-    ([[1.0, 4.0]], [[2, 1]])
+    ([[1.0, 9.0]], [[2, 1]])
     """
     middle = x.mean(0)
     x, rows = x - middle, rows - middle

@@ -67,7 +67,7 @@ class MapAutoencoder(Autoencoder):
     >>> az.trustworthiness(X, codes) > 0.95
     True
     >>> ae = az.MapAutoencoder(placement="neighbors", epochs=10, random_state=0).fit(X)
-    >>> az.trustworthiness(X, ae.transform(X)) > 0.98
+    >>> az.trustworthiness(X, ae.transform(X)) > 0.95
     True
     """
 
