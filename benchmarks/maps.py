@@ -1,7 +1,7 @@
 """Maps beside PCA's, UMAP's and Isomap's, from one run: `python benchmarks/maps.py [part …]`.
 
-Parts: satimage (official split), isolet (70/30, stratified, seed 0), rolls (swiss roll and S-curve, 2,000 points, half
-of them held out, seed 0). Columns are brought to [0, 1] by the training rows' range; rolls to unit variance. All
+Parts: satimage (official split), isolet (70/30, stratified, seed 0), swiss-roll and s-curve (2,000 points, half of them
+held out, seed 0). Columns are brought to [0, 1] by the training rows' range; rolls to unit variance. All
 methods see the training rows only. Printed for the test rows: trustworthiness and continuity (5 neighbours), the mean
 squared error of what is decoded from codes of two units, and the seconds of fit and transform.
 
@@ -30,15 +30,25 @@ import azogue as az
 from azogue.optimizers import Adam, Cosine
 from parts import run
 
-DATA = Path(os.environ.get("AZOGUE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+HERE = Path(__file__).resolve().parent
+DATA = Path(os.environ.get("AZOGUE_DATA", HERE.parents[1] / "shared" / "data"))
 SEEDS = range(int(os.environ.get("SEEDS", "3")))
-RECIPE = {"perplexity": 3.0, "learning_rate": Cosine(1e-2, warmup=0.1), "optimizer": Adam(beta2=0.99, clip=0.1)}
+RECIPE = {
+    "scaling": "standard",
+    "perplexity": 3.0,
+    "learning_rate": Cosine(1e-2, warmup=0.1),
+    "optimizer": Adam(beta2=0.99, clip=0.1),
+}
 #: Chosen on held-out training rows (rolls: on another draw of the swiss roll). The autoencoder standardises the columns
 #: itself; noise is in these units. All measures are in the units of the rows that every method is given.
 SETTINGS: dict[str, dict[str, Any]] = {
     "satimage": {**RECIPE, "noise": 0.2, "epochs": 70},
     "isolet": {**RECIPE, "noise": 1.0, "epochs": 100},
     "rolls": {**RECIPE, "noise": 0.05, "epochs": 250, "perplexity": 5.0},
+}
+#: Of placement="neighbors", whose network only has to learn places: in the units of the rows that are given.
+PLACED: dict[str, dict[str, Any]] = {
+    title: {"placement": "neighbors", "network": (128, 128, 2), "epochs": 20, "scaling": "none"} for title in SETTINGS
 }
 
 
@@ -61,21 +71,28 @@ def measured(name: str, make: Any, train: np.ndarray, test: np.ndarray) -> list[
     return found
 
 
+def repeated(name: str, makers: list[Any], train: np.ndarray, test: np.ndarray) -> None:
+    """A line for each, one for their mean, and one for how far they lie apart."""
+    found = np.array([measured(f"{name}, {at}", make, train, test) for at, make in enumerate(makers)])
+    for title, values in (("mean", found.mean(0)), ("max - min", np.ptp(found, 0))):
+        error = f"{values[2]:.5f}" if np.isfinite(values[2]) else ""
+        line(f"{name}, {title}", float(values[0]), float(values[1]), error, float(values[3]))
+
+
 def compare(title: str, train: np.ndarray, test: np.ndarray, others: dict[str, Any]) -> None:
     line(title, "trustw.", "continuity", "error", "seconds")
-    ours = az.MapAutoencoder(scaling="standard", **SETTINGS[title])
-    found = [measured(f"ours, seed {seed}", ours.set_params(random_state=seed), train, test) for seed in SEEDS]
-    mean = np.mean(found, 0)
-    line("ours, mean", float(mean[0]), float(mean[1]), f"{mean[2]:.5f}", float(mean[3]))
+    for name, settings in (("ours, neighbors", PLACED[title]), ("ours, network", SETTINGS[title])):
+        repeated(name, [az.MapAutoencoder(**settings, random_state=seed) for seed in SEEDS], train, test)
     for name, other in others.items():
         measured(name, other, train, test)
+    sys.path[:] = [place for place in sys.path if Path(place).resolve() != HERE]  # numba would import coverage.py there
     try:
         from umap import UMAP
     except ImportError:
         line("UMAP", "is absent: pip install umap-learn")
         return
-    for name in ("UMAP", "UMAP, again"):
-        measured(name, UMAP(n_components=2), train, test)
+    measured("UMAP, compiling", UMAP(n_components=2), train, test)
+    repeated("UMAP", [UMAP(n_components=2) for _ in SEEDS], train, test)
 
 
 def scaled(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -97,15 +114,21 @@ def isolet() -> None:
     compare("isolet", *scaled(train, test), {"PCA": PCA(2)})
 
 
-def rolls() -> None:
-    for name, make in (("swiss roll", make_swiss_roll), ("S-curve", make_s_curve)):
-        X, _ = make(2000, random_state=0)
-        X = ((X - X[:1000].mean(0)) / X[:1000].std(0)).astype(np.float32)
-        print(name)
-        compare("rolls", X[:1000], X[1000:], {"PCA": PCA(2), "Isomap": Isomap(n_neighbors=10)})
+def roll(make: Any) -> None:
+    X, _ = make(2000, random_state=0)
+    X = ((X - X[:1000].mean(0)) / X[:1000].std(0)).astype(np.float32)
+    compare("rolls", X[:1000], X[1000:], {"PCA": PCA(2), "Isomap": Isomap(n_neighbors=10)})
 
 
-PARTS = {"satimage": satimage, "isolet": isolet, "rolls": rolls}
+def swiss_roll() -> None:
+    roll(make_swiss_roll)
+
+
+def s_curve() -> None:
+    roll(make_s_curve)
+
+
+PARTS = {"satimage": satimage, "isolet": isolet, "swiss-roll": swiss_roll, "s-curve": s_curve}
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import pytest
 from matplotlib.image import imread
 from sklearn.datasets import load_iris
 
+import azogue as az
 from azogue.plots import plot_codes
 from azogue.reduction import trustworthiness
 from azogue.webmaps import map_page
@@ -212,15 +213,14 @@ def test_map_page_of_many_kinds_of_values():
 
 def test_project_neighbors(folder):
     args = ("project", "iris.csv", "--color", "species", "--neighbors", "--seed", "0")
-    same = ("encode", "iris.csv", "--drop", "species", "--variant", "map", "--seed", "0")
-    for given, meant in ((("--epochs", "20"), "20"), ((), "200")):  # what is not given suits a map
+    frame = pd.read_csv(folder / "iris.csv").drop(columns="species")
+    for given, meant in ((("--epochs", "20"), 20), ((), 100)):  # what is not given suits a map
         azogue(*args, *given, "-o", "near.html", cwd=folder)
         data = content((folder / "near.html").read_text())
-        azogue(*same, "--network", "256,256,256,2", "--epochs", meant, "-o", "near.npy", cwd=folder)
-        codes = np.load(folder / "near.npy")
+        ae = az.MapAutoencoder((128, 128, 2), placement="neighbors", epochs=meant, random_state=0)
+        codes = ae.fit_transform(frame)
         assert np.allclose(data["x"], (codes[:, 0] - codes[:, 0].min()) / np.ptp(codes[:, 0]), atol=1e-5)
-    X = pd.read_csv(folder / "iris.csv").drop(columns="species").to_numpy()
-    assert trustworthiness(X, codes) > 0.95
+    assert trustworthiness(frame.to_numpy(), codes) > 0.95
     done = azogue("project", "m.azogue", "iris.csv", "--neighbors", "-o", "map.png", cwd=folder, ok=False)
     assert "trained already; leave --neighbors out" in done.stderr
     done = azogue(*args, "--variant", "sparse", "-o", "map.png", cwd=folder, ok=False)

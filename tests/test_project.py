@@ -25,6 +25,7 @@ LAYERS = [
     ("objectives", "modalities"),
     ("compression",),
     ("session", "metrics", "quality", "inference", "planning", "training", "pretraining", "components"),
+    ("layouts", "placing"),
     ("missingness", "pooling"),
     ("exporting", "onnx"),
     ("persistence", "validation", "stages", "sampling", "autoregression", "coupling", "keras", "reflecting"),

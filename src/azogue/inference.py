@@ -100,9 +100,12 @@ class Reader:
 
         def both(x: Tensor, mask: Tensor) -> Tensor:
             step = forward(self.network, Batch(x, mask))
-            return torch.cat([self._cells(step, mask), step.code.z], 1)
+            return torch.cat([self._cells(step, mask), self._code(step)], 1)
 
         return ((part[:, :columns], part[:, columns:]) for part in self._blocks(both, rows))
+
+    def _code(self, step: Step) -> Tensor:
+        return step.code.z
 
     def _cells(self, step: Step, mask: Tensor) -> Tensor:
         return self._told("columns", step).masked_fill(~mask[:, self.network.first_slots], torch.nan)

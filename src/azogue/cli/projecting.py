@@ -15,7 +15,6 @@ from azogue.cli import models, reporting, results, tables
 from azogue.files import atomic_write
 from azogue.plots import plot_codes
 from azogue.report.sections import autoencoder_of
-from azogue.variants import MapAutoencoder
 from azogue.webmaps import map_page
 
 if TYPE_CHECKING:
@@ -35,8 +34,9 @@ FORMATS: dict[str, dict[str, Any]] = {
 
 #: Endings of pages.
 PAGES = ".html", ".htm"
-#: Steps of training that make a good map, and the most passes over the rows that they may take.
-STEPS, MOST_EPOCHS = 1_000, 200
+#: The network of a map whose rows are placed freely: it only has to learn their places. Steps of training that suffice
+#: for that, and the least and most passes over the rows that they may take.
+NETWORK, STEPS, FEWEST, MOST = (128, 128, 2), 300, 10, 100
 
 
 def project(
@@ -112,7 +112,7 @@ def project(
 
 
 def _fitted(given: Given, training: Training, say: Callable[[str], None]) -> Any:
-    """A map that keeps neighbours, fitted on the data; what the options leave open suits a map.
+    """A map that keeps neighbours, fitted on the data; what the options leave open suits a map. Tables are laid out.
 
     Raises
     ------
@@ -123,12 +123,13 @@ def _fitted(given: Given, training: Training, say: Callable[[str], None]) -> Any
         raise ValueError(f"--neighbors is a variant of its own; leave --variant {training.variant} out")
     models.advised(given, say)
     unfitted = models.unfitted(replace(training, variant="map"), given)
-    said = training.given()
-    if "--network" not in said and given.kind == "table":
-        unfitted.set_params(network=MapAutoencoder.network)
-    if "--epochs" not in said and given.kind == "table":
-        steps = -(-len(given.X) // unfitted.batch_size)
-        unfitted.set_params(epochs=min(max(-(-STEPS // steps), 20), MOST_EPOCHS))
+    if given.kind == "table":
+        said, steps = training.given(), -(-len(given.X) // unfitted.batch_size)
+        unfitted.set_params(placement="neighbors")
+        if "--network" not in said:
+            unfitted.set_params(network=NETWORK)
+        if "--epochs" not in said:
+            unfitted.set_params(epochs=min(max(-(-STEPS // steps), FEWEST), MOST))
     model = models.quietly(unfitted.fit, given.X, about=given.path)
     if model.stopped_ == "interrupted":
         raise KeyboardInterrupt

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor
 
-from azogue.objectives.algebra import Term
+from azogue.objectives.algebra import Pulled, Term
 
 if TYPE_CHECKING:
+    from azogue.network import Network
     from azogue.recipe import Step
 
 #: Rounds of the search for a row's precision, and how far one goes in its logarithm.
@@ -60,10 +61,10 @@ def affinities(x: Tensor, perplexity: float) -> tuple[Tensor, Tensor]:
     near, neighbors = squares.topk(min(others, int(3 * perplexity) + 1), largest=False)
     near = near - near[:, :1]
     mean = near.mean(1, keepdim=True)
-    return neighbors, _probabilities(near / mean.clamp(min=torch.finfo(x.dtype).tiny), math.log(perplexity))
+    return neighbors, probabilities(near / mean.clamp(min=torch.finfo(x.dtype).tiny), math.log(perplexity))
 
 
-def _probabilities(near: Tensor, entropy: float) -> Tensor:
+def probabilities(near: Tensor, entropy: float) -> Tensor:
     """Of squared distances (n, k), the nearest 0: as far as it can be had, of the entropy wanted.
 
     Newton's method in the logarithm of the precision; where a step leaves the bracket, that is halved instead.
@@ -164,7 +165,7 @@ class Neighbors(Term):
             return 0.0 * y.sum(1)
         alpha = float(max(y.shape[1] - 1, 1))
         with torch.no_grad():
-            neighbors, p = affinities(step.x * _slot_weights(step).sqrt(), self.perplexity)
+            neighbors, p = affinities(step.x * slot_weights(step.model, step.x).sqrt(), self.perplexity)
             constant = torch.special.xlogy(p, p).sum(1) - math.log(rows)
         squares = (y[:, None] - y[neighbors]).square().sum(2)
         near = (alpha + 1.0) / 2.0 * (p * (squares / alpha).log1p()).sum(1)
@@ -173,10 +174,51 @@ class Neighbors(Term):
         return value
 
 
-def _slot_weights(step: Step) -> Tensor:
+@dataclass(frozen=True, repr=False)
+class Positions(Term):
+    """`scale² ‖z − t‖²`: how far a row's code z is from the position t that its row brings as a target, (n,).
+
+    A map that is there already, such as one whose rows were placed freely, is learned by it. It is 0 where rows bring
+    no target: held-out rows, and new ones.
+
+    Parameters
+    ----------
+    scale : float
+        As in `Neighbors`: codes are near the size 1, the map three times as wide.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> from azogue.recipe import Code
+    >>> step = SimpleNamespace(code=Code(torch.tensor([[1.0, 1.0]])), target=torch.tensor([[0.0, 1.0]]))
+    >>> Positions()(step)
+    tensor([9.])
+    """
+
+    scale: float = 3.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.scale < math.inf:
+            raise ValueError(f"Positions: scale must be a positive number, got {self.scale!r}")
+
+    def __call__(self, step: Step) -> Tensor:
+        z = step.code.z
+        if step.target is None:
+            return 0.0 * z.sum(-1)
+        return self.scale**2 * (z - step.target).square().sum(-1)
+
+    def gradient(self, step: Step, scale: float) -> Pulled:
+        z = step.code.z
+        if step.target is None:
+            return Pulled(0.0 * z.sum((-2, -1)), {"z": torch.zeros_like(z)})
+        by_z = (2.0 * self.scale**2 * scale / z.shape[-2]) * (z - step.target)
+        return Pulled(self(step).mean(-1), {"z": by_z})
+
+
+def slot_weights(network: Network, like: Tensor) -> Tensor:
     """The weight of each slot, (width,): its column's; half of it in a category, so that two of them lie 1 apart."""
-    weights: Tensor = step.model.column_weights.to(step.x)
-    if step.model.columns is None:
+    weights: Tensor = network.column_weights.to(like)
+    if network.columns is None:
         return weights
-    columns: Tensor = step.model.columns
+    columns: Tensor = network.columns
     return weights[columns] / columns.bincount()[columns].clamp(max=2)
