@@ -2,6 +2,7 @@
 
 import ast
 import re
+from contextlib import nullcontext
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import zip_longest
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from conftest import briefly
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 #: notes.md tells what was tried, in code that may be gone
@@ -61,7 +63,10 @@ def run(page: str, found: list[Block], capsys) -> None:
 def test_python_blocks_run(path, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KERAS_BACKEND", "torch")
-    run(str(path), read(path), capsys)
+    found = read(path)
+    figures = any(block.printed for block in found)
+    with nullcontext() if figures else briefly():
+        run(str(path), found, capsys)
 
 
 @pytest.mark.parametrize("path", [*PAGES, DOCS / "notes.md"], ids=lambda path: path.name)
