@@ -320,6 +320,25 @@ def test_as_a_program(folder):
     assert (done.returncode, done.stderr) == (1, "azogue: none.csv: there is no such file\n")
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_help_on_a_stream_that_lacks_characters(encoding):
+    command = [sys.executable, "-m", "azogue", "encode", "--help"]
+    done = subprocess.run(command, env={**os.environ, "PYTHONIOENCODING": encoding}, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b" -> " in done.stdout or encoding == "ascii", "typer writes UTF-8 where ASCII is said"
+
+
+def test_results_on_a_stream_that_lacks_characters(folder, monkeypatch):
+    pd.DataFrame({"tamaño": range(30), "n": range(30)}).to_csv(folder / "accents.csv", index=False)
+    azogue("fit", "accents.csv", "-o", "accents.azogue", *QUICK, cwd=folder)
+    plain = io.TextIOWrapper(io.BytesIO(), encoding="ascii", write_through=True)
+    monkeypatch.setattr(sys, "stdout", plain)
+    monkeypatch.setattr(sys, "argv", ["azogue", "info", str(folder / "accents.azogue")])
+    with pytest.raises(SystemExit, match="0"):
+        main()
+    assert b"tamano" in plain.buffer.getvalue()
+
+
 def test_text_columns_stay_text_whatever_new_rows_look_like(folder):
     (folder / "codes-train.csv").write_text(
         "code,n\n" + "".join(f"{c},{i}\n" for i, c in enumerate(["A1", "3", "7", "B2"] * 10))
