@@ -246,7 +246,7 @@ def test_a_detectors_score_from_one_autoencoder():
     assert found[-1] == 0
 
 
-@pytest.mark.filterwarnings("ignore:categories never seen in fit")
+@pytest.mark.filterwarnings("ignore:categories that were not there")
 def test_a_score_by_groups():
     """Each row by the detector of its group; categories that only one group has are others to the rest."""
     frame = table()[["size", "price", "city's name"]].assign(site=np.repeat(["n", "s"], N // 2))

@@ -54,8 +54,8 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.3), layout="constrained
 for table, color in (("wine", "C0"), ("diabetes", "C1")):
     values = [figures[table, name] for name in METHODS]
     left.barh(np.arange(len(METHODS)) + (0.2 if table == "wine" else -0.2), values, 0.38, color=color, label=table)
-left.set(yticks=range(len(METHODS)), yticklabels=METHODS, xlabel="error of hidden cells")
-left.legend(loc="lower right")
+left.set(yticks=range(len(METHODS)), yticklabels=METHODS, xlabel="error of hidden cells", xlim=(0, 1.45))
+left.legend(loc="center right")
 right.scatter(*shown["wine", "Imputer"], s=8, alpha=0.6)
 right.axline((0, 0), slope=1, color="k", linestyle=":")
 right.set(xlabel="hidden, in standard deviations", ylabel="filled", title="Imputer on wine", aspect="equal")

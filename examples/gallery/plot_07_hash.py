@@ -4,7 +4,7 @@ Hash: digits found again by 32 bits each
 
 Random hyperplanes (locality-sensitive hashing) and rotated principal components (iterative quantisation, ITQ) cut rows
 into bits; a semantic hasher learns bits that agree where pictures are near. Nobody says which digit is which: the labels
-only tell how many of the 10 rows that are found show the same digit.
+only tell how many of the 20 rows that are found show the same digit.
 """
 
 import matplotlib.pyplot as plt
@@ -14,8 +14,8 @@ from sklearn.decomposition import PCA
 
 import azogue as az
 
-BITS, KNOWN, NEAR = 32, 250, 10
-X, y = (part[:750] for part in load_digits(return_X_y=True))
+BITS, KNOWN, NEAR = 32, 400, 20
+X, y = (part[:800] for part in load_digits(return_X_y=True))
 known, asked = X[:KNOWN], X[KNOWN:]
 
 
@@ -47,7 +47,7 @@ for name, bits in methods.items():
     print(f"{name:20} {figures[name]:.1%} of {NEAR} show the same digit")
 
 # %%
-# Unseen digits (left), and those whose bits differ least, from 250:
+# Unseen digits (left), and those whose bits differ least, from 400:
 figure, axes = plt.subplots(5, 12, figsize=(9, 3.9), layout="constrained")
 for at, line in enumerate(axes):
     for axis, picture in zip(line, [asked[at], *known[found["SemanticHasher"][at, :11]]], strict=True):

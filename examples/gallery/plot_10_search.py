@@ -13,7 +13,6 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 import azogue as az
-from azogue.report.searching import plot_convergence
 
 X = load_digits().data[:600] / 16
 base = az.Autoencoder(epochs=30, scaling="none", batch_size=32)
@@ -36,7 +35,13 @@ for name, value in figures.items():
     print(f"{name:8} {value:.3f}")
 
 # %%
-axis = plot_convergence(search)
+# Errors of the candidates in the order in which they were bred, on rows that select among them:
+figure, axis = plt.subplots(figsize=(6, 3.1), layout="constrained")
+errors = np.asarray(search.results_["error"], float)
+axis.plot(np.arange(1, len(errors) + 1), errors, "o", alpha=0.6, label="candidate")
+axis.step(np.arange(1, len(errors) + 1), np.fmin.accumulate(errors), where="post", color="C1", label="best so far")
+axis.set(xlabel="candidate", ylabel="error")
+axis.legend()
 plt.show()
 
 # %%
