@@ -6,7 +6,10 @@ project = "Azogue"
 author = "The Azogue developers"
 copyright = "2026, The Azogue developers"
 release = version = azogue.__version__
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "myst_parser", "sphinx_gallery.gen_gallery"]
+extensions = [
+    *("sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"),
+    *("myst_parser", "sphinx_gallery.gen_gallery"),
+]
 exclude_patterns = ["_build"]
 sphinx_gallery_conf = {
     "examples_dirs": "../examples/gallery",

@@ -130,6 +130,19 @@ def test_csv_dialects(folder):
     assert json.loads(told)["rows"] == 4
 
 
+def test_decimal_commas(folder):
+    """As spreadsheets of half the world write them; commas that may part thousands stay as they are."""
+    frame = pd.read_csv(folder / "iris.csv")
+    frame.to_csv(folder / "comma.csv", index=False, sep=";", decimal=",")
+    done = azogue("encode", "m.azogue", "comma.csv", cwd=folder)
+    assert done.stdout == azogue("encode", "m.azogue", "iris.csv", cwd=folder).stdout
+    (folder / "thousands.csv").write_text("a;b\n" + "".join(f"{i},500;{i}\n" for i in range(30)))
+    assert (
+        "column 'a' has 30 different texts"
+        in azogue("fit", "thousands.csv", "-o", "t.azogue", *QUICK, cwd=folder).stderr
+    )
+
+
 def test_info_and_report(folder):
     facts = json.loads(azogue("info", "m.azogue", "--json", cwd=folder).stdout)
     assert facts["code"] == "2 units"

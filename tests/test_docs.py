@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
 from conftest import briefly
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"

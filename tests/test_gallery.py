@@ -90,7 +90,9 @@ def test_each_example_has_a_check():
     assert [path.name[:8] for path in SCRIPTS] == [f"plot_{at:02}_"[:8] for at in range(1, len(CHECKS) + 1)]
 
 
-@pytest.mark.parametrize(("path", "check"), list(zip(SCRIPTS, CHECKS, strict=True)), ids=[one.__name__ for one in CHECKS])
+@pytest.mark.parametrize(
+    ("path", "check"), list(zip(SCRIPTS, CHECKS, strict=True)), ids=[one.__name__ for one in CHECKS]
+)
 def test_examples_run(path, check, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     with mpl.rc_context(), warnings.catch_warnings():

@@ -2,8 +2,8 @@
 Reduce: a map of handwritten digits
 ===================================
 
-Digits of 64 pixels become two numbers each, once by principal components, once by an autoencoder. A classifier that sees
-the two numbers alone tells how much of the digits they keep.
+Digits of 64 pixels become two numbers each, once by principal components, once by an autoencoder. A classifier that
+sees the two numbers alone tells how much of the digits they keep.
 """
 
 import matplotlib.pyplot as plt

@@ -3,8 +3,8 @@ Denoise: digits under heavy noise
 =================================
 
 Filters know that neighbouring pixels are alike. A denoiser has met other digits, each time under new noise, and learned
-to undo it; a linear regression from noisy to clean pixels learned from the same digits. The filters get the setting that
-suits these very pictures best, which nobody would know.
+to undo it; a linear regression from noisy to clean pixels learned from the same digits. The filters get the setting
+that suits these very pictures best, which nobody would know.
 """
 
 import matplotlib.pyplot as plt

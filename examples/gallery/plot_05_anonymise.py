@@ -3,8 +3,8 @@ Anonymise: patients whose sex is harder to tell
 ===============================================
 
 Leaving the column out does not hide it: others tell it. Noise on all columns hides it, and what the table is for with
-it. The anonymizer moves each row to where it would be if its sex were drawn by lot; it is told what is to stay of use. All of them are *pseudonymised*: a
-row still belongs to one patient.
+it. The anonymizer moves each row to where it would be if its sex were drawn by lot; it is told what is to stay of use.
+All of them are *pseudonymised*: a row still belongs to one patient.
 """
 
 import matplotlib.pyplot as plt
@@ -25,7 +25,7 @@ ATTACKS = [RandomForestClassifier(60, random_state=0), make_pipeline(StandardSca
 
 
 def told(table):
-    """How well the better attack tells the true sex from other columns (AUC), and Ridge how the disease goes on (R²)."""
+    """The AUC of the better attack on the true sex from other columns, and R² of how the disease goes on."""
     rest = table.drop(columns=["sex", "target"])
     tries = [cross_val_predict(attack, rest, sex, cv=5, method="predict_proba")[:, 1] for attack in ATTACKS]
     line = make_pipeline(StandardScaler(), Ridge(1.0))

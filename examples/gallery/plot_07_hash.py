@@ -3,8 +3,8 @@ Hash: digits found again by 32 bits each
 ========================================
 
 Random hyperplanes (locality-sensitive hashing) and rotated principal components (iterative quantisation, ITQ) cut rows
-into bits; a semantic hasher learns bits that agree where pictures are near. Nobody says which digit is which: the labels
-only tell how many of the 20 rows that are found show the same digit.
+into bits; a semantic hasher learns bits that agree where pictures are near. Nobody says which digit is which: the
+labels only tell how many of the 20 rows that are found show the same digit.
 """
 
 import matplotlib.pyplot as plt

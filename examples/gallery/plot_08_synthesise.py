@@ -3,8 +3,8 @@ Synthesise: patients who were never there
 =========================================
 
 A synthesizer learns how probable each cell is, given the others, and draws rows cell by cell. Beside it: each column
-drawn alone, and a Gaussian copula, which keeps the columns and their rank correlations. A classifier tries to tell drawn
-rows from real ones that nobody learned from: .5 says that it cannot.
+drawn alone, and a Gaussian copula, which keeps the columns and their rank correlations. A classifier tries to tell
+drawn rows from real ones that nobody learned from: .5 says that it cannot.
 """
 
 import matplotlib.pyplot as plt

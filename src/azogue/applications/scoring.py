@@ -96,8 +96,8 @@ class Scoring(Outward):
 class GroupScoring(Outward):
     """Rows and their groups → `anomaly_score` and `is_anomaly` by each group's detector.
 
-    All detectors judge all rows, and each row takes what its own says; a group that was not there in `fit` gets NaN, and
-    is no anomaly.
+    All detectors judge all rows, and each row takes what its own says; a group that was not there in `fit` gets NaN,
+    and is no anomaly.
 
     Parameters
     ----------
