@@ -43,7 +43,7 @@ SHORT = {
     "generators.STEPS": 240,
     "generators.TOLD": 250,
     "filling.STEPS": 60,
-    "chains.PASSES": 2,
+    "chains.PASSES": 1,
     "hashing.STEPS": 100,
     "hashing.FEWEST": 30,
     "pictures.EPOCHS": (2, 4),

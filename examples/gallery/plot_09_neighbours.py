@@ -27,7 +27,7 @@ METHODS = {
 tables = {
     "wine": load_wine(return_X_y=True),
     "breast cancer": load_breast_cancer(return_X_y=True),
-    "digits, 600": tuple(part[:600] for part in load_digits(return_X_y=True)),
+    "digits, 400": tuple(part[:400] for part in load_digits(return_X_y=True)),
 }
 
 # %%
