@@ -13,9 +13,10 @@ CLEAN ?= build/clean
 run: $(VENV)/.installed
 	$(BIN)/azogue tour --output $(TOUR)
 
-test: $(VENV)/.dev lint types
+test: $(VENV)/.docs lint types
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not mutants"
 	$(BIN)/python -m pytest -q tests/test_mutants.py -n 2 -m mutants
+	$(BIN)/python -m sphinx -W -q -j 2 -b html -D plot_gallery=0 docs docs/_build/checked
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check src tests benchmarks examples tools
@@ -79,6 +80,7 @@ test-locked:
 	.venv-locked/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/ci.txt
 	PYTHONPATH=src .venv-locked/bin/python -m pytest -q -n 2 --dist worksteal -m "not mutants"
 
+# Runs the gallery; `make test` builds the pages without that, and its tests run the examples.
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -W -b html docs docs/_build
 
@@ -122,4 +124,4 @@ $(VENV)/.dist: | $(VENV)/.made
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-locked $(TOUR) docs/_build build dist sbom.json
+	rm -rf $(VENV) .venv-locked $(TOUR) docs/_build docs/gallery build dist sbom.json

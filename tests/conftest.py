@@ -7,6 +7,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("KERAS_BACKEND", "torch")
 os.environ["LANGUAGE"] = "en"  # help is compared with English wherever the tests run
 
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -35,3 +36,33 @@ def rows() -> np.ndarray:
     rng = np.random.default_rng(0)
     hidden = rng.normal(size=(200, 2))
     return np.tanh(hidden @ rng.normal(size=(2, 8))) + 0.05 * rng.normal(size=(200, 8))
+
+
+#: How long the default networks of applications are trained, and the little of it that `brief` tests do.
+SHORT = {
+    "generators.STEPS": 240,
+    "generators.TOLD": 250,
+    "filling.STEPS": 60,
+    "chains.PASSES": 1,
+    "hashing.STEPS": 100,
+    "hashing.FEWEST": 30,
+    "pictures.EPOCHS": (2, 4),
+    "signals.EPOCHS": (2, 6),
+    "censoring.EPOCHS": (2, 10),
+}
+
+
+@contextmanager
+def briefly():
+    """Default networks train for about a tenth of their steps."""
+    with pytest.MonkeyPatch.context() as patch:
+        for place, little in SHORT.items():
+            patch.setattr(f"azogue.applications.{place}", little)
+        yield
+
+
+@pytest.fixture
+def brief():
+    """For tests that ask what comes back, in which shape and whether it runs at all, and not how good it is."""
+    with briefly():
+        yield

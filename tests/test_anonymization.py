@@ -207,7 +207,7 @@ def test_draws_depend_on_row_and_seed():
     assert not (one == other).any()
 
 
-def test_a_row_gives_the_same_release_wherever_it_stands():
+def test_a_row_gives_the_same_release_wherever_it_stands(brief):
     X, person, _ = people(each=10)
     hidden = az.Anonymizer(random_state=0).fit(X, sensitive=person)
     out = hidden.transform(X)
@@ -273,7 +273,7 @@ def test_private_training_says_what_it_guarantees():
         az.Anonymizer(sensitive=[0], method="adversarial", epsilon=2.0).fit(X)
 
 
-def test_the_audit_asks_for_the_columns_by_itself():
+def test_the_audit_asks_for_the_columns_by_itself(brief):
     frame = table(300)
     hidden = az.Anonymizer(sensitive="sex", utility="paid", random_state=0).fit(frame)
     report = hidden.audit(frame)

@@ -143,3 +143,64 @@ def test_a_terminal_without_accents_gets_english(spanish, monkeypatch):
     monkeypatch.undo()
     for each in (command, *command.commands.values()):
         assert each.help.replace("→", "").isascii()
+
+
+# -- what verbs say ----------------------------------------------------------------------------------------------------
+
+
+def source():
+    """All that the verbs' files hold, with what is told in texts as `{}`."""
+    import ast
+    from pathlib import Path
+
+    import azogue.cli
+
+    found = set()
+    for path in Path(azogue.cli.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = (part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
+                found.add("".join(map(str, parts)))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.add(node.value)
+    return "\n".join(found)
+
+
+def test_templates_are_of_texts_that_verbs_say():
+    from azogue.cli import spoken
+
+    said = re.sub(r"\{[^{}]*\}", "{}", source())
+    for english in spoken.table():
+        pieces = [piece for piece in re.split(r"\{#?\}|, accuracy |(?=[:;] )|its m[a-z ]*", english) if len(piece) > 3]
+        gone = [piece for piece in pieces if piece not in said and piece.strip(" '/;") not in said]
+        assert gone == [], english
+
+
+def test_templates_tell_the_same_things():
+    from azogue.cli import spoken
+
+    for english, told in spoken.table().items():
+        count = len(re.findall(r"\{#?\}", english))
+        assert set(re.findall(r"\{(\d)\}", told)) <= set(map(str, range(count))), english
+        assert told.format(*["x"] * count)
+        assert [name for name in re.findall(r"--[a-z]+", english) if name not in told] == []
+
+
+def test_results_and_remarks(spanish, tmp_path):
+    lines = [f"{i},key{i},{i % 7}" for i in range(40)]
+    (tmp_path / "a.csv").write_text("n,id,age\n" + "\n".join(lines) + "\n")
+    done = azogue("fit", "a.csv", "-o", "m.azogue", "--epochs", "2", "--network", "1", "--seed", "0", cwd=tmp_path)
+    assert re.fullmatch(r"m\.azogue: 40 filas, código de 1, 2 épocas, pérdida [\d.]+\n", done.stdout)
+    assert "la columna 'id' tiene 40 textos distintos en 40 filas; --drop id la deja fuera" in done.stderr
+    assert azogue("encode", "m.azogue", "a.csv", "-o", "c.csv", cwd=tmp_path).stdout == "c.csv: 40 filas de a.csv\n"
+    told = azogue("fit", "a.csv", "-o", "m.azogue", "--epochs", "2", "--json", cwd=tmp_path).stdout
+    assert '"rows": 40' in told
+    assert "there is no such file" in azogue("encode", "none.csv", ok=False).stderr
+
+
+def test_what_has_no_translation_stays(spanish):
+    from azogue.cli.spoken import spoken
+
+    for text in ("- sick: balanced accuracy .81 from others", "column  filled", "", "attribute: sex: more from less"):
+        assert spoken(text) == text
+    assert spoken("azogue: the report is r.html\nand more") == "azogue: el informe es r.html\nand more"

@@ -18,7 +18,7 @@ def quick(cls):
     if cls is az.ArchitectureSearch:
         space = {"kind": ("basic", "principal"), "layers": (0, 1), "normalization": (None,)}
         return cls("random", budget=2, space=space, autoencoder=az.Autoencoder(epochs=3))
-    return cls(epochs=20) if issubclass(cls, az.Autoencoder) else cls(autoencoder=az.Autoencoder(epochs=20))
+    return cls(epochs=6) if issubclass(cls, az.Autoencoder) else cls(autoencoder=az.Autoencoder(epochs=20))
 
 
 def test_the_lists_are_not_empty():

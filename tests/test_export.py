@@ -246,16 +246,55 @@ def test_a_detectors_score_from_one_autoencoder():
     assert found[-1] == 0
 
 
+@pytest.mark.filterwarnings("ignore:categories that were not there")
+def test_a_score_by_groups():
+    """Each row by the detector of its group; categories that only one group has are others to the rest."""
+    frame = table()[["size", "price", "city's name"]].assign(site=np.repeat(["n", "s"], N // 2))
+    frame.loc[: N // 2 - 1, "city's name"] = frame["city's name"].replace("b", "only north")
+    frame["size"] += 1e4 * (frame["site"] == "s")
+    detector = az.AnomalyDetector(members=2, rows=64, by="site", random_state=0).fit(frame)
+    mixed = frame.sample(frac=1.0, random_state=0)
+    mixed.loc[mixed.index[:9], "city's name"] = "nowhere"
+    mixed.loc[mixed.index[9:20], "city's name"] = "only north"
+    inputs = feed(detector, mixed)
+    assert list(inputs) == ["site", "size", "price", "city's name"]
+    made = to_onnx(detector)
+    found = run(made, inputs)
+    np.testing.assert_allclose(found["anomaly_score"], detector.anomaly_score(mixed), rtol=1e-4)
+    assert (found["is_anomaly"] == (detector.predict(mixed) == -1)).mean() >= 0.999
+    assert found["is_anomaly"].any()
+    elsewhere = runtime.InferenceSession(made.SerializeToString()).run(
+        None, {name: values[:3] for name, values in inputs.items()} | {"site": np.array(["n", "w", "s"], object)}
+    )
+    assert np.isnan(elsewhere[0]).tolist() == [False, True, False]
+    assert not elsewhere[1][1]
+
+
+def test_a_score_by_groups_of_an_array():
+    rows = np.column_stack([np.repeat([0, 1], N // 2), HOLED])
+    detector = az.AnomalyDetector(members=2, rows=64, by=0, random_state=0).fit(rows)
+    inputs = feed(detector, rows)
+    assert (list(inputs), inputs["group"][0]) == (["group", "X"], "0.0")
+    found = run(to_onnx(detector), inputs)
+    np.testing.assert_allclose(found["anomaly_score"], detector.anomaly_score(rows), rtol=1e-4)
+
+
+def test_groups_that_are_not_one_graph():
+    tells = az.AnomalyDetector(members=2, rows=32, by=lambda rows: [0, 1] * (len(rows) // 2), random_state=0).fit(X)
+    with pytest.raises(ValueError, match=r"function that tells groups .* export one of detectors_\[…\], which are '0'"):
+        to_onnx(tells)
+    frame = pd.DataFrame({"site": ["n", "s"] * 30, "a": np.arange(60.0), "b": ["x", "y"] * 30, "c": np.arange(60.0)})
+    frame.loc[frame["site"] == "s", "c"] = np.nan
+    with pytest.raises(ValueError, match=r"different columns; export one of detectors_"):
+        to_onnx(az.AnomalyDetector(members=2, rows=32, by="site", random_state=0).fit(frame))
+
+
 def test_what_has_no_score_to_export():
     pictures = RNG.integers(0, 255, (30, 8, 8), dtype=np.uint8)
     detector = az.AnomalyDetector(az.Autoencoder(2, epochs=1), random_state=0).fit(pictures)
     with pytest.raises(ValueError, match=r"score of pictures .* to_onnx\(detector.autoencoder_\)"):
         to_onnx(detector)
     assert to_onnx(detector, part="encoder").graph.output[0].name == "code"
-    grouped = az.AnomalyDetector(members=2, rows=32, by=0, random_state=0)
-    grouped.fit(np.column_stack([np.repeat([0, 1], N // 2), X]))
-    with pytest.raises(ValueError, match=r"one detector a group; export one of detectors_"):
-        to_onnx(grouped)
     with pytest.raises(ValueError, match="leaves missing cells out"):
         to_onnx(az.AnomalyDetector.from_fitted(fitted()), preparation=False)
 

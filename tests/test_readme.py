@@ -18,12 +18,12 @@ SHELL = [line for block in re.findall(r"```sh\n(.*?)```", README, flags=re.S) fo
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=range(len(PYTHON)))
-def test_python_blocks_run(block, tmp_path, monkeypatch, capsys):
+def test_python_blocks_run(block, tmp_path, monkeypatch, capsys, brief):
     monkeypatch.chdir(tmp_path)
     exec(compile(block, "README.md", "exec"), {})
 
 
-def test_shell_blocks_run(tmp_path):
+def test_shell_blocks_run(tmp_path, brief):
     frame = load_wine(as_frame=True).data
     frame.to_csv(tmp_path / "wine.csv", index=False)
     frame.iloc[:20].to_csv(tmp_path / "new.csv", index=False)
@@ -64,6 +64,16 @@ def test_shell_blocks_run(tmp_path):
         "news.azogue",
     ):
         assert (tmp_path / made).stat().st_size > 100
+
+
+def test_a_picture_for_each_use_and_small_ones():
+    root = Path(__file__).resolve().parents[1]
+    named = re.findall(r"!\[[^\]]{20,}\]\((docs/figures/use-\w+\.png)\)", README)
+    assert len(named) == len(set(named)) == 8
+    assert re.findall(r"\]\((docs/figures/\S+)\)", (root / "LEEME.md").read_text(encoding="utf-8")) == named
+    assert sum((root / name).stat().st_size for name in named) < 400_000
+    examples = {path.stem.split("_", 2)[2] for path in (root / "examples" / "gallery").glob("plot_0[1-8]*.py")}
+    assert {Path(name).stem.removeprefix("use-") for name in named} == examples
 
 
 def test_make_targets_exist():

@@ -45,6 +45,7 @@ SPELLINGS = {
     "bsd 3-clause": "BSD-3-CLAUSE",
     "bsd 3-clause license": "BSD-3-CLAUSE",
     "bsd 2-clause": "BSD-2-CLAUSE",
+    "3-clause bsd": "BSD-3-CLAUSE",
     "3-clause bsd license": "BSD-3-CLAUSE",
     "new bsd": "BSD-3-CLAUSE",
     "mit license": "MIT",

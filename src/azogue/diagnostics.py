@@ -45,7 +45,7 @@ def plot_overimpute(found: Any, column: str | None = None, ax: Axes | None = Non
     --------
     >>> import azogue as az
     >>> from sklearn.datasets import load_iris
-    >>> found = az.Imputer(random_state=0).fit(load_iris().data).overimpute(load_iris().data, cells=5)
+    >>> found = az.Imputer(random_state=0).fit(load_iris().data).overimpute(load_iris().data, cells=5, m=10)
     >>> plot_overimpute(found, "column 3").get_xlabel()
     'observed column 3'
     """

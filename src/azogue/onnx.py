@@ -56,7 +56,7 @@ def to_onnx(
     or times, each column by its name, (n,): numbers with NaN where missing, texts with "" where missing, times as the
     whole numbers that count them. Pictures and sequences go in as they did in `fit`. What comes out is in the user's
     units and types: `code`, or `reconstruction`, of columns `reconstructed_` and the name. Of an `AnomalyDetector`
-    come `anomaly_score` and `is_anomaly`.
+    come `anomaly_score` and `is_anomaly`; where it has `by`, each row's group goes in first, as text.
 
     Parameters
     ----------
@@ -196,6 +196,10 @@ def feed(estimator: Any, X: Any) -> dict[str, np.ndarray]:
     >>> {name: values[:3].tolist() for name, values in feed(ae, table).items()}
     {'size': [1.0, nan, 3.0], 'kind': ['a', 'b', '']}
     """
+    if getattr(estimator, "detectors_", None):
+        groups, rows = estimator.groups_of(X)
+        group = outward(estimator).inputs[0].name
+        return {group: np.array(groups, dtype=object), **feed(next(iter(estimator.detectors_.values())), rows)}
     module = outward(estimator)
     schema = getattr(estimator, "autoencoder_", estimator).schema_
     if not isinstance(schema, TableSchema):

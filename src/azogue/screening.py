@@ -113,6 +113,26 @@ def text(stream: Any, name: str, packed: int | None = None) -> bytes:
     return b"".join(parts)
 
 
+#: Fields of a CSV file that are numbers with a comma, and with a point, between signs that separate fields.
+_COMMA, _POINT = (re.compile(rb'(?<=[;\t|\n"])[+-]?\d+' + mark + rb'(\d+)(?=["\r\n;\t|])') for mark in (b",", rb"\."))
+
+
+def decimal_point(data: bytes, delimiter: str) -> str:
+    r"""What stands before the decimals of a CSV file: a comma, where numbers are written so and none has a point.
+
+    Where all of them have three digits behind it, commas may part thousands, and nothing is taken for granted.
+
+    Examples
+    --------
+    >>> decimal_point(b"a;b\n1,5;2\n", ";"), decimal_point(b"a;b\n1,500;2\n", ";")
+    (',', '.')
+    """
+    head = data[: 1 << 20]
+    if delimiter == "," or _POINT.search(head):
+        return "."
+    return "," if any(len(found[1]) != 3 for found in _COMMA.finditer(head)) else "."
+
+
 def first_line(data: bytes) -> bytes:
     """The first line that is not empty, without its end."""
     found = re.search(rb"[^\r\n]+", data)

@@ -12,6 +12,7 @@ import torch
 
 from azogue import files
 from azogue.cli import main
+from test_cli import azogue
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 ARGS = ("--network", "4", "--epochs", "12", "--seed", "0")
@@ -42,8 +43,7 @@ def test_the_same_command_goes_on(tmp_path):
     )
     assert 2 <= files.peek(tmp_path / "c")["state"]["epoch"] < 12
     subprocess.run(fit, cwd=tmp_path, check=True, capture_output=True)
-    whole = command("fit", "x.npy", "-o", "whole.azogue", *ARGS)
-    subprocess.run(whole, cwd=tmp_path, check=True, capture_output=True)
+    azogue("fit", "x.npy", "-o", "whole.azogue", *ARGS, cwd=tmp_path)
     found, expected = weights(tmp_path / "m.azogue"), weights(tmp_path / "whole.azogue")
     assert all(torch.equal(found[name], value) for name, value in expected.items())
 

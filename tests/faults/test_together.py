@@ -16,7 +16,7 @@ PROGRAM = Path(__file__).with_name("together.py")
 
 
 def test_eight_threads_and_two_processes():
-    command = [sys.executable, PROGRAM, "--seconds", "6", "--threads", "8", "--processes", "2"]
+    command = [sys.executable, PROGRAM, "--seconds", "3", "--threads", "8", "--processes", "2"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])

@@ -308,9 +308,14 @@ class AnomalyDetector(Judging, OutlierMixin, Application):  # type: ignore[misc]
 
     def outward(self, preparation: bool = True) -> Any:
         """What `onnx.to_onnx` and `exporting.to_torch` write: rows → `anomaly_score` and `is_anomaly`."""
-        from azogue.applications.scoring import Scoring
+        from azogue.applications.scoring import GroupScoring, Scoring
 
-        return Scoring(self, preparation)
+        return (Scoring if self.by is None else GroupScoring)(self, preparation)
+
+    def groups_of(self, X: Any) -> tuple[list[str], Any]:
+        """The group of each row, as `detectors_` names it, and the rows without the column that says so."""
+        groups, rest = grouping.groups_of(X, self.by)
+        return [str(group) for group in groups], rest
 
     def _fit_groups(self, X: Any) -> Self:
         """A detector for each group, under the same seed; those that are there already go on."""

@@ -74,12 +74,12 @@ class Denoiser(TransformerMixin, Application):  # type: ignore[misc]
     --------
     >>> import numpy as np
     >>> import azogue as az
-    >>> t = np.arange(4000)
+    >>> t = np.arange(1500)
     >>> clean = np.sin(t / 9) + 0.5 * np.sin(t / 31)
-    >>> noisy = clean + 0.3 * np.random.default_rng(0).normal(size=4000)
-    >>> denoiser = az.Denoiser(modality="sequence", window=128, random_state=0).fit(noisy[:3000], clean=clean[:3000])
-    >>> denoiser.transform(noisy[3000:]).shape
-    (1000,)
+    >>> noisy = clean + 0.3 * np.random.default_rng(0).normal(size=1500)
+    >>> denoiser = az.Denoiser(modality="sequence", window=64, random_state=0).fit(noisy[:1000], clean=clean[:1000])
+    >>> denoiser.transform(noisy[1000:]).shape
+    (500,)
     """
 
     _: KW_ONLY

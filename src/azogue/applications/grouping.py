@@ -42,7 +42,7 @@ def split(X: Any, by: Any) -> list[tuple[Any, np.ndarray, Any]]:
     ValueError
         If there is no such column, or a row without a group.
     """
-    groups, rest = _groups(X, by)
+    groups, rest = groups_of(X, by)
     found: dict[Any, list[int]] = {}
     for at, group in enumerate(groups):
         if group is None or (isinstance(group, float) and math.isnan(group)):
@@ -52,7 +52,7 @@ def split(X: Any, by: Any) -> list[tuple[Any, np.ndarray, Any]]:
     return [(group, where, take(rest, where)) for group, where in places.items()]
 
 
-def _groups(X: Any, by: Any) -> tuple[list[Any], Any]:
+def groups_of(X: Any, by: Any) -> tuple[list[Any], Any]:
     """Each row's group, and the rows without the column that says so."""
     if isinstance(X, Dataset):
         raise TypeError(f"by={by!r}: groups are told apart in memory; take rows: dataset.sample(100_000) or read()")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +27,7 @@ class Scoring(Outward):
     Parameters
     ----------
     detector : AnomalyDetector
-        Fitted, without `by`, and not on pictures.
+        Fitted, without `by`, and not on pictures; `GroupScoring` has `by`.
     preparation : bool
         Must be True: a score leaves missing cells out, which packed rows do not tell.
     """
@@ -92,13 +93,75 @@ class Scoring(Outward):
         return near.clamp(min=0.0).sqrt().mean(1)
 
 
+class GroupScoring(Outward):
+    """Rows and their groups → `anomaly_score` and `is_anomaly` by each group's detector.
+
+    All detectors judge all rows, and each row takes what its own says; a group that was not there in `fit` gets NaN,
+    and is no anomaly.
+
+    Parameters
+    ----------
+    detector : AnomalyDetector
+        Fitted, with `by` a column.
+    preparation : bool
+        As for `Scoring`.
+    """
+
+    def __init__(self, detector: AnomalyDetector, preparation: bool) -> None:
+        names = list(detector.detectors_)
+        if callable(detector.by):
+            raise ValueError(_each("the function that tells groups apart stays here", names))
+        parts = [Scoring(one, preparation) for one in detector.detectors_.values()]
+        ports = [_merged(column, names) for column in zip(*(part.inputs for part in parts), strict=False)]
+        if any(len(part.inputs) != len(ports) for part in parts):
+            raise ValueError(_each("groups have values in different columns", names))
+        taken = {port.name for port in ports}
+        name = detector.by if isinstance(detector.by, str) and detector.by not in taken else "group"
+        group = Port(name, "text", labels=tuple(names), note="the group as text; without a detector, the score is NaN")
+        super().__init__((group, *ports), parts[0].outputs)
+        self.parts = nn.ModuleList(parts)
+        for at, part in enumerate(parts):
+            for place, (own, port) in enumerate(zip(part.inputs, ports, strict=True)):
+                if port.labels:
+                    self.register_buffer(f"labels_{at}_{place}", _renumbered(own.labels, port.labels))
+
+    def forward(self, *values: Tensor) -> tuple[Tensor, Tensor]:
+        """Inputs → scores (n,) and verdicts (n,)."""
+        group, *rows = values
+        score = torch.full_like(group, torch.nan, dtype=torch.float64)
+        odd = torch.zeros_like(group, dtype=torch.bool)
+        for at, part in enumerate(self.parts):
+            inputs = [
+                getattr(self, f"labels_{at}_{place}")[cells + 1] if port.labels else cells
+                for place, (cells, port) in enumerate(zip(rows, self.inputs[1:], strict=True))
+            ]
+            own, verdict = part(*inputs)
+            score, odd = torch.where(group == at, own, score), odd | ((group == at) & verdict)
+        return score, odd
+
+
+def _merged(ports: tuple[Port, ...], names: list[str]) -> Port:
+    """The port that takes what those of all groups take: of texts, the categories of all."""
+    first = ports[0]
+    for other in ports[1:]:
+        if (other.name, other.dtype, other.shape) != (first.name, first.dtype, first.shape):
+            raise ValueError(_each(f"groups take {first.name!r} and {other.name!r} in different ways", names))
+    return replace(first, labels=tuple(dict.fromkeys(label for port in ports for label in port.labels)))
+
+
+def _renumbered(own: tuple[str, ...], all_of_them: tuple[str, ...]) -> Tensor:
+    """Numbers of a group's categories, by those among all of them plus one: missing first, what is not known last."""
+    known = {label: at for at, label in enumerate(own)}
+    numbers = [known.get("", -1), *(known.get(label, len(own)) for label in all_of_them), len(own)]
+    return torch.tensor(numbers, dtype=torch.int64)
+
+
+def _each(why: str, names: list[str]) -> str:
+    return f"export: {why}; export one of detectors_[…], which are {', '.join(map(repr, names[:5]))}"
+
+
 def _check(detector: AnomalyDetector, preparation: bool) -> None:
     """Refuse what is not one graph."""
-    if detector.by is not None:
-        groups = ", ".join(map(repr, list(detector.detectors_)[:5]))
-        raise ValueError(
-            f"export: by={detector.by!r} makes one detector a group; export one of detectors_[…], which are {groups}"
-        )
     if detector.local_:
         raise ValueError(
             "export: the score of pictures is a quantile of their blurred residuals, which is not exported; export the "

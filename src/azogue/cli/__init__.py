@@ -18,7 +18,9 @@ def main() -> None:
     try:
         from azogue.cli.app import app
         from azogue.cli.languages import language, translated
+        from azogue.cli.streams import forgiving
 
+        forgiving()
         run: Callable[..., object] = app
         if language() == "es":
             from typer.main import get_command

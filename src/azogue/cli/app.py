@@ -27,6 +27,7 @@ from azogue.cli.options import (
     Version,
     emit,
     say,
+    tell,
 )
 from azogue.cli.reporting import report
 from azogue.cli.verbs import MIRRORING, VERBS
@@ -177,7 +178,7 @@ def impute(
     if made is not None:
         writing.write(made, output, json_, facts)
         if not json_:
-            (print if output not in (None, "-") else say)(text)
+            (tell if output not in (None, "-") else say)(text)
     else:
         files = facts["files"]
         emit(facts, json_, f"{files[0]} … {files[-1]}: {facts['filled']:,} cells drawn {len(files)} times\n{text}")
@@ -210,7 +211,7 @@ def denoise(
     if made is not None:
         writing.write(made, output, json_, facts)
         if text and not json_:
-            (print if output not in (None, "-") else say)(text)
+            (tell if output not in (None, "-") else say)(text)
     else:
         emit(facts, json_, f"{output}: {facts['rows']:,} {facts['noun']}" + (f"\n{text}" if text else ""))
 
@@ -233,7 +234,7 @@ def anonymize(
     facts, made, text = anonymizing.anonymize(data, new, output, asked, reading, say)
     writing.write(made, output, json_, facts)
     if not json_:
-        (print if output not in (None, "-") else say)(text)
+        (tell if output not in (None, "-") else say)(text)
 
 
 @app.command()

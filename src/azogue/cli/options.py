@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from azogue.cli.spoken import spoken
+
 Data = Annotated[
     str, typer.Argument(metavar="MODEL|DATA", help="A model with data behind it, or data to fit on the spot.")
 ]
@@ -354,9 +356,14 @@ class Hashing:
 
 def say(text: str) -> None:
     """Tell the user something besides the result."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{spoken(text)}\n")
 
 
 def emit(result: dict[str, Any], as_json: bool, text: str) -> None:
     """Print the result."""
-    print(json.dumps(result) if as_json else text)
+    print(json.dumps(result) if as_json else spoken(text))
+
+
+def tell(text: str) -> None:
+    """Print a result for people."""
+    print(spoken(text))

@@ -157,6 +157,7 @@ def _read_csv(
                 column_types={name: pa.string() for name in texts},
                 null_values=[*MISSING, *([missing] if missing else [])],
                 strings_can_be_null=True,
+                decimal_point=screening.decimal_point(data, delimiter(first)),
             ),
         )
     except UnicodeDecodeError as error:

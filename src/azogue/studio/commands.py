@@ -39,7 +39,8 @@ class Done:
     reading : Reading
     kind, form : str
         Of the data; see `cli.data.Given`.
-    delimiter : str
+    delimiter, decimal : str
+        What stands between the fields of a CSV file, and before decimals.
     kept : tuple of str
         Columns that the model does not know.
     where : tuple of str
@@ -56,6 +57,7 @@ class Done:
     kind: str = "table"
     form: str = "table"
     delimiter: str = ","
+    decimal: str = "."
     kept: tuple[str, ...] = ()
     where: tuple[str, ...] = ()
     result: str = ""
@@ -166,8 +168,9 @@ def _read(done: Done) -> list[str]:
         missing = [*MISSING, *([done.reading.missing] if done.reading.missing else [])]
         parse = f"delimiter={done.delimiter!r}, newlines_in_values=True"
         more = "" if done.reading.header else ", read_options=csv.ReadOptions(autogenerate_column_names=True)"
+        point = "" if done.decimal == "." else f", decimal_point={done.decimal!r}"
         lines = [
-            f"cells = csv.ConvertOptions(null_values={missing!r}, strings_can_be_null=True)",
+            f"cells = csv.ConvertOptions(null_values={missing!r}, strings_can_be_null=True{point})",
             f"lines = csv.ParseOptions({parse})",
             f"X = csv.read_csv({done.data!r}, parse_options=lines, convert_options=cells{more})",
         ]

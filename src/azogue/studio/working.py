@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from azogue import screening
 from azogue.applications import Synthesizer
 from azogue.applications.merging import gaps
 from azogue.cli import data, models, results, samples, tables
@@ -228,7 +229,7 @@ def _done(session: Session, given: Given, values: dict[str, Any], model: Any, re
         session.reading,
         given.kind,
         given.form,
-        _delimiter(given),
+        *_written(given),
         kept,
         result=result,
     )
@@ -239,12 +240,14 @@ def _called(session: Session, given: Given) -> str:
     return given.path if session.folder not in Path(given.path).parents else Path(given.path).name
 
 
-def _delimiter(given: Given) -> str:
+def _written(given: Given) -> tuple[str, str]:
+    """What stands between the fields of a file, and before decimals."""
     if given.kind != "table" or not given.path.lower().endswith((".csv", ".tsv", ".txt", ".gz")):
-        return ","
+        return ",", "."
     with pa.input_stream(given.path, compression="detect") as stream:
-        first = stream.read(2**16).lstrip(b"\r\n").split(b"\n", 1)[0]
-    return tables.delimiter(first.decode("utf-8-sig", "replace"))
+        head = stream.read(2**20).lstrip(b"\r\n")
+    mark = tables.delimiter(head.split(b"\n", 1)[0].decode("utf-8-sig", "replace"))
+    return mark, screening.decimal_point(head, mark)
 
 
 def draw(session: Session, rows: Any, where: Any, seed: Any) -> results.Made:
