@@ -156,7 +156,8 @@ def backwards() -> None:
 
 def replace() -> None:
     train, test = windows()
-    print(f"  {'exercise':10} detected: raw, released (AUC), by who learned on raw | accuracy of the others: raw, released | correlation")
+    told = "detected: raw, released (AUC), by who learned on raw | accuracy of the others: raw, released | correlation"
+    print(f"  {'exercise':10} {told}")
     for kind in np.unique(train["activity"]):
         ours = az.Anonymizer(replace=int(kind), random_state=0).fit(train["x"], sensitive=train["activity"])
         seen, unseen = ours.transform(train["x"]), ours.transform(test["x"])
@@ -172,7 +173,8 @@ def replace() -> None:
         ]
         near = np.median(correlation(test["x"][~there], unseen[~there]))
         print(
-            f"  {kind:<10} {before:.3f}, {after:.3f} ({auc:.2f}), {unaware:.3f} | {left[0]:.3f}, {left[1]:.3f} | {near:.2f}",
+            f"  {kind:<10} {before:.3f}, {after:.3f} ({auc:.2f}), {unaware:.3f} | "
+            f"{left[0]:.3f}, {left[1]:.3f} | {near:.2f}",
             flush=True,
         )
 

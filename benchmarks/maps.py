@@ -85,7 +85,6 @@ def compare(title: str, train: np.ndarray, test: np.ndarray, others: dict[str, A
         repeated(name, [az.MapAutoencoder(**settings, random_state=seed) for seed in SEEDS], train, test)
     for name, other in others.items():
         measured(name, other, train, test)
-    sys.path[:] = [place for place in sys.path if Path(place).resolve() != HERE]  # numba would import coverage.py there
     try:
         from umap import UMAP
     except ImportError:

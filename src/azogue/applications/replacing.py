@@ -67,7 +67,7 @@ class Replacement:
     def _between(self, codes: Floats, odds: Floats, rng: Draws) -> Floats:
         """Codes on the way from one that stays to its nearest: copies of one would be known again.
 
-        Where a row surely shows it, that is any one; where it may, one of the nearest to its own, so that a row which is
+        Where a row surely shows it, that is any one; where it may, one of the nearest to its own, so that a row that is
         replaced in error keeps what else it shows.
         """
         kept, own = self.codes / self.scale, codes / self.scale
