@@ -34,7 +34,7 @@ Codes = NDArray[np.int64]
 
 #: Rows that are drawn at once, and rows that have an order of the columns together: the fewer the better, and the
 #: slower; of many rows more, as long as there are as many orders.
-BLOCK, GROUP, MOST, ORDERS = 1024, 64, 256, 1024
+BLOCK, GROUP, MOST, ORDERS = 512, 64, 256, 1024
 #: Rows that are scored at once: fewer are filled up to it, so that a row's bits do not depend on how many there are.
 SCORED = 1056
 
