@@ -132,12 +132,13 @@ def peers() -> None:
 
 def leaks() -> None:
     train, held, asked = tables()
-    fresh = pd.concat([asked, held]).sample(ROWS, random_state=1).reset_index(drop=True)
+    known, others = held[: ROWS // 2], held[ROWS // 2 :]
+    fresh = pd.concat([asked, others]).sample(ROWS, random_state=1).reset_index(drop=True)
     for part in (0.0, 0.01, 0.05, 0.2, 1.0):
         for name, source in (("copies", train), ("noisy copies", noisy(train))):
             count = int(part * ROWS)
             made = pd.concat([source[:count], fresh[count:]])
-            found = az.evaluate_synthetic(train, held[: ROWS // 2], made, target="income")
+            found = az.evaluate_synthetic(train, known, made, target="income")
             print(f"  {part:.0%} {name}: {', '.join(one.name for one in found.leaks) or 'nothing leaks'}", flush=True)
 
 

@@ -266,6 +266,13 @@ def test_two_adversaries():
     assert {"adversary", "sequence_adversary"} <= set(record)
     assert sum("loss" in name for name in record) >= 3
     assert np.isfinite([value for value in record.values() if isinstance(value, float)]).all()
+    assert model.mixture_["means"].shape == (1, 2), "codes come from a mixture fitted to those of the records"
+    codes = model.encode(table)
+    assert np.allclose(model.mixture_["means"][0], codes.mean(0), atol=1e-4)
+    usual = model.sample(30)
+    model.mixture_ = {**model.mixture_, "means": model.mixture_["means"] + 50.0}
+    assert not model.sample(30).equals(usual)
+    assert model.set_params(components=0).fit(table).mixture_ == {}
 
 
 def test_a_second_adversary_needs_a_decoder_that_tells():

@@ -14,7 +14,7 @@ import azogue as az
 from azogue.applications.kin import kin, second, space_of
 from azogue.applications.patches import learned, pixels
 from azogue.applications.patches import seen as read
-from azogue.applications.topics import along, directions, tfidf
+from azogue.applications.topics import along, directions, tfidf, words_of
 from azogue.corruptions import Neighbor
 from azogue.modalities import Image, Table, Text
 from azogue.objectives import Agreement, Balance, Decorrelation, NeighborhoodComponents
@@ -237,7 +237,12 @@ def test_topics_are_the_leading_directions():
     weights = tfidf(schema, TEXTS)
     assert np.allclose(np.square(weights.toarray()).sum(1), 1.0, atol=1e-5)
     found = directions(weights, 0)
-    assert np.allclose(found.T @ found, np.eye(found.shape[1]), atol=1e-4)
+    spread = np.linalg.svd(weights.toarray(), compute_uv=False)[: found.shape[1]]
+    assert np.linalg.norm(found, axis=0) == pytest.approx(spread / spread[0], abs=1e-3), "each as long as its spread"
+    unit = found / np.linalg.norm(found, axis=0)
+    assert np.allclose(unit.T @ unit, np.eye(found.shape[1]), atol=1e-4)
+    inside = np.random.default_rng(0).normal(size=(4, found.shape[1])) @ unit.T
+    assert np.allclose(words_of(np.float32(inside @ found), found), inside, atol=1e-3)
     vectors = along(tfidf(schema, [*TEXTS[:1], "unheard"]), found)
     assert np.linalg.norm(vectors, axis=1) == pytest.approx([found.shape[1] ** 0.5, 0.0], abs=1e-4)
 

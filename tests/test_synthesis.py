@@ -288,9 +288,9 @@ def test_tilting_brings_back_the_frequencies_of_the_table():
     model = small(1).fit(X)  # hardly trained
     schema, network = model.autoencoder_.schema_, model.autoencoder_.network_
     wanted = np.bincount(schema.codes(X)[:, 0]) / 2000
-    drawn = model.sample(8000)["a"].value_counts(normalize=True).reindex(list("wxyz")).to_numpy()
-    untilted, _ = draw(network, schema, np.full((8000, 2), -1), np.random.default_rng(0))
-    plain = np.bincount(untilted[:, 0], minlength=4) / 8000
+    drawn = model.sample(40_000)["a"].value_counts(normalize=True).reindex(list("wxyz")).to_numpy()
+    untilted, _ = draw(network, schema, np.full((40_000, 2), -1), np.random.default_rng(0))
+    plain = np.bincount(untilted[:, 0], minlength=4) / 40_000
     assert np.abs(drawn - wanted).sum() < 0.05
     assert np.abs(plain - wanted).sum() > 2 * np.abs(drawn - wanted).sum()
 
@@ -362,6 +362,42 @@ def test_the_short_way_through_the_network_gives_what_the_long_way_does(table, m
     for head in network.heads:
         own = slice(head.start, head.start + schema.books[head.columns[0]].size)
         assert torch.allclose(teller.logits(hidden, head.columns[0]), raw[:, own], atol=1e-4)
+
+
+def test_the_number_of_threads_changes_no_row(model):
+    import torch
+
+    from azogue.autoregression import BLOCK, draw
+
+    schema, network = model.autoencoder_.schema_, model.autoencoder_.network_
+    codes = np.full((3 * BLOCK + 10, schema.n_columns), -1)
+    codes[5, 0] = 1
+    before, found = torch.get_num_threads(), []
+    try:
+        for count in (1, 3):
+            torch.set_num_threads(count)
+            found.append(draw(network, schema, codes, np.random.default_rng(4))[0])
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(*found)
+    assert (found[0][:, schema.coded] >= 0).all()
+    assert found[0][5, 0] == 1
+    assert not np.array_equal(found[0][:BLOCK], found[0][BLOCK : 2 * BLOCK]), "blocks share their random numbers"
+
+
+def test_of_rows_without_a_known_cell_one_is_computed(model):
+    import torch
+
+    from azogue.autoregression import Teller
+
+    schema, network = model.autoencoder_.schema_, model.autoencoder_.network_
+    teller = Teller(network, schema)
+    teller.clear(5)
+    with torch.no_grad():
+        hidden = teller.hidden()
+        raw = network.passed(torch.zeros(1, schema.width))[3]
+    assert hidden.shape[0] == 5
+    assert torch.allclose(teller.logits(hidden, 0), raw[:, : schema.books[0].size].expand(5, -1), atol=1e-4)
 
 
 @pytest.mark.parametrize("method", ["variational", "adversarial"])

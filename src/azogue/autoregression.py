@@ -13,6 +13,7 @@ van den Berg & Salimans (2022), Autoregressive diffusion models, ICLR.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from typing import Any, cast
 
 import numpy as np
@@ -27,11 +28,13 @@ from azogue.modalities.coded import CodedSchema
 from azogue.modules import DenseModule, ResidualModule
 from azogue.network import Network
 from azogue.training.machine import fast_products
+from azogue.training.threads import in_order
 
 Codes = NDArray[np.int64]
 
-#: Rows that are drawn at once, and rows that have an order of the columns together.
-BLOCK, GROUP = 1024, 64
+#: Rows that are drawn at once, and rows that have an order of the columns together: the fewer the better, and the
+#: slower; of many rows more, as long as there are as many orders.
+BLOCK, GROUP, MOST, ORDERS = 512, 64, 256, 1024
 #: Rows that are scored at once: fewer are filled up to it, so that a row's bits do not depend on how many there are.
 SCORED = 1056
 
@@ -65,6 +68,7 @@ class Teller:
         self.like = next(network.parameters()).detach()
         self.short = short and self.like.dtype == torch.float32 and fast_products(self.like.device)
         self.tables: dict[int, Tensor] = {}
+        self.brief: dict[Any, tuple[Tensor, Tensor]] = {}
         self.slots = {head.columns[0]: head.slots for head in network.heads}
         self.codes = {at: slice(own.start, own.start + schema.books[at].size) for at, own in self.slots.items()}
         self.first, self.middle, self.last = _parts(network)
@@ -72,7 +76,7 @@ class Teller:
 
     def clear(self, rows: int) -> None:
         """Forget all cells, for so many rows."""
-        first = self.first
+        first, self.blank = self.first, True
         self.total = (
             self.like.new_zeros(rows, self.schema.width)
             if first is None
@@ -83,10 +87,11 @@ class Teller:
         """Make cells of a column known: the codes (k,) of some rows, by their places."""
         if column not in self.tables:
             self.tables[column] = self._table(column)
+        self.blank, own = False, self.tables[column].index_select(0, codes)
         if isinstance(rows, slice):
-            self.total[rows] += self.tables[column][codes]
+            self.total[rows] += own
         else:
-            self.total.index_add_(0, torch.from_numpy(rows), self.tables[column][codes])
+            self.total.index_add_(0, torch.from_numpy(rows), own)
 
     def _table(self, column: int) -> Tensor:
         """What each code of a column adds to what the first layer sums."""
@@ -99,12 +104,13 @@ class Teller:
 
     def hidden(self) -> Tensor:
         """What the last layer reads of each row; where there is none, what the network makes of it."""
+        total = self.total[:1] if self.blank else self.total  # of which nothing is known, all rows are one
         if self.first is None:
-            return self.network.passed(self.total)[3]
-        h = activate(str(self.first.activation), self.total)
+            return self.network.passed(total)[3].expand(len(self.total), -1)
+        h = activate(str(self.first.activation), total)
         for step in self.middle:
             h = self._passed(step, h)
-        return h
+        return h.expand(len(self.total), -1)
 
     def _passed(self, step: Any, h: Tensor) -> Tensor:
         """A step, products with rows in one piece and, where the machine is made for it, of bfloat16."""
@@ -113,14 +119,16 @@ class Teller:
         if isinstance(step, ResidualModule):
             return self._passed(step.dense, step.norm(h, None)).add_(h)
         if _plain(step):
-            made = self._product(h, step.weight.detach(), step.bias.detach())
+            made = self._product(h, step)
             return silu(made, inplace=True) if step.activation == "silu" else activate(str(step.activation), made)
         return cast("Tensor", step(h, None))
 
-    def _product(self, h: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def _product(self, h: Tensor, step: DenseModule) -> Tensor:
         if not self.short:
-            return linear(h, weight, bias)
-        return linear(h.bfloat16(), weight.bfloat16(), bias.bfloat16()).float()
+            return linear(h, step.weight.detach(), step.bias.detach())
+        if step not in self.brief:
+            self.brief[step] = step.weight.detach().bfloat16(), step.bias.detach().bfloat16()
+        return linear(h.bfloat16(), *self.brief[step]).float()
 
     def logits(self, hidden: Tensor, column: int) -> Tensor:
         """The log probabilities of a column's codes (k, codes), up to a constant of each row."""
@@ -165,7 +173,9 @@ def draw(
     only: Sequence[int] | None = None,
     tilt: Mapping[int, Tensor] | None = None,
 ) -> tuple[Codes, NDArray[np.float64]]:
-    """Cells that are not known, drawn one after another, in another random order for each row.
+    """Cells that are not known, drawn one after another, in another random order for every few rows.
+
+    Blocks of rows are drawn on as many threads as torch may use; how many there are changes nothing.
 
     Parameters
     ----------
@@ -191,41 +201,65 @@ def draw(
     made, mass = codes.copy(), np.zeros(len(codes))
     teller, chosen = Teller(network, schema, short=True), schema.coded if only is None else list(only)
     late = np.array([-np.inf if at in bounds else -DRIFT * np.log(schema.books[at].size) for at in chosen])
-    for start in range(0, len(codes), BLOCK):
-        block, own_mass = made[start : start + BLOCK], mass[start : start + BLOCK]
-        teller.clear(len(block))
-        for at in schema.coded:
-            known = np.flatnonzero(block[:, at] >= 0)
-            if len(known):
-                teller.tell(at, torch.from_numpy(block[known, at]), known)
-        for parts in _steps(block[:, chosen] < 0, late, rng):
-            hidden = teller.hidden()
-            for place, rows in parts:
-                at, here = chosen[place], hidden[rows]
-                uniform = torch.from_numpy(rng.random(len(here), np.float32))
-                logits = teller.logits(here, at)
-                logits = logits + tilt[at] if tilt and at in tilt else logits
-                found, left = drawn(logits, bounds.get(at), uniform)
-                block[rows, at] = found.numpy()
-                if left is not None:
-                    own_mass[rows] += left.numpy()
-                teller.tell(at, found, rows)
+    group = int(np.clip(len(codes) // ORDERS, GROUP, MOST))
+    blocks = [slice(start, start + BLOCK) for start in range(0, len(codes), BLOCK)]
+
+    def fill(told: tuple[slice, int]) -> None:
+        """Draw a block, by random numbers of its own."""
+        (where, seed), own = told, copy(teller)
+        _fill(own, made[where], mass[where], chosen, late, np.random.default_rng(seed), group, bounds, tilt or {})
+
+    for _ in in_order(fill, zip(blocks, rng.integers(2**63, size=len(blocks)).tolist(), strict=True)):
+        pass
     return made, mass
 
 
-def _steps(wanted: NDArray[np.bool_], late: NDArray[np.float64], rng: np.random.Generator) -> Iterator[list[Part]]:
-    """For each step which rows draw which column: an order for every few rows, those less `late` rather first.
+def _fill(
+    teller: Teller,
+    block: Codes,
+    mass: NDArray[np.float64],
+    chosen: Sequence[int],
+    late: NDArray[np.float64],
+    rng: np.random.Generator,
+    group: int,
+    bounds: Mapping[int, Tensor],
+    tilt: Mapping[int, Tensor],
+) -> None:
+    """Draw the cells of a block that are not known; what bounds leave is added to the log mass of its rows."""
+    teller.clear(len(block))
+    for at in teller.schema.coded:
+        known = np.flatnonzero(block[:, at] >= 0)
+        if len(known):
+            teller.tell(at, torch.from_numpy(block[known, at]), known)
+    for parts in _steps(block[:, chosen] < 0, late, rng, group):
+        hidden = teller.hidden()
+        for place, rows in parts:
+            at, here = chosen[place], hidden[rows]
+            uniform = torch.from_numpy(rng.random(len(here), np.float32))
+            logits = teller.logits(here, at)
+            logits = logits + tilt[at] if at in tilt else logits
+            found, left = drawn(logits, bounds.get(at), uniform)
+            block[rows, at] = found.numpy()
+            if left is not None:
+                mass[rows] += left.numpy()
+            teller.tell(at, found, rows)
+
+
+def _steps(
+    wanted: NDArray[np.bool_], late: NDArray[np.float64], rng: np.random.Generator, group: int
+) -> Iterator[list[Part]]:
+    """For each step which rows draw which column: an order for every `group` rows, those less `late` rather first.
 
     Columns that are −∞ late come before all others. Rows of which other cells are known have an order of their own.
     """
     alike = bool((wanted == wanted[:1]).all())
-    some = wanted[::GROUP] if alike else wanted
+    some = wanted[::group] if alike else wanted
     keys = np.where(np.isfinite(late), late, -1e6) - rng.gumbel(size=some.shape)
     order, counts = np.where(some, keys, np.inf).argsort(1), some.sum(1)
     for step in range(int(counts.max(initial=0))):
         column = np.where(counts > step, order[:, step], -1)
         if alike:
-            yield [(at, slice(GROUP * group, GROUP * (group + 1))) for group, at in enumerate(column.tolist())]
+            yield [(at, slice(group * turn, group * (turn + 1))) for turn, at in enumerate(column.tolist())]
             continue
         by_column = np.argsort(column, kind="stable")
         ends = np.searchsorted(column[by_column], np.arange(wanted.shape[1] + 1))

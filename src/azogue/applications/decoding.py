@@ -49,11 +49,11 @@ def teller(autoencoder: Autoencoder) -> AutoregressiveModule | None:
 def mixed(autoencoder: Autoencoder, X: Any, components: Any, seed: int) -> dict[str, np.ndarray]:
     """How the codes of rows are spread, see `densities.fitted`.
 
-    Nothing of private rows, where a decoder draws symbols itself, nor where codes are of few values.
+    Nothing of private rows, of variational codes whose decoder draws symbols, nor where codes are of few values.
     """
-    if components == 0 or autoencoder.privacy_ is not None or teller(autoencoder) is not None:
+    if components == 0 or autoencoder.privacy_ is not None:
         return {}
-    if not isinstance(autoencoder.code_, (Gaussian, Point)):
+    if not isinstance(autoencoder.code_, Point if teller(autoencoder) is not None else (Gaussian, Point)):
         return {}
     return densities.fitted(autoencoder.encode(X), None if components == "auto" else int(components), seed)
 
@@ -63,6 +63,8 @@ def made(autoencoder: Autoencoder, mixture: Mapping[str, np.ndarray], n: int, se
     rng, schema, telling = np.random.default_rng(seed), autoencoder.schema_, teller(autoencoder)
     if telling is not None and isinstance(schema, EventsSchema):
         z = autoencoder.network_.code.draw(n, Rng(seed))
+        if mixture:
+            z = torch.from_numpy(densities.drawn(mixture, n, rng)).to(z)
         uniform = torch.from_numpy(rng.random((n, schema.length)))
         return schema.write(telling.draw(z, uniform).numpy())
     if mixture:

@@ -19,6 +19,8 @@ from azogue.variants import AdversarialAutoencoder, VariationalAutoencoder
 STEPS, FEW = 2400, 1000
 #: Units of the recurrent layers that read and tell sequences of events, units of their code, and steps of training.
 READS, TELLS, CODE, TOLD = 32, 96, 8, 2500
+#: Weight of fooling the judge of sequences; more of it pulls the decoder away from what the rows say.
+FOOLED = 0.01
 #: Pictures and sequences of numbers that a training is shown in all, in 12 to 100 epochs.
 SHOWN = 240_000
 
@@ -109,7 +111,7 @@ def recurrent(schema: EventsSchema, rows: int, method: str, **settings: Any) -> 
     network = Input() + Recurrent(READS) + Bottleneck(CODE) + told
     if method == "adversarial":
         cls: Any = AdversarialAutoencoder
-        settings |= {"adversary": 1.0, "objective": HeadLoss() + 0.1 * SequenceAdversary()}
+        settings |= {"adversary": 1.0, "objective": HeadLoss() + FOOLED * SequenceAdversary()}
     else:
         cls = VariationalAutoencoder
     size = _batch(rows)

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from azogue.applications.kin import kin, space_of, spaces_of_words
 from azogue.applications.owner import Application, owned, unfitted
 from azogue.applications.patches import SHOWN, are_photographs, learned, pixels, seen
-from azogue.applications.topics import along, as_words, directions, tfidf
+from azogue.applications.topics import along, as_words, directions, sizes, tfidf, words_of
 from azogue.autoencoder import Autoencoder
 from azogue.codes import Binary, Point
 from azogue.corruptions import Neighbor
@@ -44,8 +44,8 @@ EPOCHS, FEWEST = 30, 300
 #: There are at most so many times fewer neighbours than rows.
 PART = 10
 #: Units of the hidden layer, the part of the bits that weighs as one nat where codes agree, and the part of the inputs
-#: that training hides: for rows as they are, for topics, and for what patches of photographs show.
-ROWS, TOPICS, PATCHES = (1024, 0.15, 0.0), (512, 0.15, 0.1), (512, 0.15, 0.2)
+#: that training hides: for rows as they are, and for what patches of photographs show; for texts see `topics.sizes`.
+ROWS, PATCHES = (1024, 0.15, 0.0), (512, 0.15, 0.2)
 #: Of pictures: temperature, filters and sizes of two convolutions of stride 2, units of the layers before and behind
 #: the code, and by how many pixels neighbours are moved.
 PICTURES, FILTERS, AROUND, SHIFT = 0.15, ((16, 5), (32, 3)), (256, 128), 1
@@ -189,7 +189,7 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
         weights = tfidf(self.words_, X)
         self.topics_ = directions(weights, seed)
         vectors = along(weights, self.topics_)
-        self._fit_vectors(vectors, y, lambda: spaces_of_words(weights, vectors), TOPICS, seed)
+        self._fit_vectors(vectors, y, lambda: spaces_of_words(weights, vectors), sizes(len(vectors)), seed)
 
     def _fit_photographs(self, schema: Any, X: Any, y: Any, seed: int) -> None:
         """Pictures in colour: an autoencoder of what their patches show, and of the colours of large parts."""
@@ -352,7 +352,7 @@ class SemanticHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Applicat
 
         from azogue.recipe import Batch
 
-        made = np.asarray(rows, np.float32) @ self.topics_.T
+        made = words_of(np.asarray(rows, np.float32), self.topics_)
         return self.words_.unpack(Batch(torch.from_numpy(made)))
 
     def index(self, engine: str = "core") -> HammingIndex:

@@ -55,8 +55,8 @@ class Synthesizer(Writing, TransformerMixin, Application):  # type: ignore[misc]
       whose decoder draws event after event, each given those before it (`layers.Autoregressive`). There
       `"adversarial"` has two adversaries, of codes and of sequences (`objectives.SequenceAdversary`).
 
-    Codes of pictures and of sequences of numbers are drawn from a mixture of normal distributions that is fitted to
-    those of the rows afterwards, not from the prior, which they do not fill evenly.
+    Codes of pictures and of sequences of numbers, and of events by two adversaries, are drawn from a mixture of normal
+    distributions that is fitted to those of the rows afterwards, not from the prior, which they do not fill evenly.
 
     Parameters
     ----------
@@ -73,8 +73,8 @@ class Synthesizer(Writing, TransformerMixin, Application):  # type: ignore[misc]
         What holds in every row: `"start <= end"`, `"total == price * count"`. A column that stands alone before `==` is
         computed. Rows that break one are drawn again.
     components : int or "auto"
-        Normal distributions of the mixture that codes of pictures and sequences of numbers are drawn from; auto: one
-        for 400 rows, at most 50. 0: codes are drawn from their prior, and so they are where training was private.
+        Normal distributions of the mixture that codes are drawn from, where they are; auto: one for 400 rows, at most
+        50. 0: codes are drawn from their prior, and so they are where training was private.
     privacy : Privacy or None
         A budget of differential privacy for the training of the network (extra `privacy`). Codes, bounds and categories
         come from the rows all the same: see `Privacy(schema=)`.

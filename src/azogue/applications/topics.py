@@ -13,6 +13,11 @@ from azogue.modalities import Text
 
 #: Directions that are kept, and texts that are packed at once.
 TOPICS, PART = 128, 4096
+#: How long the shortest of the directions is, at least.
+SHORT = 1e-3
+#: Of a network that reads texts: units; for so many texts and more, the part of the bits that weighs as one nat where
+#: codes agree and the part of the inputs that training hides, and both at most where texts are few.
+UNITS, MANY, LEAST, MOST = 512, 10_000, (0.15, 0.1), (0.3, 0.4)
 
 
 def as_words(modality: Any) -> Text:
@@ -36,24 +41,58 @@ def tfidf(schema: Any, X: Any) -> Any:
 
 
 def directions(weights: Any, seed: int) -> NDArray[np.float32]:
-    """The leading directions of weights (n, words) through the origin: (words, at most `TOPICS`).
+    """The leading directions of weights (n, words) through the origin, each as long as its spread, the first one 1.
+
+    With `W = U S Vᵀ`, coordinates along them are `U S²` and not `U S`: what many texts share counts more.
+
+    Returns
+    -------
+    ndarray, shape (words, at most `TOPICS`)
 
     References
     ----------
-    Deerwester, Dumais, Furnas, Landauer & Harshman (1990), Indexing by latent semantic analysis.
+    Deerwester, Dumais, Furnas, Landauer & Harshman (1990), Indexing by latent semantic analysis; Caron (2001),
+    Experiments with LSA scoring: optimal rank and basis, for powers of the spread.
     """
     from sklearn.decomposition import TruncatedSVD
 
     size = min(TOPICS, min(weights.shape) - 1)
     if size < 1:
         return np.asarray(weights[[0]].toarray().T, np.float32)
-    found = TruncatedSVD(size, random_state=seed % 2**32).fit(weights).components_
-    return np.ascontiguousarray(found.T, np.float32)
+    found = TruncatedSVD(size, random_state=seed % 2**32).fit(weights)
+    lengths = found.singular_values_ / max(found.singular_values_.max(), 1e-30)
+    return np.ascontiguousarray(found.components_.T * np.maximum(lengths, SHORT), np.float32)
 
 
 def along(weights: Any, topics: NDArray[np.float32]) -> NDArray[np.float32]:
     """Weights (n, words) along directions (words, size), each row brought to length √size: (n, size); 0 of no words."""
     return to_length(np.asarray(weights @ topics, np.float32))
+
+
+def words_of(vectors: NDArray[np.float32], topics: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Coordinates along directions (n, size) → weights of words (n, words), up to a factor.
+
+    Examples
+    --------
+    >>> words_of(np.array([[3.0, 1.0]]), np.array([[1.0, 0.0], [0.0, 0.5]]))
+    array([[3., 2.]])
+    """
+    return np.asarray((vectors / np.maximum(np.square(topics).sum(0), SHORT**2)) @ topics.T)
+
+
+def sizes(texts: int) -> tuple[int, float, float]:
+    """Units, temperature and the part of the inputs that is hidden, for a network that reads so many texts.
+
+    Temperature and hidden part are in proportion to 1/√texts within bounds: of fewer texts, neighbours tell less.
+
+    Examples
+    --------
+    >>> sizes(11_000), sizes(2_500), sizes(100)
+    ((512, 0.15, 0.1), (512, 0.3, 0.2), (512, 0.3, 0.4))
+    """
+    factor = np.sqrt(MANY / max(texts, 1))
+    temperature, hidden = (float(np.clip(a * factor, a, b)) for a, b in zip(LEAST, MOST, strict=True))
+    return UNITS, temperature, hidden
 
 
 def to_length(x: NDArray[np.float32]) -> NDArray[np.float32]:
