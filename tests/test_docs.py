@@ -4,7 +4,7 @@ import ast
 import re
 from contextlib import nullcontext
 from importlib import import_module
-from importlib.util import find_spec
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from itertools import zip_longest
 from operator import attrgetter
 from pathlib import Path
@@ -143,3 +143,14 @@ def test_the_check_itself(capsys):
             run("wrong", blocks(page + wrong), capsys)
     with pytest.raises(ZeroDivisionError):
         run("raises", blocks("```python\n1 / 0\n```\n"), capsys)
+
+
+def test_the_list_of_variants_is_what_the_code_says():
+    spec = spec_from_file_location("variants", DOCS.parent / "tools" / "variants.py")
+    tool = module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    written = (DOCS / "variant-list.md").read_text(encoding="utf-8")
+    assert written == tool.page(), "python tools/variants.py writes it again"
+    for preset in tool.presets():
+        assert f"\n## {preset.__name__}\n" in written
+        assert preset in (tool.az.Autoencoder, tool.az.MapAutoencoder) or tool.section(preset, "References"), preset
