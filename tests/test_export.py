@@ -260,7 +260,7 @@ def test_a_score_by_groups():
     assert list(inputs) == ["site", "size", "price", "city's name"]
     made = to_onnx(detector)
     found = run(made, inputs)
-    np.testing.assert_allclose(found["anomaly_score"], detector.anomaly_score(mixed), rtol=1e-4, atol=1e-4)  # 1 is usual
+    np.testing.assert_allclose(found["anomaly_score"], detector.anomaly_score(mixed), rtol=1e-4, atol=1e-4)
     assert (found["is_anomaly"] == (detector.predict(mixed) == -1)).mean() >= 0.999
     assert found["is_anomaly"].any()
     elsewhere = runtime.InferenceSession(made.SerializeToString()).run(
