@@ -1,6 +1,7 @@
 """The compiled step: its moves are those of the back end derived by hand, its formulas those of torch."""
 
 import copy
+import sys
 
 import numpy as np
 import pytest
@@ -183,6 +184,18 @@ def test_auto_compiles_where_loading_pays(monkeypatch):
         open_session(clone(long).set_params(engine="native"), NUMBERS, None, 0)
     with pytest.raises(ValueError, match="'auto', 'native' or 'torch', got 'gpu'"):
         open_session(clone(long).set_params(engine="gpu"), NUMBERS, None, 0)
+
+
+def test_a_model_goes_on_where_nothing_compiles(tmp_path, monkeypatch):
+    az.Autoencoder(3, epochs=2, engine="native", random_state=0).fit(NUMBERS).save(tmp_path / "m.azogue")
+    monkeypatch.setattr(native, "installed", lambda: False)
+    monkeypatch.setitem(sys.modules, "azogue.compiled.steps", None)
+    loaded = az.load(tmp_path / "m.azogue")
+    assert loaded.recipe_.engine == "native"
+    before = loaded.score(NUMBERS)
+    for _ in range(20):
+        loaded.partial_fit(NUMBERS)
+    assert loaded.score(NUMBERS) > before
 
 
 def test_other_libraries_get_their_threads_back():

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 def backend_for(network: Network, recipe: Recipe, secret: Secret | None = None) -> Backend:
-    """`Private` where privacy is asked for, `Sharded` for virtual shards; `Dense` where all parts state derivatives."""
+    """`Private` where privacy is asked for, `Sharded` for virtual shards; `Dense` where all parts state derivatives.
+
+    `Native` where compiled steps were settled on and are there: a model that they trained may go on elsewhere.
+    """
     if recipe.privacy is not None:
         from azogue.training.private import Private
 
@@ -27,7 +30,7 @@ def backend_for(network: Network, recipe: Recipe, secret: Secret | None = None) 
         return Sharded(current())
     if not supports(network, recipe):
         return Autograd()
-    return native.Native() if recipe.engine == "native" else Dense()
+    return native.Native() if recipe.engine == "native" and native.installed() else Dense()
 
 
 #: Steps from which loading what is compiled pays by itself.
