@@ -16,7 +16,7 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
-from azogue.objectives.neighborhoods import probabilities
+from azogue.objectives.neighborhoods import near_probabilities, reach_of
 
 #: Steps with exaggerated attraction and by how much it is, steps without, and momentum in both.
 EARLY, EXAGGERATION, LATE, MOMENTUM = 50, 12.0, 150, (0.5, 0.8)
@@ -57,19 +57,6 @@ def nearest(x: Tensor, rows: Tensor, count: int, *, others: bool = False) -> tup
             squares[torch.arange(len(part)), torch.arange(start, start + len(part))] = math.inf
         found.append(squares.topk(count, largest=False))
     return torch.cat([part.values for part in found]), torch.cat([part.indices for part in found])
-
-
-def near_probabilities(squares: Tensor, perplexity: float) -> Tensor:
-    """p(j | i) ∝ exp(−βᵢ dᵢⱼ²) of squared distances (n, k), the nearest first, with the perplexity stated."""
-    near = squares - squares[:, :1]
-    mean = near.mean(1, keepdim=True).clamp(min=torch.finfo(near.dtype).tiny)
-    return probabilities(near / mean, math.log(perplexity))
-
-
-def reach_of(count: int, perplexity: float) -> tuple[float, int]:
-    """The perplexity that so many other rows allow, at most a third of them, and how many rows then count."""
-    perplexity = min(perplexity, max(count / 3, 1.0))
-    return perplexity, min(count, int(3 * perplexity) + 1)
 
 
 def neighbor_graph(x: Tensor, perplexity: float) -> scipy.sparse.csr_array:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from azogue.inference import Reader
-from azogue.layouts import layout, near_probabilities, nearest, reach_of
-from azogue.objectives.neighborhoods import slot_weights
+from azogue.layouts import layout, nearest
+from azogue.objectives.neighborhoods import near_probabilities, reach_of, slot_weights
 from azogue.recipe import Batch, Rng
 
 if TYPE_CHECKING:

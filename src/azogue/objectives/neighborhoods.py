@@ -55,16 +55,26 @@ def affinities(x: Tensor, perplexity: float) -> tuple[Tensor, Tensor]:
     >>> probabilities.sum(1)
     tensor([1., 1., 1.])
     """
-    others = len(x) - 1
-    perplexity = min(perplexity, max(others / 3, 1.0))
+    perplexity, count = reach_of(len(x) - 1, perplexity)
     squares = squared_distances(x - x.mean(0)).fill_diagonal_(math.inf)
-    near, neighbors = squares.topk(min(others, int(3 * perplexity) + 1), largest=False)
-    near = near - near[:, :1]
-    mean = near.mean(1, keepdim=True)
-    return neighbors, probabilities(near / mean.clamp(min=torch.finfo(x.dtype).tiny), math.log(perplexity))
+    near, neighbors = squares.topk(count, largest=False)
+    return neighbors, near_probabilities(near, perplexity)
 
 
-def probabilities(near: Tensor, entropy: float) -> Tensor:
+def reach_of(count: int, perplexity: float) -> tuple[float, int]:
+    """The perplexity that so many other rows allow, at most a third of them, and how many rows then count."""
+    perplexity = min(perplexity, max(count / 3, 1.0))
+    return perplexity, min(count, int(3 * perplexity) + 1)
+
+
+def near_probabilities(squares: Tensor, perplexity: float) -> Tensor:
+    """p(j | i) ∝ exp(−βᵢ dᵢⱼ²) of squared distances (n, k), the nearest first, with the perplexity stated."""
+    near = squares - squares[:, :1]
+    mean = near.mean(1, keepdim=True).clamp(min=torch.finfo(near.dtype).tiny)
+    return _probabilities(near / mean, math.log(perplexity))
+
+
+def _probabilities(near: Tensor, entropy: float) -> Tensor:
     """Of squared distances (n, k), the nearest 0: as far as it can be had, of the entropy wanted.
 
     Newton's method in the logarithm of the precision; where a step leaves the bracket, that is halved instead.
