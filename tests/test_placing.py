@@ -329,3 +329,13 @@ def test_refusals():
         az.MapAutoencoder(**QUICK, objective=near).fit(X, load_iris().target)
     with pytest.raises(ValueError, match="places all rows at once"):
         az.MapAutoencoder(**QUICK).partial_fit(X)
+
+
+@pytest.mark.parametrize(("output", "low", "high"), [("relu", 0.0, np.inf), ("softsign", -1.0, 1.0)])
+def test_what_comes_back_lies_where_the_outputs_can(output, low, high):
+    rows = np.clip(np.random.default_rng(0).normal(size=(80, 4)), low, 1.0)
+    network = az.Input() + az.Dense(8) + az.Bottleneck(2) + az.Output(output)
+    ae = az.MapAutoencoder(network, placement="neighbors", epochs=2, scaling="none", random_state=0).fit(rows)
+    far = ae.inverse_transform(np.random.default_rng(1).normal(size=(200, 2)))
+    assert low <= far.min()
+    assert far.max() <= high

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from azogue.inference import Reader
+from azogue.layers import ACTIVATIONS
 from azogue.layouts import layout, nearest
 from azogue.objectives.neighborhoods import near_probabilities, reach_of, slot_weights
 from azogue.recipe import Batch, Rng
@@ -31,7 +32,7 @@ PERPLEXITY, REACH, ROUNDS = 10.0, 3.0, 10
 #: Rows near on the map that correct what is decoded, and the least weight of one.
 BACK, LEAST = 10, 1e-6
 #: Between which values the outputs of a link lie.
-RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "exp": (0.0, np.inf), "tanh": (-1.0, 1.0)}
+RANGES = {**ACTIVATIONS, "softmax": (0.0, 1.0), "exp": (0.0, np.inf)}
 
 Kept = dict[str, np.ndarray]
 
@@ -106,8 +107,7 @@ class Placement:
     def _range(self) -> tuple[Tensor, Tensor]:
         low, high = torch.full_like(self.rows[0], -torch.inf), torch.full_like(self.rows[0], torch.inf)
         for head in self.network.heads:
-            if head.link_name in RANGES:
-                low[head.slots], high[head.slots] = RANGES[head.link_name]
+            low[head.slots], high[head.slots] = RANGES.get(head.link_name, ACTIVATIONS["linear"])
         return low, high
 
     def code(self, x: Tensor) -> Tensor:
