@@ -13,6 +13,7 @@ from sklearn.neighbors import KNeighborsClassifier
 import azogue as az
 from azogue.applications.labelling import bases, dropped, labels, together
 from azogue.applications.releasing import Draws, drawn, mapped, usual
+from azogue.applications.replacing import SURE, Replacement
 from azogue.applications.twins import nearest, of_groups, of_rows
 
 
@@ -166,6 +167,22 @@ def test_windows_become_the_mean_of_several_people():
     assert told(out, kind) > 0.95
     flat, made = X.reshape(len(X), -1), out.reshape(len(X), -1)
     assert np.median([np.corrcoef(a, b)[0, 1] for a, b in zip(flat, made, strict=True)]) > 0.6
+
+
+def test_unsure_rows_take_near_codes_and_sure_ones_any():
+    rng = np.random.default_rng(0)
+    stay = np.concatenate([rng.normal(size=(40, 2)), rng.normal(size=(40, 2)) + 50.0])
+    scale = np.ones(2)
+    there = Replacement(None, np.zeros(4), np.zeros(1), np.zeros(2), scale, stay)
+    codes = np.full((60, 2), 25.0) + 20.0 * np.sign(rng.random((60, 1)) - 0.5)  # 7 from one heap, 64 from the other
+    draws = Draws.of_rows(rng.normal(size=(60, 3)), 0)
+    for odds, low, high in ((np.full(60, SURE - 1), 60, 60), (np.full(60, SURE + 1), 15, 45)):
+        found = there._between(codes, odds, draws)
+        near = np.abs(found - codes).max(1) < 20
+        assert low <= near.sum() <= high
+        own = np.sort(np.linalg.norm(found[:, None] - stay, axis=2), axis=1)
+        assert (own[:, 0] < 3).all(), "on the way between codes that stay"
+        assert (own[:, 0] > 0).mean() > 0.9, "no copies of them"
 
 
 def test_rows_that_show_what_is_sensitive_are_replaced():

@@ -13,6 +13,7 @@ from azogue.applications.censoring import flagged
 from azogue.applications.labelling import Label
 from azogue.applications.releasing import Draws
 from azogue.autoencoder import Autoencoder
+from azogue.privacy.space import nearest
 
 #: Codes that are kept, and how far a drawn one is from its origin, in standard deviations of the codes.
 KEPT, SPREAD = 500, 0.1
@@ -71,10 +72,10 @@ class Replacement:
         replaced in error keeps what else it shows.
         """
         kept, own = self.codes / self.scale, codes / self.scale
-        near = _nearest(own, kept, NEAR)
+        _, near = nearest(own, kept, NEAR)
         like = near[np.arange(len(own)), rng.integers(near.shape[1])]
         start = kept[np.where(odds > SURE, rng.integers(len(kept)), like)]
-        second = _nearest(start, kept, 2)[:, -1]
+        second = nearest(start, kept, 2)[1][:, -1]
         mixed: Floats = (start + rng.random((len(own), 1)) * (kept[second] - start)) * self.scale
         return mixed
 
@@ -86,12 +87,6 @@ class Replacement:
         codes[away] = self._between(codes[away], odds[away], rng.take(away))
         codes += SPREAD * self.scale * rng.normal(size=codes.shape)
         return self.autoencoder.decode(codes.astype(np.float32))
-
-
-def _nearest(rows: Floats, kept: Floats, count: int) -> NDArray[np.intp]:
-    """Each row's nearest among those kept, at most `count` of them."""
-    squares = (kept**2).sum(1) - 2 * rows @ kept.T
-    return np.argsort(squares, axis=1, kind="stable")[:, :count]
 
 
 def _features(codes: Floats, centre: Floats, scale: Floats) -> Floats:
