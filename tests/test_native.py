@@ -199,14 +199,19 @@ def test_a_model_goes_on_where_nothing_compiles(tmp_path, monkeypatch):
 
 
 def test_other_libraries_get_their_threads_back():
-    from threadpoolctl import threadpool_info
+    from threadpoolctl import threadpool_info, threadpool_limits
 
     def threads():
-        return [part["num_threads"] for part in threadpool_info() if part["user_api"] == "blas"]
+        return {part["num_threads"] for part in threadpool_info() if part["user_api"] == "blas"}
 
-    before = threads()
-    az.Autoencoder(3, epochs=1, engine="native").fit(NUMBERS)
-    assert threads() == before
+    seen = []
+    with threadpool_limits(2, user_api="blas"):
+        az.Autoencoder(3, epochs=1, engine="native", callbacks=[lambda _: seen.append(threads())]).fit(NUMBERS)
+        assert seen == [{1}], "products take one thread"
+        assert threads() == {2}
+        with pytest.raises(ZeroDivisionError):
+            az.Autoencoder(3, epochs=1, engine="native", callbacks=[lambda _: 1 / 0]).fit(NUMBERS)
+        assert threads() == {2}
 
 
 def test_a_run_that_goes_astray_is_told(recwarn):

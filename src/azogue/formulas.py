@@ -9,8 +9,9 @@ if TYPE_CHECKING:
 
 #: Activations. What has none of these numbers is computed by torch.
 LINEAR, RELU, ELU, SELU, GELU, SILU, TANH, SIGMOID, SOFTPLUS, SOFTSIGN = range(10)
-#: Losses of a column's cells: in the units of x, except for the last two, which read logits.
+#: Losses of a column's cells: in the units of x, or of logits.
 SQUARED, ABSOLUTE, HUBER, BERNOULLI, CATEGORICAL = range(5)
+OF_LOGITS = (BERNOULLI, CATEGORICAL)
 #: Optimisers.
 ADAM, SGD, RMSPROP = range(3)
 

@@ -1,4 +1,4 @@
-"""Activations: y ← φ(x) and x ← φ′ in one go."""
+"""Activations: the value and the derivative φ′ in one go."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from azogue.formulas import ELU, GELU, RELU, SELU, SIGMOID, SILU, SOFTPLUS, SOFT
 
 @compiled
 def activate(kind: int, x: Any, y: Any, count: int) -> None:
-    """Y ← φ(x) and x ← φ′, element by element; `y` may not be `x`."""
+    """Put φ(x) into `y` and φ′ where `x` was, element by element; `y` may not be `x`."""
     one = x.dtype.type(1)
     zero = x.dtype.type(0)
     if kind == RELU:

@@ -49,11 +49,16 @@ class Distance(Reconstruction):
     #: the distance's number in `formulas`, if it has one
     formula: ClassVar[int | None] = None
 
+    @property
+    def detail(self) -> float:
+        """The number that the formula needs besides, if any."""
+        return 0.0
+
     def compiled(self, head: Head) -> tuple[int, int, int, float] | None:
-        known = self.states("formula", "distance", "slope", "gradient") and self.formula is not None
-        if not known or head.compiled.link is None or head.compiled.own != 1:
+        link, known = head.compiled.link, self.states("formula", "distance", "slope", "gradient")
+        if self.formula is None or not known or link is None or head.compiled.own != 1:
             return None
-        return self.formula, 1, head.compiled.link, getattr(self, "delta", 0.0)  # type: ignore[return-value]
+        return self.formula, 1, link, self.detail
 
 
 class MSE(Distance):
@@ -132,6 +137,10 @@ class Huber(Distance):
     def __post_init__(self) -> None:
         if self.delta <= 0:
             raise ValueError(f"Huber: delta must be positive, got {self.delta!r}")
+
+    @property
+    def detail(self) -> float:
+        return self.delta
 
     def distance(self, error: Tensor) -> Tensor:
         return torch.nn.functional.huber_loss(error, torch.zeros_like(error), reduction="none", delta=self.delta)

@@ -148,9 +148,10 @@ class HeadLoss(Reconstruction):
 
     def compiled(self, head: Head) -> tuple[int, int, int, float] | None:
         loss, own, link = head.compiled
-        if loss is None or (link is None and loss == formulas.SQUARED) or not self.states("compiled", "gradient"):
+        link = formulas.LINEAR if loss in formulas.OF_LOGITS else link
+        if loss is None or link is None or not self.states("compiled", "gradient", "slopes"):
             return None
-        return loss, own, link if loss == formulas.SQUARED and link else formulas.LINEAR, 0.0
+        return loss, own, link, 0.0
 
 
 #: Bounds of a learned variance, in scaled units.
