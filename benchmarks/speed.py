@@ -6,8 +6,8 @@
 
 Run it on an idle machine: a loop on all cores that waits for one which others use takes up to 50 times as long.
 
-Parts: tabular, iris, wide, deep, vae, population, memory, growth, start. Each contestant trains in a process of its
-own (`arena.py`); after a first fit of everybody they take turns, one at a time, for `--rounds` rounds. All start from
+Parts: tabular, products, iris, wide, deep, vae, population, memory, growth, start. Each contestant trains in a process
+of its own (`arena.py`); after a first fit of everybody they take turns, one at a time, for `--rounds` rounds. All start from
 the same weights, those of our network. A fit is the whole call of the library, scoring included where it belongs to
 it; `loop` is the training alone where the library tells it. Ratios are medians of the rounds' ratios to ours; against
 contestants that only train (loops, Keras, skorch) and neither look at the rows before nor score them afterwards, the
@@ -35,97 +35,11 @@ import numpy as np
 
 from arena import HERE, ONE_CORE, Case, Contestant, contest, machine, work
 from growth import figure, growth, measure_memory, memory, start
+from ours import OURS, Ours
 from peers import PEERS
 
 DATA = Path(os.environ.get("AZOGUE_DATA", HERE.parents[1] / "shared" / "data"))
 
-# -- ours -------------------------------------------------------------------------------------------------------------
-
-
-class Ours(Contestant):
-    """`azogue.Autoencoder`, or `VariationalAutoencoder`."""
-
-    title, pip, precision, IMPORTS = "azogue", "azogue", "float32", ("azogue.autoencoder", "azogue.variants")
-    engine = "torch"
-
-    def make(self, case: Case, seed: int) -> Any:
-        """The estimator of a case, unfitted."""
-        import azogue as az
-        from azogue.optimizers import Constant
-
-        stack: Any = az.Input()
-        for at, (units, activation) in enumerate(zip(case.widths[1:-1], case.activations, strict=False)):
-            stack = stack + (az.Bottleneck if at == case.code else az.Dense)(units, activation)
-        settings = {"epochs": case.epochs, "batch_size": case.batch_size, "learning_rate": Constant(case.learning_rate)}
-        plain = {"validation_fraction": 0.0, "patience": None, "scaling": "none"}
-        plain |= {"precision": self.precision, "engine": self.engine}
-        if case.variational:
-            return az.VariationalAutoencoder(stack + az.Output(), random_state=seed, variance=1.0, **settings, **plain)
-        return az.Autoencoder(stack + az.Output(), random_state=seed, **settings, **plain)
-
-    def fit(self, seed: int) -> None:
-        self.estimator = self.make(self.case, seed).fit(self.case.X)
-        self.loop = sum(record["seconds"] for record in self.estimator.history_)
-
-    def reconstruct(self) -> np.ndarray:
-        return np.asarray(self.estimator.reconstruct(self.case.X))
-
-
-class Compiled(Ours):
-    """The same by compiled steps."""
-
-    title, pip, engine = "azogue, compiled", "azogue[speed]", "native"
-    IMPORTS = (*Ours.IMPORTS, "numba")
-
-
-class OursAuto(Ours):
-    """The same with the precision that it chooses."""
-
-    title, precision = "azogue, precision auto", "auto"
-
-    @property
-    def note(self) -> str:
-        return f"trained in {self.estimator.recipe_.precision}"
-
-
-class Together(Ours):
-    """A population by `fit_together`."""
-
-    title = "azogue, fit_together"
-
-    def fit(self, seed: int) -> None:
-        import azogue as az
-
-        if not hasattr(az, "fit_together"):
-            raise ModuleNotFoundError("this azogue has no fit_together(estimators, X)")
-        self.fitted = az.fit_together([self.make(self.case, seed + k) for k in range(self.case.networks)], self.case.X)
-
-    def reconstruct(self) -> np.ndarray:
-        return np.stack([np.asarray(one.reconstruct(self.case.X)) for one in self.fitted])
-
-
-class InTurn(Together):
-    """A population by one `fit` after the other."""
-
-    title = "azogue, one after the other"
-
-    def fit(self, seed: int) -> None:
-        self.fitted = [self.make(self.case, seed + k).fit(self.case.X) for k in range(self.case.networks)]
-
-
-class TogetherCompiled(Together):
-    """A population by compiled steps."""
-
-    title, engine = "azogue, compiled, fit_together", "native"
-
-
-class InTurnCompiled(InTurn):
-    """One compiled training after the other."""
-
-    title, engine = "azogue, compiled, one after the other", "native"
-
-
-OURS = (Ours, Compiled, OursAuto, Together, InTurn, TogetherCompiled, InTurnCompiled)
 #: contestants that only train, over rows that are ready
 LOOPS = ("torch, eager", "torch, DataLoader", "JAX scan", "Keras on JAX", "Keras on torch", "skorch")
 CONTESTANTS: dict[str, type[Contestant]] = {kind.title: kind for kind in OURS} | PEERS
@@ -199,6 +113,49 @@ def tabular(options: Any) -> dict[str, Any]:
     if ours.get("loop"):
         share = ours["gflops"] * ours["seconds"] / ours["loop"] / options.machine["gflops"]["one core"]
         verdict("arithmetic of the training loop, of one core's best product", share, 0.45)
+    return found
+
+
+PRODUCTS = """
+import time, numpy as np, torch
+from threadpoolctl import threadpool_limits
+torch.set_num_threads(1)
+threadpool_limits(1)
+rng, n, widths = np.random.default_rng(0), 256, [30, 64, 32, 64, 30]
+pairs = []
+for k, m in zip(widths, widths[1:]):
+    w, x, d = (rng.normal(size=shape).astype(np.float32) for shape in ((m, k), (k, n), (m, n)))
+    pairs += [(w, x), (d, x.T), *([(w.T, d)] if pairs else [])]
+flops = sum(2 * a.shape[0] * a.shape[1] * b.shape[1] for a, b in pairs)
+spaces = [np.empty((len(a), b.shape[1]), np.float32) for a, b in pairs]
+theirs = [tuple(map(torch.from_numpy, (a, b, out))) for (a, b), out in zip(pairs, spaces)]
+ways = {
+    "NumPy": lambda: [np.dot(a, b, out=out) for (a, b), out in zip(pairs, spaces)],
+    "torch": lambda: [torch.mm(a, b, out=out) for a, b, out in theirs],
+}
+found = {name: [] for name in ways}
+for _ in range(9):
+    for name, way in ways.items():
+        way()
+        begun = time.perf_counter()
+        for _ in range(300):
+            way()
+        found[name].append((time.perf_counter() - begun) / 300)
+for name, times in found.items():
+    print(name, np.median(times), flops / np.median(times) / 1e9)
+"""
+
+
+def products(options: Any) -> dict[str, Any]:
+    """The eleven products of a step of 64-32-64 at batch 256, by torch and by NumPy's BLAS, one core."""
+    done = subprocess.run([sys.executable, "-c", PRODUCTS], capture_output=True, text=True, check=True).stdout
+    found = {}
+    for name, seconds, rate in map(str.split, done.splitlines()):
+        share = float(rate) / options.machine["gflops"]["one core"]
+        print(
+            f"  {name:<6} {1e6 * float(seconds):6.1f} µs, {float(rate):6.1f} GFLOP/s, {100 * share:.0f} % of the best"
+        )
+        found[name] = {"seconds": float(seconds), "gflops": float(rate)}
     return found
 
 
@@ -352,6 +309,7 @@ def verdict(what: str, value: float, goal: float, *, least: bool = True) -> None
 
 PARTS = {
     "tabular": tabular,
+    "products": products,
     "iris": iris,
     "wide": wide,
     "deep": deep,
