@@ -6,18 +6,17 @@
 
 Run it on an idle machine: a loop on all cores that waits for one which others use takes up to 50 times as long.
 
-Parts: tabular, products, iris, wide, deep, vae, population, memory, growth, start. Each contestant trains in a process
-of its own (`arena.py`); after a first fit of everybody they take turns, one at a time, for `--rounds` rounds. All start from
-the same weights, those of our network. A fit is the whole call of the library, scoring included where it belongs to
-it; `loop` is the training alone where the library tells it. Ratios are medians of the rounds' ratios to ours; against
-contestants that only train (loops, Keras, skorch) and neither look at the rows before nor score them afterwards, the
-verdicts compare our training loop. The
-loss is the mean squared error over all training cells, computed here from each reconstruction. `% core` compares the
-arithmetic of training, 6 Σ weights − 2 first layer a row, with the machine's best float32 product on one core. `peak`
-is the growth of the process's peak memory from before the first fit (Linux only), `cores` its processor time by the
-clock's, `first +s` what the first fit took beyond the usual (compiling, loading). Peers: see `peers.py`; those that
-are not installed are named and skipped. MNIST is looked for in ../shared/data (or in AZOGUE_DATA), else random rows
-stand in.
+Parts: tabular, products, iris, wide, deep, vae, population, memory, growth, start. Each contestant trains in a
+process of its own (`arena.py`); after a first fit of everybody they take turns, one at a time, for `--rounds` rounds.
+All start from the same weights, those of our network. A fit is the whole call of the library, scoring included where
+it belongs to it; `loop` is the training alone where the library tells it. Ratios are medians of the rounds' ratios to
+ours; against contestants that only train (loops, Keras, skorch) and neither look at the rows before nor score them
+afterwards, the verdicts compare our training loop. The loss is the mean squared error over all training cells,
+computed here from each reconstruction. `% core` compares the arithmetic of training, 6 Σ weights − 2 first layer a
+row, with the machine's best float32 product on one core. `peak` is the growth of the process's peak memory from
+before the first fit (Linux only), `cores` its processor time by the clock's, `first +s` what the first fit took
+beyond the usual (compiling, loading). Peers: see `peers.py`; those that are not installed are named and skipped.
+MNIST is looked for in ../shared/data (or in AZOGUE_DATA), else random rows stand in.
 """
 
 from __future__ import annotations
