@@ -12,7 +12,7 @@ from sklearn.metrics import pairwise_distances
 import azogue as az
 from azogue import placing
 from azogue.contract import CHECKS, check_hyper_parameters
-from azogue.layouts import Mesh, attraction, components, layout, nearest, neighbor_graph, repulsion, splines
+from azogue.layouts import Mesh, attraction, components, ends_of, layout, nearest, neighbor_graph, repulsion, splines
 from azogue.objectives import Neighbors, affinities
 from azogue.objectives.neighborhoods import Positions
 from azogue.recipe import Code, Step
@@ -89,7 +89,7 @@ def test_slope_is_that_of_t_sne(size):
     x, y = torch.from_numpy(normal(28, 5)), normal(28, size, seed=1)
     graph = neighbor_graph(x, 9.0)
     push, total = repulsion(y.T)
-    slope = 4 * (attraction(graph, y.T) - push / total)
+    slope = 4 * (attraction(graph, ends_of(graph), y.T) - push / total)
     joint = _joint_probabilities(pairwise_distances(x, metric="sqeuclidean").astype(np.float32), 9.0, 0)
 
     def divergence(flat):
