@@ -80,15 +80,12 @@ def ends_of(graph: scipy.sparse.csr_array) -> tuple[np.ndarray, np.ndarray]:
 
 def attraction(graph: scipy.sparse.csr_array, ends: tuple[np.ndarray, np.ndarray], y: np.ndarray) -> np.ndarray:
     """Σⱼ P(i, j) (yᵢ − yⱼ)/(1 + ‖yᵢ − yⱼ‖²) of positions y (size, n): (size, n)."""
-    apart = [way.take(ends[0]) for way in y]
+    apart = [way.take(ends[0]) - way.take(ends[1]) for way in y]
     squares = np.ones_like(apart[0])
-    for one, way in zip(
-        apart, y, strict=True
-    ):  # a line at a time: sums over a short first axis take five times as long
-        one -= way.take(ends[1])
-        squares += one * one
+    for way in apart:  # a line at a time: sums over a short first axis take five times as long
+        squares += way * way
     pull = np.divide(graph.data, squares, out=squares)
-    return np.stack([np.add.reduceat(pull * one, graph.indptr[:-1]) for one in apart])
+    return np.stack([np.add.reduceat(pull * way, graph.indptr[:-1]) for way in apart])
 
 
 def repulsion(y: np.ndarray) -> tuple[np.ndarray, float]:
