@@ -221,7 +221,7 @@ def broken(folder):
         (("encode", "fake.azogue", "iris.csv"), "fake.azogue"),
         (("info", "fake.azogue"), "fake.azogue"),
         (("decode", "m.azogue", "iris.npy"), "(n, 2)"),
-        (("decode", "m.azogue", "iris.csv"), "(n, 2)"),
+        (("decode", "m.azogue", "iris.csv"), "iris.csv: could not convert string to float: 'setosa'"),
         (("decode", "iris.csv", "iris.npy"), "model file"),
         (("encode", "iris.csv", "--drop", "colour"), "colour"),
         (("encode", "iris.csv", "--network", "wide"), "--network"),
