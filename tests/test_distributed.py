@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from datetime import timedelta
 from multiprocessing import active_children
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 import torch
 
 import azogue as az
+from azogue.distributed import crew
 from azogue.distributed.scoring import cut, cuts, groups, parquet
 from azogue.training.sharded import Sharded
 from azogue.training.team import Team, along_tree, member
@@ -253,6 +255,27 @@ def test_private_training_is_refused():
 def test_faults_of_the_data_are_told_as_ever():
     with pytest.raises(ValueError, match="epochs"):
         az.distributed.fit(unfitted(epochs=0), X)
+    assert not active_children()
+
+
+@pytest.mark.parametrize("failures", [1, crew.MEETINGS])
+def test_processes_that_do_not_meet_are_started_again(alone, monkeypatch, failures):
+    """A meeting at another place, where nobody comes, fails as lost connections do."""
+    places, meet = [], crew._meet
+
+    def elsewhere(store, rank, size):
+        places.append(store)
+        meet(store + "-elsewhere" if len(places) <= failures else store, rank, size)
+
+    monkeypatch.setattr(crew, "MEETING", timedelta(seconds=1))
+    monkeypatch.setattr(crew, "_meet", elsewhere)
+    if failures < crew.MEETINGS:
+        assert sha(az.distributed.fit(unfitted(), X, restarts=0)) == sha(alone)
+        assert len(places) == 2
+    else:
+        with pytest.raises(RuntimeError, match="worker 0 of 2 did not meet the others"):
+            az.distributed.fit(unfitted(), X, restarts=0)
+        assert len(places) == crew.MEETINGS
     assert not active_children()
 
 

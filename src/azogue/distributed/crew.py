@@ -9,13 +9,15 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from multiprocessing import connection, get_all_start_methods, get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch.distributed as dist
 from sklearn.base import clone
-from torch.distributed import FileStore  # type: ignore[attr-defined]
+from torch.distributed import FileStore, HashStore  # type: ignore[attr-defined]
+from torch.distributed.distributed_c10d import _set_pg_timeout
 
 from azogue.session import as_seed
 from azogue.training.team import Team, member
@@ -25,6 +27,11 @@ if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
 READY = "ready"
+#: Processes of one machine find each other at once or never: how long each attempt waits, and how many there are.
+MEETING = timedelta(seconds=60)
+MEETINGS = 3
+#: How long they wait for each other at work: one may save, or tell its callbacks, for long.
+WORKING = timedelta(minutes=30)
 #: What differs between the process that leads and the others.
 QUIET = {"callbacks": (), "verbose": 0, "checkpoint": None, "resume": False}
 
@@ -38,6 +45,10 @@ def quiet(estimator: Any, keep: Sequence[str] = ()) -> Any:
 
 class LostError(RuntimeError):
     """A worker process ended before its work was done."""
+
+
+class MeetingError(LostError):
+    """The processes did not find each other, which a later attempt may mend."""
 
 
 def fit_here(
@@ -104,15 +115,13 @@ class Crew:
         self.lines: list[Connection] = []
 
     def __enter__(self) -> Crew:
-        self.folder = tempfile.TemporaryDirectory(prefix="azogue-")
-        store = str(Path(self.folder.name, "store"))
-        try:
-            with _loopback():
-                self._begin(store)
-                _meet(store, 0, self.team.size)
-        except BaseException:
-            self._end()
-            raise
+        for left in range(MEETINGS - 1, -1, -1):
+            try:
+                self._gather()
+                break
+            except MeetingError:
+                if not left:
+                    raise
         self.membership = member(self.team)
         self.membership.__enter__()
         return self
@@ -124,6 +133,18 @@ class Crew:
         self._end()
         if lost:
             raise LostError(lost) from error
+
+    def _gather(self) -> None:
+        """Start the processes and form a group with them; none is left behind where that fails."""
+        self.folder = tempfile.TemporaryDirectory(prefix="azogue-")
+        store = str(Path(self.folder.name, "store"))
+        try:
+            with _loopback():
+                self._begin(store)
+                _meet(store, 0, self.team.size)
+        except BaseException:
+            self._end()
+            raise
 
     def _begin(self, store: str) -> None:
         """Start the processes all at once, then tell each its work."""
@@ -161,6 +182,7 @@ class Crew:
             process.join()
         for line in self.lines:
             line.close()
+        self.processes, self.lines = [], []
         self.folder.cleanup()
 
 
@@ -202,8 +224,27 @@ def _work(place: tuple[int, int, int, bool], store: str, line: Connection) -> No
 
 
 def _meet(store: str, rank: int, size: int) -> None:
-    """Form a group by a file, so that no port is open to other machines or users."""
-    dist.init_process_group("gloo", store=FileStore(store, size), rank=rank, world_size=size)
+    """Form a group by a file, so that no port is open to other machines or users.
+
+    NOTE: a group gets its time limit with its making and has no other for the meeting itself; connections that are lost
+    there would be waited for as long as a slow epoch is. `_set_pg_timeout` is torch's only way to change it later.
+    """
+    try:
+        dist.init_process_group("gloo", store=FileStore(store, size), rank=rank, world_size=size, timeout=MEETING)
+    except RuntimeError as error:
+        _forget()
+        raise MeetingError(f"worker {rank} of {size} did not meet the others: {error}") from error
+    _set_pg_timeout(WORKING)
+
+
+def _forget() -> None:
+    """Count groups from the beginning, as new processes do; by the end of a group of one.
+
+    NOTE: torch asks the store for keys that hold the number of the group, and one that failed keeps its number: the
+    next meeting of this process would ask for keys that no other writes.
+    """
+    dist.init_process_group("gloo", store=HashStore(), rank=0, world_size=1)
+    dist.destroy_process_group()
 
 
 @contextmanager
