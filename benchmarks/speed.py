@@ -208,7 +208,7 @@ def one_liner(times: int) -> dict[str, float]:
 def wide(options: Any) -> dict[str, Any]:
     """20,000 × 784 digits, code 32 (linear), relu, batch 256: a shallow and a deeper network."""
     X, found = digits(options.cap(20_000)), {}
-    titles = ["azogue", "torch, eager", "Keras on JAX", "Keras on torch"]
+    titles = ["azogue, compiled", "azogue", "torch, eager", "Keras on JAX", "Keras on torch"]
     for hidden in ([], [512, 256]):
         widths = [784, *hidden, 32, *hidden[::-1], 784]
         side = [*["relu"] * len(hidden), "linear"]

@@ -214,6 +214,16 @@ def test_other_libraries_get_their_threads_back():
         assert threads() == {2}
 
 
+def test_torch_gets_its_threads_back():
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        az.Autoencoder(3, epochs=1, engine="native").fit(NUMBERS)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_a_run_that_goes_astray_is_told(recwarn):
     with pytest.raises(FloatingPointError, match="NaN or infinite in epoch 1"):
         az.Autoencoder(3, epochs=2, engine="native", learning_rate=1e30, optimizer="sgd").fit(NUMBERS)

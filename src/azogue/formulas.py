@@ -41,8 +41,10 @@ class Tables(NamedTuple):
         Where blocks of parameters begin, and what a member takes of them.
     weights, firsts : arrays
         What columns count, and their first slots.
-    work, spare : arrays
+    work, spare : arrays, shape (threads, …)
         Space; gradients that are to be added to others, where layers are tied.
+    parts : int
+        How many parts a batch is cut into, whose gradients are added: 1 or 2.
     """
 
     plan: np.ndarray
@@ -54,6 +56,7 @@ class Tables(NamedTuple):
     firsts: np.ndarray
     work: np.ndarray
     spare: np.ndarray
+    parts: int
 
 
 class Buffers(NamedTuple):
@@ -65,8 +68,10 @@ class Buffers(NamedTuple):
         Each member's row of the table of what moves it.
     counts : array, shape (members,)
         How often members moved before.
-    parameters, gradients, first, second, decayed : arrays
+    parameters, first, second, decayed : arrays
         The flat buffers: what the optimiser remembers is first and second; where weight decay applies.
+    gradients : array, shape (parts, …)
+        Like them, for each part of a batch.
     """
 
     hows: np.ndarray

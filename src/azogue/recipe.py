@@ -177,6 +177,11 @@ class Batch:
     def __len__(self) -> int:
         return len(self.x)
 
+    @property
+    def each(self) -> int:
+        """Rows of each member, where x is (members, n, width)."""
+        return self.x.shape[1]
+
     def take(self, index: Any) -> Batch:
         """The rows of an index tensor or slice (labels are left behind: they are for whole tables)."""
         whole = isinstance(index, slice)

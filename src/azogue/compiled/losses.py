@@ -13,14 +13,14 @@ from azogue.formulas import ABSOLUTE, BERNOULLI, CATEGORICAL, CELLS, COUNT, FIRS
 
 
 @compiled
-def shares_of(mask: Any, weights: Any, firsts: Any, scale: Any, shares: Any) -> None:
-    """What each column counts for each row (columns, rows): its weight, where it is observed, of all that are."""
+def shares_of(mask: Any, where: Any, weights: Any, firsts: Any, scale: Any, shares: Any) -> None:
+    """What each column counts for some rows (columns, rows): its weight, where it is observed, of all that are."""
     columns, rows = shares.shape
     zero, tiny = weights.dtype.type(0), np.finfo(weights.dtype).tiny
     for r in range(rows):
         total = zero
         for c in range(columns):
-            kept = weights[c] if mask[r, firsts[c]] else zero
+            kept = weights[c] if mask[where[r], firsts[c]] else zero
             shares[c, r] = kept
             total += kept
         factor = scale / (total if total > tiny else tiny)

@@ -7,24 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from azogue.compiled.gates import meet
 from azogue.compiled.numbers import compiled
 from azogue.formulas import ADAM, CLIP, DECAY, ONE, SGD, THREE, TWO
-
-
-@compiled
-def limit(g: Any, blocks: Any, member: int, clip: float) -> None:
-    """Scale a member's gradient down to a norm of `clip`."""
-    total = 0.0
-    for b in range(len(blocks)):
-        start = blocks[b, 0] + member * blocks[b, 1]
-        for i in range(start, start + blocks[b, 1]):
-            total += float(g[i]) * float(g[i])
-    factor = clip / (math.sqrt(total) + 1e-6)
-    if factor < 1.0:
-        for b in range(len(blocks)):
-            start = blocks[b, 0] + member * blocks[b, 1]
-            for i in range(start, start + blocks[b, 1]):
-                g[i] *= g.dtype.type(factor)
 
 
 @compiled
@@ -66,14 +51,50 @@ def _adam(how: Any, pace: float, count: float, p: Any, g: Any, m: Any, v: Any) -
 
 
 @compiled
-def advance(kind: int, pace: float, member: int, at: int, blocks: Any, buffers: Any) -> None:
-    """Move a member block by block, the `at`-th time behind those that were before, at the rate `pace`."""
-    how, count = buffers.hows[member], buffers.counts[member] + at + 1.0
-    if how[CLIP] > 0.0:
-        limit(buffers.gradients, blocks, member, how[CLIP])
+def own(blocks: Any, b: int, member: int, rank: int, ranks: int) -> Any:
+    """Where a thread's share of a member's part of a block begins and ends."""
+    start, size = blocks[b, 0] + member * blocks[b, 1], blocks[b, 1]
+    middle = size if ranks == 1 else size // 32 * 16
+    return (start, start + middle) if rank == 0 else (start + middle, start + size)
+
+
+@compiled
+def factor(g: Any, blocks: Any, member: int, clip: float) -> float:
+    """What scales a member's gradient down to a norm of `clip`; 1 where it is shorter."""
+    total = 0.0
     for b in range(len(blocks)):
-        start = blocks[b, 0] + member * blocks[b, 1]
-        stop = start + blocks[b, 1]
-        p, g = buffers.parameters[start:stop], buffers.gradients[start:stop]
-        first, second, decayed = buffers.first[start:stop], buffers.second[start:stop], buffers.decayed[start:stop]
-        optimize(kind, how, pace, count, p, g, first, second, decayed)
+        start, stop = own(blocks, b, member, 0, 1)
+        for i in range(start, stop):
+            total += float(g[i]) * float(g[i])
+    return min(1.0, clip / (math.sqrt(total) + 1e-6))
+
+
+@compiled
+def advance(
+    kind: int, pace: float, member: int, at: int, rank: int, ranks: int, blocks: Any, buffers: Any, gate: Any
+) -> None:
+    """Move a member block by block, the `at`-th time behind those that were before, at the rate `pace`.
+
+    Its gradient is the sum of those of all parts of the batch. Several threads take a share of each block.
+    """
+    how, count, g = buffers.hows[member], buffers.counts[member] + at + 1.0, buffers.gradients[0]
+    for part in range(1, len(buffers.gradients)):
+        for b in range(len(blocks)):
+            start, stop = own(blocks, b, member, rank, ranks)
+            for i in range(start, stop):
+                g[i] += buffers.gradients[part, i]
+    if how[CLIP] > 0.0:
+        if ranks > 1:
+            meet(gate, rank)
+        scale = factor(g, blocks, member, how[CLIP])
+        if ranks > 1:
+            meet(gate, rank)
+        if scale < 1.0:
+            for b in range(len(blocks)):
+                start, stop = own(blocks, b, member, rank, ranks)
+                for i in range(start, stop):
+                    g[i] *= g.dtype.type(scale)
+    for b in range(len(blocks)):
+        start, stop = own(blocks, b, member, rank, ranks)
+        p, first, second = buffers.parameters[start:stop], buffers.first[start:stop], buffers.second[start:stop]
+        optimize(kind, how, pace, count, p, g[start:stop], first, second, buffers.decayed[start:stop])

@@ -26,14 +26,20 @@ from azogue.formulas import (
 
 
 @compiled
-def load(rows: Any, buffer: Any) -> None:
-    """Rows by features (n, width) → features by rows, eight rows at a time."""
-    n, width = rows.shape
-    for start in range(0, n, 8):
-        stop = min(start + 8, n)
-        for c in range(width):
-            for r in range(start, stop):
-                buffer[c, r] = rows[r, c]
+def load(rows: Any, where: Any, buffer: Any) -> None:
+    """Some of the rows (…, width) → features by rows (width, n), eight rows at a time."""
+    n, width = len(where), rows.shape[1]
+    full = n // 8 * 8
+    for r in range(0, full, 8):
+        a, b, c, d = rows[where[r]], rows[where[r + 1]], rows[where[r + 2]], rows[where[r + 3]]
+        e, f, g, h = rows[where[r + 4]], rows[where[r + 5]], rows[where[r + 6]], rows[where[r + 7]]
+        for i in range(width):
+            buffer[i, r], buffer[i, r + 1], buffer[i, r + 2], buffer[i, r + 3] = a[i], b[i], c[i], d[i]
+            buffer[i, r + 4], buffer[i, r + 5], buffer[i, r + 6], buffer[i, r + 7] = e[i], f[i], g[i], h[i]
+    for r in range(full, n):
+        row = rows[where[r]]
+        for i in range(width):
+            buffer[i, r] = row[i]
 
 
 @compiled

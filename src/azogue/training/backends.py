@@ -33,8 +33,9 @@ def backend_for(network: Network, recipe: Recipe, secret: Secret | None = None) 
     return native.Native() if recipe.engine == "native" and native.installed() else Dense()
 
 
-#: Steps from which loading what is compiled pays by itself.
+#: Small steps from which loading what is compiled pays by itself; a step saves more by so many multiplications.
 WORTH_LOADING = 4_000
+SAVING = 25_000_000
 
 
 def engine_for(wanted: str, network: Network, recipe: Recipe, rows: int) -> str:
@@ -49,7 +50,8 @@ def engine_for(wanted: str, network: Network, recipe: Recipe, rows: int) -> str:
     """
     if wanted not in ("auto", "native", "torch"):
         raise ValueError(f"engine: expected 'auto', 'native' or 'torch', got {wanted!r}")
-    if wanted == "torch" or (wanted == "auto" and recipe.epochs * -(-rows // recipe.batch_size) < WORTH_LOADING):
+    steps, size = recipe.epochs * -(-rows // recipe.batch_size), 3 * recipe.batch_size * network.work
+    if wanted == "torch" or (wanted == "auto" and steps * (1 + size / SAVING) < WORTH_LOADING):
         return "torch"
     if wanted == "native" and not native.installed():
         raise ImportError("engine='native' needs numba: pip install \"azogue[speed]\"; or leave engine='auto'")

@@ -125,9 +125,35 @@ class Rows:
             return self.batch
         return self.take(slice(None))
 
+    def places(self, rng: Rng) -> Tensor:
+        """Where the rows of an epoch lie in the batch, in the epoch's order, int64."""
+        found = order(len(self), rng, group_rows(self.width), BUFFER_GROUPS)
+        return found if self.index is None else self.index[found]
+
     def only(self, index: Tensor) -> Rows:
         """Some of the rows, by their places."""
         return replace(self, index=index if self.index is None else self.index[index])
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A batch whose rows are left where they lie.
+
+    Parameters
+    ----------
+    held : Batch
+        What holds the rows of all members.
+    where : Tensor of int64, shape (members, n)
+        Which rows each takes.
+    """
+
+    held: Batch
+    where: Tensor
+
+    @property
+    def each(self) -> int:
+        """Rows of each member."""
+        return self.where.shape[1]
 
 
 def drawn(neighbors: Tensor, rng: Rng) -> Tensor:

@@ -60,6 +60,8 @@ class Backend(Protocol):
     name: str
     #: batches that `steps` takes at once, at most
     together: ClassVar[int]
+    #: whether torch's own threads may help
+    helped: ClassVar[bool]
 
     def batches(self, members: Sequence[Rows], size: int, rngs: Sequence[Rng]) -> Iterator[Batch]:
         """The batches of one epoch; see `data.batches`."""
@@ -162,7 +164,7 @@ def train_together(runs: Sequence[Run], backend: Backend) -> None:
     """
     wanted = any(run.recipe.deterministic for run in runs)
     try:
-        with _deterministic(wanted), _threads(runs[0], wanted):
+        with _deterministic(wanted), _threads(runs[0], wanted or not backend.helped):
             backend.open(runs)
             for run in runs:
                 run.state.finite = run.state.finite if run.state.within else run.state.weights()
@@ -182,9 +184,9 @@ def train_together(runs: Sequence[Run], backend: Backend) -> None:
         log.debug("trained %d epochs with %s, stopped by %s", state.epoch, backend.name, stopped)
 
 
-def _threads(run: Run, deterministic: bool) -> AbstractContextManager[None]:
+def _threads(run: Run, alone: bool) -> AbstractContextManager[None]:
     """As many threads as pay; one where bits are not to depend on how many there are."""
-    if deterministic or run.recipe.shards > 1:
+    if alone or run.recipe.shards > 1:
         return one_thread()
     return threads_for(run.state.network, run.recipe.batch_size)
 
@@ -270,7 +272,7 @@ def _epoch(runs: list[Run], backend: Backend) -> list[dict[str, float]]:
     looks = backend.together == 1 or steps > WATCHED  # else an epoch is moved in one go
     for first, group in _groups(backend.batches([run.data for run in runs], size, rngs), done, backend.together, looks):
         for batch, told in zip(group, backend.steps(states, first, group, steps), strict=True):
-            means.add(batch.x.shape[1], told)
+            means.add(batch.each, told)
         number = first + len(group) - 1
         if looks and number % WATCHED == 0 and (not means.finite() or _ends(runs[0], number + 1, means.sums)):
             break

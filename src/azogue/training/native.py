@@ -7,6 +7,7 @@ heads, terms and optimisers give the number of their formula (`formulas`), or le
 
 from __future__ import annotations
 
+import math
 import threading
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -19,11 +20,12 @@ from azogue.activations import FORMULAS
 from azogue.formulas import Buffers, Tables
 from azogue.modules import DenseModule, TiedModule
 from azogue.recipe import Batch, Rng, Rngs
-from azogue.training.data import BLOCK, together
+from azogue.training.data import BLOCK, Chosen, batches, together
 from azogue.training.dense import Dense, corrupted
-from azogue.training.flat import padded
+from azogue.training.flat import ALIGNED, padded
+from azogue.training.pair import Pair
 from azogue.training.state import WATCHED, held_back
-from azogue.training.threads import controller, is_heavy
+from azogue.training.threads import controller
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,7 +44,7 @@ def installed() -> bool:
 
 
 def supports(network: Network, recipe: Recipe) -> bool:
-    """Whether every part has a compiled formula, and products are too small to be worth several threads.
+    """Whether every part has a compiled formula, and products are too small for torch to make up for the rest.
 
     Asked of what `Dense` supports.
     """
@@ -56,7 +58,7 @@ def supports(network: Network, recipe: Recipe) -> bool:
         and all(isinstance(module, DenseModule) and _known(module) for module in chain)
         and all(term.compiled(head) is not None for head in network.heads)
         and recipe.optimizer.compiled is not None
-        and not is_heavy(network, recipe.batch_size)
+        and 3 * recipe.batch_size * network.work <= MOST
     )
 
 
@@ -67,6 +69,12 @@ def _known(module: DenseModule) -> bool:
 #: Rows that are judged at once.
 HELD = 16 * BLOCK
 
+#: Multiplications of a step from which torch's products are as fast.
+MOST = 150_000_000
+
+#: Multiplications of a step from which batches are cut into two parts, so that two threads may share them.
+CUT = 2_000_000
+
 #: A batch as compiled steps get it: what is to be reproduced, what the encoder sees if that differs, what counts.
 Shown = tuple[Tensor, Tensor | None, Tensor | None]
 
@@ -76,14 +84,22 @@ class Native(Dense):
 
     name = "native"
     together = WATCHED
+    helped = False
     _alone: Alone | None = None
+    _corrupts = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pair = Pair(min(2, torch.get_num_threads()))
 
     def open(self, runs: Sequence[Run]) -> None:
         """Have products take one thread."""
+        self._corrupts = any(run.recipe.corruption is not None for run in runs)
         self._alone = Alone()
 
     def close(self, states: Sequence[State]) -> None:
         super().close(states)
+        self._pair.close()
         if self._alone is not None:
             self._alone.leave()
 
@@ -94,14 +110,26 @@ class Native(Dense):
         self._compiled, self._judge = steps, judge
         recipes = [state.recipe for state in states]
         self._size = max(recipes[0].batch_size, BLOCK)
-        self._table = _tables(self._model, self._flat, recipes[0], self._size)
+        parts = 2 if 3 * recipes[0].batch_size * self._model.work >= CUT else 1
+        self._table = _tables(self._model, self._flat, recipes[0], self._size, parts, self._pair.most)
         self._counts = self._count.numpy()
         hows = np.array([_how(recipe) for recipe in recipes])
         memory = [self._flat.memory[slot].numpy() for slot in recipes[0].optimizer.memory]
-        parameters, gradients = self._flat.parameters.numpy(), self._flat.gradients.numpy()
-        first, second = (memory[0], memory[-1]) if memory else (gradients, gradients)
+        parameters = self._flat.parameters.numpy()
+        gradients = np.zeros((parts, len(parameters)), parameters.dtype)
+        first, second = (memory[0], memory[-1]) if memory else (parameters, parameters)
         self._kind: int = (recipes[0].optimizer.compiled or (0, ()))[0]
         self._buffers = Buffers(hows, self._counts, parameters, gradients, first, second, self._flat.decayed.numpy())
+
+    def batches(self, members: Sequence[Rows], size: int, rngs: Sequence[Rng]) -> Iterator[Any]:
+        """The batches of one epoch; `Chosen` where rows can be taken from where they lie."""
+        held = members[0].batch
+        if self._corrupts or not isinstance(held, Batch) or not _direct(members, held):
+            yield from batches(members, size, rngs)
+            return
+        where = torch.stack([rows.places(rng) for rows, rng in zip(members, rngs, strict=True)])
+        for start in range(0, where.shape[1], size):
+            yield Chosen(held, where[:, start : start + size])
 
     def step(self, states: Sequence[State], batch: Batch) -> dict[str, list[Tensor]]:
         """Move every member once; see `loop.Backend`."""
@@ -127,15 +155,18 @@ class Native(Dense):
             return super().evaluate(states, data)
         self._bind(states)
         totals, rows = np.zeros(len(states)), len(data[0])
-        told, table = np.empty(len(states)), self._table
+        table = self._table
         for start in range(0, rows, HELD):
             batch = together([part.take(slice(start, start + HELD)) for part in data])
-            x, _, mask = _joined([(batch.x, None, batch.mask)])
-            self._judge(self._size, table, self._buffers.parameters, x, mask, told)
-            totals += told * x.shape[1]
+            x, where, _, mask = _joined([(batch.x, None, batch.mask)])
+            told = np.empty((len(states), -(-x.shape[1] // self._size)))
+            self._pair(told.size, self._judge, self._size, table, self._buffers.parameters, x, where, mask, told)
+            totals += [math.fsum(blocks) for blocks in told]
         return [float(total) for total in totals * table.details[-1] / rows]
 
-    def _given(self, states: Sequence[State], batch: Batch) -> Shown:
+    def _given(self, states: Sequence[State], batch: Batch | Chosen) -> Shown | Chosen:
+        if isinstance(batch, Chosen):
+            return batch
         if not any(self._corruptions):
             return batch.x, None, batch.mask
         rngs = Rngs([Rng(s.recipe.seed, epoch=s.epoch, step=s.step) for s in states])
@@ -143,16 +174,17 @@ class Native(Dense):
             return batch.x, *corrupted(batch, self._corruptions, rngs, self._model)
 
     def _moved(
-        self, states: Sequence[State], given: Sequence[Shown], rates: Sequence[list[float]]
+        self, states: Sequence[State], given: Sequence[Any], rates: Sequence[list[float]]
     ) -> list[dict[str, list[Tensor]]]:
-        """Move by batches, all of one size but the last."""
-        told = torch.empty((len(rates), len(states)), dtype=given[0][0].dtype)
+        """Move by batches, all `Shown` or all `Chosen`, all of one size but the last."""
+        told = torch.empty((self._table.parts, len(rates), len(states)), dtype=self._flat.parameters.dtype)
         with torch.inference_mode():
-            rows = _joined(given)
-        size, paces = given[0][0].shape[1], np.array(rates)
-        self._compiled(size, paces, self._kind, self._table, self._buffers, *rows, told.numpy())
+            rows = _picked(given) if isinstance(given[0], Chosen) else _joined(given)
+        size = given[0].each if isinstance(given[0], Chosen) else given[0][0].shape[1]
+        way = size, np.array(rates), self._kind, self._table, self._buffers
+        self._pair(len(rates), self._compiled, *way, *rows, told.numpy())
         self._counts += len(rates)
-        return [{self._player: [one]} for one in told]
+        return [{self._player: [one]} for one in told.sum(0)]
 
 
 def _rates(states: Sequence[State]) -> list[float]:
@@ -165,17 +197,41 @@ def _rates(states: Sequence[State]) -> list[float]:
     return [known[id(state.recipe.schedule), state.progress] for state in states]
 
 
-def _joined(given: Sequence[Shown]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Batches one behind the other, (members, rows of all, width); empty arrays for what there is none of."""
+#: What there is to be reproduced, (members or 1, rows, width); which of the rows each member takes one after the other,
+#: (members or 1, n); what the encoder sees and what counts, like the first; empty where there is nothing to say.
+Taken = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+_NO_MASK = np.empty((0, 0, 0), np.bool_)
+
+
+def _direct(members: Sequence[Rows], held: Batch) -> bool:
+    """Whether rows of all members lie in one table, as compiled steps take them."""
+    like = held.x if members[0].like is None else members[0].like
+    return (
+        all(rows.batch is held for rows in members)
+        and held.neighbors is None
+        and held.x.device.type == "cpu" == like.device.type
+        and held.x.dtype == like.dtype
+        and held.x.is_contiguous()
+        and (held.mask is None or held.mask.is_contiguous())
+    )
+
+
+def _picked(given: Sequence[Chosen]) -> Taken:
+    held = given[0].held
+    rows, where = held.x[None].numpy(), np.concatenate([one.where.numpy() for one in given], 1)
+    return rows, where, rows[:0], _NO_MASK if held.mask is None else held.mask[None].numpy()
+
+
+def _joined(given: Sequence[Shown]) -> Taken:
+    """Batches one behind the other."""
     x = [batch for batch, _, _ in given]
     seen, masks = ([batch[place] for batch in given] for place in (1, 2))
     if any(mask is not None for mask in masks):
         masks = [torch.ones_like(one, dtype=torch.bool) if m is None else m for one, m in zip(x, masks, strict=True)]
     rows = _behind(x)
-    return rows, rows[:0] if seen[0] is None else _behind(seen), _NO_MASK if masks[0] is None else _behind(masks)
-
-
-_NO_MASK = np.empty((0, 0, 0), np.bool_)
+    where = np.arange(rows.shape[1])[None]
+    return rows, where, rows[:0] if seen[0] is None else _behind(seen), _NO_MASK if masks[0] is None else _behind(masks)
 
 
 def _behind(parts: list[Any]) -> np.ndarray:
@@ -188,13 +244,13 @@ def _how(recipe: Recipe) -> list[float]:
     return [recipe.weight_decay, *constants, recipe.optimizer.clip or 0.0]
 
 
-def _tables(model: Network, flat: Flat, recipe: Recipe, rows: int) -> Tables:
+def _tables(model: Network, flat: Flat, recipe: Recipe, rows: int, parts: int, threads: int) -> Tables:
     """Lay out the work space for batches of so many rows, and describe layers and heads by numbers."""
     layers, used = _layers(model, flat, rows)
     width, columns = layers[0, 4], len(model.column_weights)
     plan = used + np.cumsum([0, width * rows, columns * rows, rows])
     dtype = flat.parameters.numpy().dtype
-    work = np.zeros(plan[-1] + 3 * rows, dtype)
+    work = np.zeros((threads, -(-(plan[-1] + 3 * rows) // ALIGNED) * ALIGNED), dtype)
     ((weight, term),) = recipe.objective.terms
     weights = model.column_weights.numpy().astype(dtype)
     heads, details = [], []
@@ -202,9 +258,9 @@ def _tables(model: Network, flat: Flat, recipe: Recipe, rows: int) -> Tables:
         loss, own, link, detail = term.compiled(head)
         heads.append([head.start, len(head.columns), head.cells[0], own, loss, link])
         details.append(detail)
-    spare = np.empty(int((layers[:, 2] * layers[:, 3]).max()) if layers[:, 12].any() else 0, dtype)
+    spare = np.empty((threads, int((layers[:, 2] * layers[:, 3]).max()) if layers[:, 12].any() else 0), dtype)
     table, numbers = np.array(heads), np.array([*details, weight / weights.sum(dtype=np.float64), weight])
-    return Tables(plan, layers, table, numbers, flat.blocks(), weights, model.first_slots.numpy(), work, spare)
+    return Tables(plan, layers, table, numbers, flat.blocks(), weights, model.first_slots.numpy(), work, spare, parts)
 
 
 def _layers(model: Network, flat: Flat, rows: int) -> tuple[np.ndarray, int]:
@@ -240,7 +296,7 @@ class Alone:
     def __init__(self) -> None:
         with Alone.lock:
             if not Alone.count:
-                Alone.before = controller().limit(limits=1, user_api="blas")
+                Alone.before = controller("blas").limit(limits=1)
             Alone.count += 1
 
     def leave(self) -> None:

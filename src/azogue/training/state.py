@@ -130,6 +130,8 @@ class Stepping:
 
     #: batches that may be handed over together
     together: ClassVar[int] = 1
+    #: whether torch's own threads may help
+    helped: ClassVar[bool] = True
 
     def step(self, states: Sequence[State], batch: Batch) -> dict[str, list[Tensor]]:
         """Move every player of every state once; see `loop.Backend`."""

@@ -25,11 +25,15 @@ WORTH = 20_000_000
 
 
 @cache
-def controller() -> Any:
-    """Who sets the number of threads; looking for the libraries takes long, so once."""
+def controller(kind: str) -> Any:
+    """Who sets the number of threads of libraries of a kind, and of no others: "openmp" or "blas".
+
+    Looking for the libraries takes long, so once. A limit is undone by setting what was found at its beginning, for all
+    that its controller knows.
+    """
     from threadpoolctl import ThreadpoolController
 
-    return ThreadpoolController()
+    return ThreadpoolController().select(user_api=kind)
 
 
 @cache
@@ -49,7 +53,7 @@ def one_thread() -> Iterator[None]:
     if torch.get_num_threads() == 1:
         yield
         return
-    with controller().limit(limits=1, user_api="openmp"):
+    with controller("openmp").limit(limits=1):
         before = _products()(1)
         try:
             yield
