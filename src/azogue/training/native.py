@@ -134,18 +134,19 @@ class Native(Dense):
     def step(self, states: Sequence[State], batch: Batch) -> dict[str, list[Tensor]]:
         """Move every member once; see `loop.Backend`."""
         self._bind(states)
-        return self._moved(states, [self._given(states, batch)], [_rates(states)])[0]
+        rates = np.array([[state.recipe.schedule(state.progress) for state in states]])
+        return self._moved(states, [self._given(states, batch)], rates)[0]
 
     def steps(
         self, states: Sequence[State], first: int, batches: Sequence[Batch], of: int
     ) -> Iterator[dict[str, list[Tensor]]]:
         """Move every member by one batch after the other, in one call; see `loop.Backend`."""
         self._bind(states)
-        rates, given = [], []
+        rates, given = _rates(states, range(first, first + len(batches)), of), []
         for number, batch in enumerate(batches, first):
-            for state in states:
-                state.at(number, of)
-            rates.append(_rates(states))
+            if any(self._corruptions) or number == first + len(batches) - 1:  # else nobody asks where a state is
+                for state in states:
+                    state.at(number, of)
             given.append(self._given(states, batch))
         yield from self._moved(states, given, rates)
 
@@ -173,28 +174,28 @@ class Native(Dense):
         with torch.inference_mode():
             return batch.x, *corrupted(batch, self._corruptions, rngs, self._model)
 
-    def _moved(
-        self, states: Sequence[State], given: Sequence[Any], rates: Sequence[list[float]]
-    ) -> list[dict[str, list[Tensor]]]:
+    def _moved(self, states: Sequence[State], given: Sequence[Any], rates: np.ndarray) -> list[dict[str, list[Tensor]]]:
         """Move by batches, all `Shown` or all `Chosen`, all of one size but the last."""
         told = torch.empty((self._table.parts, len(rates), len(states)), dtype=self._flat.parameters.dtype)
         with torch.inference_mode():
             rows = _picked(given) if isinstance(given[0], Chosen) else _joined(given)
         size = given[0].each if isinstance(given[0], Chosen) else given[0][0].shape[1]
-        way = size, np.array(rates), self._kind, self._table, self._buffers
+        way = size, rates, self._kind, self._table, self._buffers
         self._pair(len(rates), self._compiled, *way, *rows, told.numpy())
         self._counts += len(rates)
         return [{self._player: [one]} for one in told.sum(0)]
 
 
-def _rates(states: Sequence[State]) -> list[float]:
-    """Each member's learning rate; most have the same."""
-    known: dict[Any, float] = {}
-    for state in states:
-        way = id(state.recipe.schedule), state.progress
-        if way not in known:
-            known[way] = state.recipe.schedule(state.progress)
-    return [known[id(state.recipe.schedule), state.progress] for state in states]
+def _rates(states: Sequence[State], steps: range, of: int) -> np.ndarray:
+    """The learning rates of some steps of an epoch of so many, (steps, members); most members have the same."""
+    groups: dict[Any, list[int]] = {}
+    for member, state in enumerate(states):
+        groups.setdefault((id(state.recipe.schedule), state.epoch, state.recipe.epochs), []).append(member)
+    rates = np.empty((len(steps), len(states)))
+    for (_, epoch, epochs), members in groups.items():
+        schedule = states[members[0]].recipe.schedule
+        rates[:, members] = [[schedule((epoch + step / of) / epochs)] for step in steps]
+    return rates
 
 
 #: What there is to be reproduced, (members or 1, rows, width); which of the rows each member takes one after the other,
@@ -206,9 +207,9 @@ _NO_MASK = np.empty((0, 0, 0), np.bool_)
 
 def _direct(members: Sequence[Rows], held: Batch) -> bool:
     """Whether rows of all members lie in one table, as compiled steps take them."""
-    like = held.x if members[0].like is None else members[0].like
+    like, parts = held.x if members[0].like is None else members[0].like, [rows.batch for rows in members]
     return (
-        all(rows.batch is held for rows in members)
+        all(isinstance(part, Batch) and part.x is held.x and part.mask is held.mask for part in parts)
         and held.neighbors is None
         and held.x.device.type == "cpu" == like.device.type
         and held.x.dtype == like.dtype
