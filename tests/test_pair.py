@@ -90,16 +90,25 @@ def test_the_faster_number_of_threads_is_settled_on_and_the_other_tried_again(fa
     def work(rank, ranks, gate):
         if rank == 0:
             seen.append(ranks)
-        time.sleep(0.001 if ranks == faster else 0.004)
+        time.sleep(0.0005 if ranks == faster else 0.003)
         gates.meet(gate, rank) if ranks == 2 else None
 
     pair = Pair(2)
-    for _ in range(AGAIN + 2):
+    for _ in range(3 * AGAIN + 2):
         pair(1, work)
     pair.close()
     assert set(seen[:4]) == {1, 2}
     assert set(seen[4:AGAIN]) == {faster}
-    assert seen[AGAIN:] == [3 - faster, faster]
+    assert seen[AGAIN:] == [3 - faster, *[faster] * (2 * AGAIN - 1), 3 - faster, faster]
+
+
+def test_what_becomes_faster_is_taken():
+    watch = Watch()
+    for call in range(AGAIN + 3):
+        threads = watch.next()
+        watch.took(threads, {1: 2.0, 2: 3.0 if call < AGAIN else 1.0}[threads])
+    assert watch.next() == 2
+    assert watch.due == 2 * AGAIN
 
 
 def test_one_thread_is_all_where_there_is_one():

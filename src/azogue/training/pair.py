@@ -11,27 +11,31 @@ from typing import Any
 
 import numpy as np
 
-#: Calls after which the other number of threads is tried again: the processor may be busy, or no longer.
+#: Calls after which the other number of threads is first tried again: the processor may be busy, or no longer.
 AGAIN = 64
 
 
 class Watch:
-    """What calls of a function took lately by one thread and by two."""
+    """What calls of a function took lately by one thread and by two, and which of these is next."""
 
     def __init__(self) -> None:
         self.calls, self.times = 0, {1: [math.inf] * 2, 2: [math.inf] * 2}
+        self.faster, self.pause, self.due = 1, AGAIN, AGAIN
 
     def next(self) -> int:
         """One and two in turn at first, then the faster one, by the better of its last two calls."""
         if self.calls < 4:
             return 1 + self.calls % 2
-        better = 2 if min(self.times[2]) < min(self.times[1]) else 1
-        return 3 - better if self.calls % AGAIN == 0 else better
+        return 3 - self.faster if self.calls == self.due else self.faster
 
     def took(self, threads: int, seconds: float) -> None:
-        """Note a call."""
-        self.calls += 1
+        """Note a call; each trial that was in vain doubles the pause before the next."""
         self.times[threads] = [self.times[threads][1], seconds]
+        before, self.faster = self.faster, 2 if min(self.times[2]) < min(self.times[1]) else 1
+        if self.calls == self.due:
+            self.pause = 2 * self.pause if self.faster == before else AGAIN
+            self.due += self.pause
+        self.calls += 1
 
 
 class Pair:
