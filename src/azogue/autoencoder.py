@@ -81,9 +81,9 @@ class Autoencoder(
     device : "auto" or torch device
     precision : {"auto", "float32", "bfloat16", "float64"}
     engine : {"auto", "native", "torch"}
-        `"native"` trains by compiled steps (extra `speed`) wherever all parts have a compiled formula: small stacks of
-        dense layers without dropout or normalisation, one distance, a plain code. `"auto"` does so where that is
-        installed and the run may take 4,000 steps, so that loading it pays. Both end alike, but for rounding.
+        `"native"` trains by compiled steps (extra `speed`) wherever all parts have a compiled formula: stacks of dense
+        layers without dropout or normalisation, one distance, a plain code. `"auto"` does so where that is installed
+        and the run may be so long that loading it pays, 4,000 small steps. Both end alike, but for rounding.
     deterministic : bool
         Ask torch for deterministic algorithms wherever it has a choice.
     checkpoint : path, Checkpoint or None

@@ -1,8 +1,8 @@
 """The back end for stacks of dense layers whose whole step is one compiled function (`azogue.compiled`).
 
-It is `Dense` with another step: parameters, gradients and what optimisers remember lie in the same buffers, rows that
-are held out are judged by the same code, and a run may go on with either. It is chosen by capability: layers,
-heads, terms and optimisers give the number of their formula (`formulas`), or leave the recipe to `Dense`.
+It is `Dense` with another step: parameters and what optimisers remember lie in the same buffers, and a run may go on
+with either. It is chosen by capability: layers, heads, terms and optimisers give the number of their formula
+(`formulas`), or leave the recipe to `Dense`.
 """
 
 from __future__ import annotations
