@@ -117,6 +117,8 @@ def strategies() -> None:
                 found, took = searched(name, rows, seed, **CONTESTANTS[who])
                 errors[who].append(mse(found, rows))
                 seconds[who].append(took)
+            each = ", ".join(f"{who} {errors[who][-1]:.5f} ({seconds[who][-1]:.0f} s)" for who in ONLY)
+            print(f"  {name}, split {seed}: {each}", flush=True)
         plotted = f"; the paper's plots: DE, GA, ES, random {PLOTTED[name]}" if name in PLOTTED else ""
         print(f"{name} {X.shape[0]} × {X.shape[1]}{plotted}")
         for who in ONLY:

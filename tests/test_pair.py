@@ -1,9 +1,9 @@
 """Two threads in a compiled step: the same bits as one, whichever is faster, and nobody waits for ever."""
 
 import copy
-import time
 from collections import Counter
 from itertools import count
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -84,14 +84,14 @@ def test_rows_are_taken_from_where_they_lie_to_the_same_bits(table, monkeypatch)
 
 
 @pytest.mark.parametrize("faster", [1, 2])
-def test_the_faster_number_of_threads_is_settled_on_and_the_other_tried_again(faster):
-    seen = []
+def test_the_faster_number_of_threads_is_settled_on_and_the_other_tried_again(faster, monkeypatch):
+    seen, clock = [], [0.0]
+    monkeypatch.setattr("azogue.training.pair.time", SimpleNamespace(perf_counter=lambda: clock[0]))
 
     def work(rank, ranks, gate):
         if rank == 0:
             seen.append(ranks)
-        time.sleep(0.0005 if ranks == faster else 0.003)
-        gates.meet(gate, rank) if ranks == 2 else None
+            clock[0] += 1.0 if ranks == faster else 3.0
 
     pair = Pair(2)
     for _ in range(3 * AGAIN + 2):
