@@ -110,6 +110,13 @@ def test_the_sensitive_column_is_no_longer_told_and_the_useful_one_is(fitted):
         assert az.privacy.column_shapes(rows, released) > 0.93
 
 
+def test_numbers_come_before_categories(fitted):
+    model, frame = fitted
+    names = [frame.columns[at] for at in model.counterfactual_["places"]]
+    assert list(frame.columns) == ["height", "title", "score", "sex", "rich"]
+    assert names == ["sex", "rich", "height", "score", "title"]
+
+
 def test_strength_says_how_many_rows_are_exchanged(fitted):
     model, frame = fitted
     part = frame.head(300)

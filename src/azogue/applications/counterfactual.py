@@ -55,7 +55,8 @@ class Counterfactual:
     .. math:: x'_j = T_j(x_j), \quad T_j: p(\cdot \mid s, y, x_{<j}) \to p(\cdot \mid s', y', x'_{<j}),
 
     so that x′ follows p(x | s′, y′) and says nothing of s but through y. y′ is y, but for a share of
-    0.1 · strength of the rows, where it is moved as the other columns are.
+    0.1 · strength of the rows, where it is moved as the other columns are. Numbers come before categories: they keep
+    their ranks, and what is moved by chance is then moved with them in view.
 
     Parameters
     ----------
@@ -64,7 +65,7 @@ class Counterfactual:
     whole : CodedSchema
         Of the columns in the user's order.
     places : list of int
-        The user's columns: sensitive ones, utility ones, the others.
+        The user's columns: sensitive ones, utility ones, other numbers, other categories.
     first, second : int
         How many are sensitive, and how many are utility.
     pool : ndarray of int, shape (rows, first)
@@ -83,10 +84,12 @@ class Counterfactual:
         """From training rows whose labels are columns."""
         own = [cast("int", one.column) for one in hidden]
         told = [cast("int", one.column) for one in useful if one.column not in own]
-        rest = [at for at in range(read(X).shape[1]) if at not in own + told]
+        modality = shared["modality"] if isinstance(shared["modality"], Coded) else Coded()
+        whole = modality.fit(X)
+        rest = [at for at in range(len(whole.table.columns)) if at not in own + told]
+        rest.sort(key=lambda at: not isinstance(whole.table.columns[at], Numeric))
         places = [*own, *told, *rest]
         rows = in_order(X, places)
-        modality = shared["modality"] if isinstance(shared["modality"], Coded) else Coded()
         settings = {**shared, "modality": modality, "scaling": "auto"}
         default = masked(len(hidden[0].codes), **settings)
         model = started(autoencoder, default, settings, corruption=Following(len(own)), modality=modality)
@@ -94,7 +97,7 @@ class Counterfactual:
         schema: Any = model.schema_
         rng = np.random.default_rng([settings["random_state"] % 2**63, 4])
         pool = rng.permutation(schema.codes(rows)[:, : len(own)])[:POOL]
-        return cls(model, modality.fit(X), places, len(own), len(told), pool)
+        return cls(model, whole, places, len(own), len(told), pool)
 
     def to_dict(self) -> dict[str, Any]:
         """What a file holds of it besides the autoencoder."""
