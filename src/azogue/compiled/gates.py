@@ -17,8 +17,9 @@ from numba.extending import intrinsic
 
 from azogue.compiled.numbers import compiled
 
-#: Places of a gate: one for each of two threads, a cache line apart, and one that says that nobody comes any more.
-FIRST, APART, CLOSED, LENGTH = 0, 16, 32, 48
+#: Places of a gate: one for each of two threads, 0 and `APART`, on cache lines of their own, and one that says that
+#: nobody comes any more.
+APART, CLOSED, LENGTH = 16, 32, 48
 #: Looks at the other's counter, some nanoseconds each, before the processor is offered to others.
 LOOKS = 2_000
 
@@ -58,13 +59,11 @@ def _show(_context: Any, array: Any, at: Any, value: Any) -> Any:
 def _offer(_context: Any) -> Any:
     """Let another thread have the processor, where the system has a call for that."""
 
-    def call(_: Any, builder: Any, _signature: Any, _values: Any) -> Any:
+    def call(context: Any, builder: Any, _signature: Any, _values: Any) -> Any:
         if os.name == "posix":
-            function = cgutils.get_or_insert_function(
-                builder.module, ir.FunctionType(ir.IntType(32), []), "sched_yield"
-            )
-            builder.call(function, [])
-        return ir.Constant(ir.IntType(8).as_pointer(), None)
+            kind = ir.FunctionType(ir.IntType(32), [])
+            builder.call(cgutils.get_or_insert_function(builder.module, kind, "sched_yield"), [])
+        return context.get_dummy_value()
 
     return types.void(), call
 

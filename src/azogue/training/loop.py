@@ -185,7 +185,7 @@ def train_together(runs: Sequence[Run], backend: Backend) -> None:
 
 
 def _threads(run: Run, alone: bool) -> AbstractContextManager[None]:
-    """As many threads as pay; one where bits are not to depend on how many there are."""
+    """As many threads as pay; one where bits are not to depend on how many there are, or the back end has its own."""
     if alone or run.recipe.shards > 1:
         return one_thread()
     return threads_for(run.state.network, run.recipe.batch_size)
