@@ -214,6 +214,12 @@ def test_other_libraries_get_their_threads_back():
         assert threads() == {2}
 
 
+def test_a_plan_is_made_by_steps_that_nobody_opened():
+    plan = az.Autoencoder(3, epochs=2, engine="native").plan(NUMBERS)
+    assert plan.backend == "native"
+    assert plan.seconds > 0
+
+
 def test_torch_gets_its_threads_back():
     before = torch.get_num_threads()
     try:

@@ -86,22 +86,21 @@ class Native(Dense):
     together = WATCHED
     helped = False
     _alone: Alone | None = None
-    _pair: Pair
     _corrupts = False
 
     def __init__(self) -> None:
         super().__init__()
-        self._threads = min(2, torch.get_num_threads())  # the loop keeps torch to one
+        self._pair = Pair(min(2, torch.get_num_threads()))  # asked here: the loop keeps torch to one
 
     def open(self, runs: Sequence[Run]) -> None:
-        """Have products take one thread, and this back end two where there are."""
+        """Have products take one thread."""
         self._corrupts = any(run.recipe.corruption is not None for run in runs)
-        self._pair, self._alone = Pair(self._threads), Alone()
+        self._alone = Alone()
 
     def close(self, states: Sequence[State]) -> None:
         super().close(states)
+        self._pair.close()
         if self._alone is not None:
-            self._pair.close()
             self._alone.leave()
 
     def _settle(self, states: Sequence[State]) -> None:

@@ -48,10 +48,8 @@ class Pair:
     """
 
     def __init__(self, most: int) -> None:
-        from azogue.compiled.gates import CLOSED, gate
-
         self.most = most
-        self._gate, self._make, self._closed = gate(), gate, CLOSED
+        self._gate = np.zeros(0, np.int64)
         self._pool: ThreadPoolExecutor | None = None
         self._watches: defaultdict[Callable[..., Any], Watch] = defaultdict(Watch)
 
@@ -61,6 +59,8 @@ class Pair:
         Where there are two, they meet at the gate when their work is done, so that the other thread's way back, which
         takes as long as several steps, is not waited for.
         """
+        if not len(self._gate):
+            self._gate = _gates().gate()
         watch = self._watches[function]
         threads = 1 if self.most == 1 else watch.next()
         begun = time.perf_counter()
@@ -78,7 +78,7 @@ class Pair:
         try:
             self._one(0, gate, function, arguments)
         finally:
-            if gate[self._closed]:
+            if gate[_gates().CLOSED]:
                 other.result()
 
     def _one(self, rank: int, gate: np.ndarray, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
@@ -86,7 +86,7 @@ class Pair:
         try:
             function(rank, 2, gate, *arguments)
         except BaseException:
-            gate[self._closed], self._gate = 1, self._make()
+            gate[_gates().CLOSED], self._gate = 1, _gates().gate()
             raise
 
     def close(self) -> None:
@@ -94,3 +94,10 @@ class Pair:
         if self._pool is not None:
             self._pool.shutdown()
             self._pool = None
+
+
+def _gates() -> Any:
+    """What is compiled, which takes long to import: only who trains asks for it."""
+    from azogue.compiled import gates
+
+    return gates
