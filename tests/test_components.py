@@ -3,12 +3,17 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from sklearn.datasets import load_digits, load_wine
+import torch
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.decomposition import PCA
+from sklearn.linear_model import Ridge
 
 import azogue as az
+from azogue import components
 from azogue.components import STRAIGHT
 from azogue.layers import ACTIVATIONS
+from azogue.modules import DenseModule
+from azogue.recipe import Rng
 
 X = load_wine().data
 STILL = {"learning_rate": 1e-12, "epochs": 1, "validation_fraction": 0.0, "random_state": 0, "scaling": "standard"}
@@ -24,6 +29,42 @@ def floor(rows, size):
 def test_a_linear_network_starts_at_the_floor(tied):
     ae = az.PrincipalAutoencoder(az.Dense(4) + az.Output(tied=tied), **STILL).fit(X)
     assert ae.evaluate(X)["mse"] == pytest.approx(floor(X, 4), rel=1e-4)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_an_output_with_ends_cuts_the_components_off(tied):
+    unit = (X - X.min(0)) / np.ptp(X, axis=0)
+    pca = PCA(6).fit(unit)
+    cut = np.clip(pca.inverse_transform(pca.transform(unit)), 0.0, 1.0)
+    network = az.Dense(6) + az.Output("hard_sigmoid", tied=tied)
+    ae = az.PrincipalAutoencoder(network, **{**STILL, "scaling": "minmax"}).fit(X)
+    assert ae.evaluate(X)["mse"] == pytest.approx(np.square(unit - cut).mean(), rel=1e-4)
+    assert (cut != pca.inverse_transform(pca.transform(unit))).mean() > 0.001
+
+
+@pytest.mark.parametrize(("rows", "units"), [(40, 25), (25, 40)])
+def test_what_straight_lines_leave_over_is_a_ridge_regression(rows, units):
+    rng = np.random.default_rng(0)
+    h, bends, wanted = (torch.from_numpy(rng.normal(size=(rows, k))) for k in (3, units, 4))
+    layer = DenseModule(3 + units, az.Dense(4), Rng(0)).double()
+    before = h @ layer.weight[:, :3].T + layer.bias
+    with torch.no_grad():
+        components._correct(layer, h, bends, wanted)
+    centred = bends - bends.mean(0)
+    penalty = components.STIFF * float(centred.square().sum(1).mean())
+    ridge = Ridge(alpha=penalty, fit_intercept=False).fit(centred.numpy(), (wanted - before.detach()).numpy())
+    np.testing.assert_allclose(layer.weight[:, 3:].detach(), ridge.coef_, rtol=1e-9, atol=1e-12)
+    found = torch.cat([h, bends], 1) @ layer.weight.T + layer.bias
+    np.testing.assert_allclose(found.detach(), before.detach().numpy() + ridge.predict(centred.numpy()), rtol=1e-9)
+
+
+def test_units_that_carry_no_score_bend_towards_unseen_rows():
+    train, test = load_breast_cancer().data[::2], load_breast_cancer().data[1::2]
+    narrow, wide = (
+        az.PrincipalAutoencoder(az.Dense(units, "silu") + az.Dense(8), **STILL).fit(train).evaluate(test)["mse"]
+        for units in (30, 240)
+    )
+    assert wide < 0.95 * narrow
 
 
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))

@@ -126,6 +126,7 @@ def test_presets(kind):
         az.Input() + az.Dense(6, "elu") + az.Residual() + az.Dense(2, "softsign") + az.Output(tied=False),
         az.Input() + az.Dense(4, "softplus") + az.Dense(2) + az.Output(tied=True),
         az.Input() + az.Dense(3, "relu") + az.Output("sigmoid"),
+        az.Input() + az.Dense(5, "hard_sigmoid") + az.Dense(2) + az.Output("hard_sigmoid"),
         az.Input() + az.Dense(5, "silu") + az.Dense(2) + az.Output(skips=True),
     ],
     ids=str,

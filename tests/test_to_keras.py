@@ -52,7 +52,7 @@ def same(estimator, X, models=None):
     return models
 
 
-ACTIVATIONS = ("relu", "elu", "selu", "gelu", "silu", "tanh", "sigmoid", "softplus", "softsign")
+ACTIVATIONS = ("relu", "elu", "selu", "gelu", "silu", "tanh", "sigmoid", "softplus", "softsign", "hard_sigmoid")
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

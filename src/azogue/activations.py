@@ -107,9 +107,18 @@ FORMULAS: dict[str, Activation] = {
         "output",
         formulas.SOFTSIGN,
     ),
+    # min(max(x/6 + 1/2, 0), 1); φ′ = 1/6 between -3 and 3, else 0
+    "hard_sigmoid": Activation(
+        lambda x, out: torch.div(x, 6.0, out=out).add_(0.5).clamp_(0.0, 1.0),
+        lambda delta, y: delta.mul_(((y > 0.0) & (y < 1.0)).to(delta.dtype) / 6.0),
+        "output",
+        formulas.HARD_SIGMOID,
+    ),
 }
 
 
 def activate(name: str, x: Tensor) -> Tensor:
     """Apply the activation called `name`, element by element, leaving a trace for autograd."""
+    if name == "hard_sigmoid":  # torch's own has no second derivative
+        return functional.hardtanh(x / 6.0 + 0.5, 0.0, 1.0)
     return x if name == "linear" else cast("Tensor", getattr(functional, name)(x))

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 #: Activations. What has none of these numbers is computed by torch.
-LINEAR, RELU, ELU, SELU, GELU, SILU, TANH, SIGMOID, SOFTPLUS, SOFTSIGN = range(10)
+LINEAR, RELU, ELU, SELU, GELU, SILU, TANH, SIGMOID, SOFTPLUS, SOFTSIGN, HARD_SIGMOID = range(11)
 #: Losses of a column's cells: in the units of x, or of logits.
 SQUARED, ABSOLUTE, HUBER, BERNOULLI, CATEGORICAL = range(5)
 OF_LOGITS = (BERNOULLI, CATEGORICAL)

@@ -7,7 +7,7 @@ from typing import Any
 
 from azogue.activations import ALPHA, SCALE
 from azogue.compiled.numbers import compiled, exponential, log1p, normal
-from azogue.formulas import ELU, GELU, RELU, SELU, SIGMOID, SILU, SOFTPLUS, SOFTSIGN, TANH
+from azogue.formulas import ELU, GELU, HARD_SIGMOID, RELU, SELU, SIGMOID, SILU, SOFTPLUS, SOFTSIGN, TANH
 
 
 @compiled
@@ -80,3 +80,9 @@ def _rarer(kind: int, x: Any, y: Any, count: int) -> None:
             below = normal(v, e)
             y[i] = v * below
             x[i] = below + v * peak * e
+    elif kind == HARD_SIGMOID:
+        six = x.dtype.type(6)
+        for i in range(count):
+            v = x[i] / six + half
+            x[i] = one / six if zero < v < one else zero
+            y[i] = zero if v < zero else (one if v > one else v)

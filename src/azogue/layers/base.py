@@ -24,6 +24,7 @@ ACTIVATIONS: dict[str, tuple[float, float]] = {
     "sigmoid": (0.0, 1.0),
     "softplus": (0.0, INF),
     "softsign": (-1.0, 1.0),
+    "hard_sigmoid": (0.0, 1.0),
 }
 
 

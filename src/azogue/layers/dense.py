@@ -40,7 +40,8 @@ class Dense(_Full):
     units : int
         Width of the result.
     activation : str
-        One of `linear, relu, elu, selu, gelu, silu, tanh, sigmoid, softplus, softsign`.
+        One of `linear, relu, elu, selu, gelu, silu, tanh, sigmoid, softplus, softsign,
+        hard_sigmoid`.
     normalization : {"batch", "layer"} or None
         Normalise before the activation. (A `BatchNorm()` or `LayerNorm()` after the layer normalises behind it.)
 

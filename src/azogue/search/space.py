@@ -30,7 +30,7 @@ DEPTH = 3
 #: Units of a hidden layer that wider tables do not exceed by default.
 WIDEST = 512
 #: Outputs and losses for values in [0, 1], which other scalings than min-max do not give.
-BOUNDED = ("sigmoid", "tanh", "softsign")
+BOUNDED = ("sigmoid", "hard_sigmoid", "tanh", "softsign")
 UNIT_LOSSES = ("bce", "binary_crossentropy")
 #: Genes of which each hidden layer has its own.
 LAYERED = ("units", "activation")
@@ -227,8 +227,9 @@ class Space:
     def anchors(self) -> list[Genome]:
         """Candidates that a search begins with: as near as the space allows to what is known to work.
 
-        With the largest code: principal components as the start, with the natural loss and with cross-entropy; the
-        same behind a hidden layer; the network that the package takes by itself. The last one with half of the code.
+        With the largest code: principal components as the start, cut off at the values' ends where they have any; the
+        same behind a hidden layer; with cross-entropy; the network that the package takes by itself; components
+        without ends. The last one is the package's network with half of the code.
         """
         genes = dict(self.genes)
         code, kind = genes["code"], genes["kind"]
@@ -237,10 +238,11 @@ class Space:
         plain = {"kind": "principal", "code_activation": "linear", "output": "auto", "loss": "auto", "tied": False}
         plain |= {"dropout": 0.0, "normalization": None, "convolution": False, "learning_rate": 1e-3, "code": most}
         usual = {**plain, "kind": "basic", "units": (wide, wide // 2), "activations": (HIDDEN, HIDDEN)}
-        one = {**plain, "units": (self.width,), "activations": ("tanh",), "learning_rate": 3e-3}
         linear = {**plain, "units": (), "activations": (), "learning_rate": 1e-3 if started else 1e-2}
         still = {**linear, "learning_rate": 3e-4 if started else 1e-2}  # Adam's first steps would lead away again
-        raw = [still, {**linear, "loss": "bce"}, one, usual, {**usual, "code": max(most // 2, 1)}]
+        ends = {**still, "output": "hard_sigmoid"}
+        bent = {**ends, "units": (wide,), "activations": (HIDDEN,)}
+        raw = [ends, bent, {**linear, "loss": "bce"}, usual, still, {**usual, "code": max(most // 2, 1)}]
         found = [self.genome(self.vector(genome)) for genome in raw]
         return [genome for at, genome in enumerate(found) if genome not in found[:at]]
 
@@ -257,7 +259,7 @@ def _usual(shape: tuple[int, ...], base: Autoencoder, unit: bool) -> dict[str, G
         "activation": Choice(tuple(ACTIVATIONS)),
         "code": Range(1, max(width // 2, 1), whole=True),
         "code_activation": Choice(tuple(ACTIVATIONS)),
-        "output": Choice(("auto", "sigmoid") if unit else ("auto",)),
+        "output": Choice(("auto", "sigmoid", "hard_sigmoid") if unit else ("auto",)),
         "loss": Choice(("auto", "mae", "huber", *(("bce",) if unit else ())) if base.objective is None else ("auto",)),
         "dropout": Choice((0.0, 0.1, 0.2)),
         "normalization": Choice((None, "batch", "layer")),
