@@ -13,16 +13,22 @@ Each split sets 30 % of the rows apart; the search splits the rest once into tra
 squared errors of test cells, columns brought to [0, 1] by the other rows; `alpha=0`, so that errors alone count.
 `SEARCH_SPLITS` (3) and `SEARCH_EVALUATIONS` (40) say how much is computed; the goal is 10 and 400. `SEARCH_EPOCHS`
 (100; of semeion a third) are a candidate's at most. `SEARCH_SETS=sonar,glass` takes some of the tables,
-`SEARCH_ONLY=de,random` some of the contestants.
+`SEARCH_ONLY=de,random` some of the contestants. `SEARCH_JOBS=2` computes so many splits of `strategies` at a time,
+one thread each (seconds are then those of a busy machine); `SEARCH_RECORD=FILE` keeps each split's figures there,
+and goes on from them.
 """
 
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import time
 import warnings
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +48,8 @@ SPLITS, EVALUATIONS, EPOCHS = (
     int(os.environ.get(f"SEARCH_{name}", usual))
     for name, usual in (("SPLITS", 3), ("EVALUATIONS", 40), ("EPOCHS", 100))
 )
+JOBS = int(os.environ.get("SEARCH_JOBS", "1"))
+RECORD = Path(os.environ["SEARCH_RECORD"]) if "SEARCH_RECORD" in os.environ else None
 SETS = os.environ.get("SEARCH_SETS", "sonar,ionosphere,glass,semeion").split(",")
 #: What the paper's plots show as the best error of DE, GA, ES and random search, of other splits, unscaled data.
 PLOTTED = {
@@ -61,6 +69,10 @@ CONTESTANTS: dict[str, dict[str, Any]] = {
 ONLY = os.environ.get("SEARCH_ONLY", ",".join(CONTESTANTS)).split(",")
 
 
+#: An error, PCA's, and seconds.
+Figures = tuple[float, float, float]
+
+
 def table(name: str) -> tuple[np.ndarray, np.ndarray | None]:
     """Numbers (n, d), and the class of each row where it is known."""
     if name == "semeion":
@@ -77,7 +89,7 @@ def epochs_of(name: str) -> int:
 
 def searched(name: str, X: np.ndarray, seed: int, **how: Any) -> tuple[az.ArchitectureSearch, float]:
     """A finished search, and what it took; rows are brought to [0, 1] by those that are not for testing."""
-    base = az.Autoencoder(epochs=epochs_of(name), scaling="none", device="cpu")
+    base = az.Autoencoder(epochs=epochs_of(name), batch_size=32, scaling="none", device="cpu")
     settings = {"budget": EVALUATIONS, "alpha": 0.0, "test_fraction": 0.3, **how}
     begun = time.perf_counter()
     found = az.ArchitectureSearch(**settings, autoencoder=base, random_state=seed).fit(X)
@@ -105,27 +117,56 @@ def beside(found: az.ArchitectureSearch, X: np.ndarray) -> float:
     return float(np.square(pca.inverse_transform(pca.transform(rows)) - rows).mean())
 
 
+def contest(name: str, seed: int) -> dict[str, Figures]:
+    """One split of a table: each contestant's test error, that of PCA with its code's size, and the seconds."""
+    _alone()
+    rows, found = scaled(table(name)[0], seed), {}
+    for who in ONLY:
+        winner, took = searched(name, rows, seed, **CONTESTANTS[who])
+        found[who] = mse(winner, rows), beside(winner, rows), took
+    return found
+
+
+def _alone() -> None:
+    """One thread, no warnings: for worker processes too."""
+    torch.set_num_threads(1)
+    warnings.filterwarnings("ignore", category=UserWarning)
+
+
+def contests(name: str) -> Iterator[dict[str, Figures]]:
+    """All splits of a table, in order; those that a record has are not computed again."""
+    asked = {"name": name, "evaluations": EVALUATIONS, "epochs": epochs_of(name), "only": ONLY}
+    known = {}
+    if RECORD is not None and RECORD.exists():
+        lines = [json.loads(line) for line in RECORD.read_text().splitlines()]
+        known = {line["seed"]: line["found"] for line in lines if line["asked"] == asked}
+    with ProcessPoolExecutor(JOBS, get_context("spawn")) as pool:
+        waiting = {seed: pool.submit(contest, name, seed) for seed in range(SPLITS) if seed not in known}
+        for seed in range(SPLITS):
+            found = known[seed] if seed in known else waiting[seed].result()
+            if RECORD is not None and seed not in known:
+                with RECORD.open("a") as stream:
+                    stream.write(json.dumps({"asked": asked, "seed": seed, "found": found}) + "\n")
+            each = ", ".join(f"{who} {error:.5f} ({took:.0f} s)" for who, (error, _, took) in found.items())
+            print(f"  {name}, split {seed}: {each}", flush=True)
+            yield found
+
+
 def strategies() -> None:
     print(f"{SPLITS} paired splits, {EVALUATIONS} evaluations, {EPOCHS} epochs; mean and sd of test errors")
     for name in SETS:
         X, _ = table(name)
-        errors: dict[str, list[float]] = {who: [] for who in ONLY}
-        seconds: dict[str, list[float]] = {who: [] for who in ONLY}
-        for seed in range(SPLITS):
-            rows = scaled(X, seed)
-            for who in ONLY:
-                found, took = searched(name, rows, seed, **CONTESTANTS[who])
-                errors[who].append(mse(found, rows))
-                seconds[who].append(took)
-            each = ", ".join(f"{who} {errors[who][-1]:.5f} ({seconds[who][-1]:.0f} s)" for who in ONLY)
-            print(f"  {name}, split {seed}: {each}", flush=True)
+        found = list(contests(name))
         plotted = f"; the paper's plots: DE, GA, ES, random {PLOTTED[name]}" if name in PLOTTED else ""
         print(f"{name} {X.shape[0]} × {X.shape[1]}{plotted}")
         for who in ONLY:
-            spread = np.std(errors[who])
-            each = " ".join(f"{error:.5f}" for error in errors[who])
+            errors, pcas, seconds = np.array([split[who] for split in found]).T
+            against = "random" if "random" in ONLY else who
+            other = np.array([split[against][0] for split in found])
             print(
-                f"  {who:<16} {np.mean(errors[who]):.5f} ± {spread:.5f}  {np.mean(seconds[who]):6.1f} s  {each}",
+                f"  {who:<16} {errors.mean():.5f} ± {errors.std():.5f}  {np.mean(seconds):6.1f} s; "
+                f"of {against}'s {np.mean(errors / other):.3f}, below in {(errors < other).sum()}, level in "
+                f"{(errors == other).sum()}; PCA {pcas.mean():.5f}, below in {(errors < pcas).sum()}",
                 flush=True,
             )
 
@@ -250,6 +291,5 @@ def _tell(what: str, pairs: list[list[float]]) -> None:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    warnings.filterwarnings("ignore", category=UserWarning)
+    _alone()
     run({"strategies": strategies, "time": duration, "pca": pca, "uses": uses})

@@ -36,8 +36,8 @@ STRAIGHT = {
     "softsign": (0.0, 0.1),
     "hard_sigmoid": (0.0, 1.0),
 }
-#: How far random directions reach into an activation, in standard deviations; the penalty of what they correct, in parts
-#: of what a row's units vary: chosen on wine, breast cancer and diabetes (see docs/search.md).
+#: How far random directions reach into an activation, in standard deviations; the penalty of what they correct, in
+#: parts of what a row's units vary: chosen on wine, breast cancer and diabetes (see docs/search.md).
 BEND, STIFF = 2.0, 1.0
 #: Slopes of bounded links at their middle.
 LINK_SLOPES = {"sigmoid": 1 / 4, "hard_sigmoid": 1 / 6}

@@ -136,7 +136,7 @@ def open_session(
         raise TypeError("fit: y is needed for every row; hold rows out by validation_fraction instead")
     index = None if rows is None else _rows(rows, len(data))
     count = len(data) if index is None else len(index)
-    device, size = device_for(estimator.device), _batch_size(estimator.batch_size, count, privacy)
+    device, size = device_for(estimator.device), batch_size_of(estimator.batch_size, count, privacy)
     recipe = Recipe(
         corruption=corruption,
         objective=objective,
@@ -388,7 +388,7 @@ def _check_memory(weights: int) -> None:
         )
 
 
-def _batch_size(batch_size: Any, rows: int, privacy: Privacy | None) -> int:
+def batch_size_of(batch_size: Any, rows: int, privacy: Privacy | None) -> int:
     """`"auto"`: the power of two nearest to √rows, 16 to 256; with privacy a fifth of the rows, 16 to 4096."""
     if batch_size == "auto" and privacy is not None:
         return min(max(-(-rows // 5), 16), 4096)

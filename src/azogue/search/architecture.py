@@ -20,7 +20,7 @@ from azogue.search.evaluation import FAULTS, Bench, Split, error_of, in_units, r
 from azogue.search.results import results
 from azogue.search.space import Space
 from azogue.search.strategies import STRATEGIES, WHOLE, Plan, Spent
-from azogue.search.study import Budget, Study, Trial, versions
+from azogue.search.study import Budget, Study, Trial, engine_of, versions
 from azogue.session import as_seed
 from azogue.training.callbacks import as_callbacks, progress
 from azogue.validation import remember_columns
@@ -250,7 +250,8 @@ class ArchitectureSearch(
             positions = len(schema.shape) == 2 or hasattr(schema, "vocabulary")
             unit = not positions and (base.scaling in ("auto", "minmax") or (base.scaling == "none" and inside))
             space = Space.of(schema.shape, space, base, unit=unit)
-        bench = Bench(seen, known, split.folds, space, scorer, self.complexity == "relative", seed)
+        relative, engine = self.complexity == "relative", engine_of(base, len(split.folds[0][0]), budget)
+        bench = Bench(seen, known, split.folds, space, scorer, relative, seed, engine)
         digest = hashlib.sha256(rows.x.numpy().tobytes())
         digest.update(b"" if rows.mask is None else rows.mask.numpy().tobytes())
         digest.update(b"" if known is None else repr(np.asarray(known).tolist()).encode())
@@ -260,6 +261,7 @@ class ArchitectureSearch(
             "seed": seed,
             "base": repr(sorted((name, repr(value)) for name, value in base.get_params(deep=False).items())),
             "kind": type(base).__name__,
+            "engine": engine,
             "objective": getattr(self.objective, "__qualname__", str(self.objective)),
             "complexity": self.complexity,
             "versions": versions(),

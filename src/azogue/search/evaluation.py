@@ -121,6 +121,8 @@ class Bench:
     relative : bool
         Whether errors are divided by the variance.
     seed : int
+    engine : {"auto", "native", "torch"}
+        What trains candidates.
     """
 
     X: Any
@@ -130,6 +132,7 @@ class Bench:
     scorer: Scorer | None = None
     relative: bool = True
     seed: int = 0
+    engine: str = "auto"
     _packed: list[Packed] = field(default_factory=list, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -177,8 +180,9 @@ class Bench:
         rows = np.sort(np.random.default_rng([self.seed, 0x5EC, number]).permutation(len(packed))[:count])
         watches = [Watch(epochs, bars.get(loss_kind(genome), math.inf)) for genome in genomes]
         try:
+            common = {"epochs": epochs, "random_state": self.seed, "verbose": 0, "engine": self.engine}
             members = [
-                self.space.estimator(genome, epochs=epochs, random_state=self.seed, callbacks=(watch,), verbose=0)
+                self.space.estimator(genome, callbacks=(watch,), **common)
                 for genome, watch in zip(genomes, watches, strict=True)
             ]
             with one_thread(), warnings.catch_warnings():

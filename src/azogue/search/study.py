@@ -18,11 +18,14 @@ from typing import Any
 
 import numpy as np
 
+from azogue.autoencoder import Autoencoder
 from azogue.distributed.cluster import Tasks, cluster
 from azogue.search.cache import Cache, Record
 from azogue.search.evaluation import HOPELESS, Bench, loss_kind
 from azogue.search.space import Genome
 from azogue.search.strategies import WHOLE, WORST, Share, Spent, Vectors
+from azogue.session import batch_size_of
+from azogue.training import native
 
 #: Rounds without anything new after which a space counts as searched through.
 STALE = 30
@@ -65,6 +68,27 @@ class Budget:
         if not 1 <= number < math.inf:
             raise ValueError(f"budget: {told}, got {given!r}")
         return cls(candidates=number)
+
+
+#: Steps of all candidates together from which compiling them pays.
+WORTH_COMPILING = 40_000
+
+
+def engine_of(base: Autoencoder, rows: int, budget: Budget) -> str:
+    """What trains candidates: compiled steps where they are installed and a search is long, though no fit may be.
+
+    Parameters
+    ----------
+    base : Autoencoder
+        What candidates share; an engine that it names is kept.
+    rows : int
+        Training rows.
+    budget : Budget
+        A time counts as long from a minute.
+    """
+    steps = (budget.candidates or 0.0) * base.epochs * -(-rows // batch_size_of(base.batch_size, rows, None))
+    long = steps >= WORTH_COMPILING or (budget.seconds or 0.0) >= 60.0
+    return "native" if base.engine == "auto" and long and native.installed() else base.engine
 
 
 @dataclass
