@@ -85,7 +85,7 @@ MUTANTS = [
     ),
     Mutant(
         "batch statistics inside the Jacobian",
-        "modules.py",
+        "norms.py",
         "scale = self.weight / (variance + self.eps).sqrt()",
         "return lambda row: self(row, rng)",
         "tests/test_contraction.py::test_batch_statistics_are_constants_of_what_is_differentiated",

@@ -184,6 +184,7 @@ def test_a_resumed_run_has_the_statistics_of_a_whole_one(tmp_path):
     resumed = az.Autoencoder(net("batch"), checkpoint=tmp_path / "run", resume=True, **made).fit(X)
     for name, value in statistics(whole).items():
         assert torch.equal(value, statistics(resumed)[name]), name
+        assert not torch.equal(value, torch.full_like(value, float("var" in name))), "never moved"
 
 
 def test_judging_moves_no_statistics():
