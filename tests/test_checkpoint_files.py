@@ -20,8 +20,14 @@ from azogue.training.loop import WATCHED, TrainingWarning
 COMMON = {"epochs": 6, "patience": None, "batch_size": 2, "random_state": 0}  # 90 steps an epoch
 CASES = {
     "dense": lambda **more: az.DenoisingAutoencoder(2, **COMMON, **more),
-    "autograd": lambda **more: az.Autoencoder(
+    "batch norm": lambda **more: az.Autoencoder(
         az.Input() + az.Dense(6, "relu", normalization="batch") + az.Dense(2) + az.Output(),
+        weight_decay=0.1,
+        **COMMON,
+        **more,
+    ),
+    "autograd": lambda **more: az.Autoencoder(
+        az.Input() + az.Dense(6, "relu") + az.Residual() + az.BatchNorm() + az.Dense(2) + az.Output(),
         weight_decay=0.1,
         **COMMON,
         **more,

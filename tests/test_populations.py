@@ -63,6 +63,34 @@ POPULATIONS = {
         )
         for s in range(3)
     ],
+    **{
+        f"{kind} norm, {'tied' if tied else 'free'}": [
+            az.Autoencoder(
+                az.Input()
+                + az.Dense(37, "silu", normalization=kind)
+                + az.Dropout(0.1)
+                + az.Dense(21, "tanh", normalization=kind)
+                + az.Dense(3)
+                + az.Output(tied=tied),
+                epochs=2 + s,
+                patience=2,
+                learning_rate=0.02,
+                batch_size=32,
+                random_state=s,
+            )
+            for s in range(3)
+        ]
+        for kind in ("layer", "batch")
+        for tied in (False, True)
+    },
+    "norms between layers": [
+        az.Autoencoder(
+            az.Input() + az.BatchNorm() + az.Dense(19, "relu") + az.LayerNorm() + az.Dense(3) + az.Output(),
+            epochs=4,
+            random_state=s,
+        )
+        for s in range(5)
+    ],
     "of all kinds": [
         az.Autoencoder(2, epochs=3, random_state=0),
         az.ContractiveAutoencoder(2, epochs=3, random_state=1),

@@ -17,7 +17,7 @@ LAYERS = [
     ("heads", "compiled"),
     ("priors",),
     ("codes", "corruptions"),
-    ("hearts",),
+    ("hearts", "norms"),
     ("modules",),
     ("network", "positional", "telling"),
     ("keras_module",),

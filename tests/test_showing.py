@@ -46,14 +46,14 @@ def fitted(network, X, y=None, **options):
     return az.Autoencoder(network, **options).fit(X, y)
 
 
-@pytest.mark.parametrize("normalization", [None, "batch"], ids=["dense", "autograd"])
+@pytest.mark.parametrize("behind", [(), (az.Residual(),)], ids=["dense", "autograd"])
 @pytest.mark.parametrize("holes", [False, True])
-def test_only_touched_cells_count(normalization, holes):
+def test_only_touched_cells_count(behind, holes):
     X = RNG.normal(size=(64, 5))
     if holes:
         X[::3, 4] = np.nan
         X[::2, 1] = np.nan
-    net = az.Input() + az.Dense(8, "silu", normalization=normalization) + az.Dense(3) + az.Output()
+    net = sum(behind, az.Input() + az.Dense(8, "silu")) + az.Dense(3) + az.Output()
     start, blind, whole = (
         _output_weights(fitted(net, X, corruption=kind, **options))
         for kind, options in (

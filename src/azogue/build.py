@@ -36,8 +36,9 @@ from azogue.layers import (
     shapes,
     work_of,
 )
-from azogue.modules import NORMS, Chain, DenseModule, DropoutModule, Foreign, ResidualModule, Skip, TiedModule
+from azogue.modules import Chain, DenseModule, DropoutModule, Foreign, ResidualModule, Skip, TiedModule
 from azogue.network import CodeLayer, Network
+from azogue.norms import NORMS
 from azogue.positional import (
     CHANNEL_NORMS,
     ConvModule,

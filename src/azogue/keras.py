@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from azogue.codes import Gaussian, Point
 from azogue.keras_module import KerasModule, copied, drawing, keras_on_torch
 from azogue.layers import ACTIVATIONS
-from azogue.modules import BatchNormModule, DenseModule, DropoutModule, Foreign, LayerNormModule, ResidualModule
+from azogue.modules import DenseModule, DropoutModule, Foreign, ResidualModule
+from azogue.norms import BatchNormModule, LayerNormModule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from azogue.activations import activate
 from azogue.layers import Bottleneck, Dense, Residual, Restore
+from azogue.norms import NORMS, LayerNormModule
 from azogue.recipe import Rng, Rngs
 
 if TYPE_CHECKING:
@@ -115,6 +115,9 @@ class TiedModule(DenseModule):
 class DropoutModule(nn.Module):
     """Dropout from the step's randomness."""
 
+    #: whether it does something else while training than at inference
+    differs: ClassVar[bool] = True
+
     def __init__(self, rate: float, stream: str) -> None:
         super().__init__()
         self.rate, self.stream = rate, stream
@@ -136,13 +139,6 @@ class DropoutModule(nn.Module):
         return (rng.uniform(self.stream, x.shape, x) >= self.rate).to(x.dtype) / (1.0 - self.rate)
 
 
-class LayerNormModule(nn.LayerNorm):
-    """Layer normalisation: a row's own statistics."""
-
-    def forward(self, x: Tensor, rng: Rng | None) -> Tensor:  # type: ignore[override]
-        return super().forward(x)
-
-
 class ResidualModule(nn.Module):
     """`x + dropout(activation(W norm(x) + b))`."""
 
@@ -154,34 +150,6 @@ class ResidualModule(nn.Module):
 
     def forward(self, x: Tensor, rng: Rng | None) -> Tensor:
         return cast("Tensor", x + self.dropout(self.dense(self.norm(x, rng), rng), rng))
-
-
-class BatchNormModule(nn.BatchNorm1d):
-    """Batch statistics while training; running ones at inference and for a batch of a single row."""
-
-    def rowwise(self, x: Tensor, rng: Rng | None) -> RowFunction:
-        """Centre and scale by the statistics that `forward(x, rng)` uses, without moving the running ones."""
-        if rng is None or len(x) < 2:
-            return lambda row: self(row, None)
-        variance, mean = torch.var_mean(x, 0, correction=0)
-        scale = self.weight / (variance + self.eps).sqrt()
-        return lambda row: (row - mean) * scale + self.bias
-
-    def forward(self, x: Tensor, rng: Rng | None) -> Tensor:  # type: ignore[override]
-        training = rng is not None and len(x) > 1
-        return functional.batch_norm(
-            x,
-            self.running_mean,
-            self.running_var,
-            self.weight,
-            self.bias,
-            training,
-            float(self.momentum or 0.0),
-            self.eps,
-        )
-
-
-NORMS: dict[str, Callable[..., nn.Module]] = {"batch": BatchNormModule, "layer": LayerNormModule}
 
 
 def rowwise(module: nn.Module, x: Tensor, rng: Rng | None) -> RowFunction:

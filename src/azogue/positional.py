@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from azogue.modules import AffineModule, BatchNormModule, initial_weights
+from azogue.modules import AffineModule, initial_weights
+from azogue.norms import BatchNormModule
 from azogue.recipe import Rng
 
 if TYPE_CHECKING:

@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from azogue.network import Network
 
 
+def belongs(kind: type, derivative: str, *formulas: str) -> bool:
+    """Whether a class's method for a derivative belongs to these formulas: no subclass changed one of them alone."""
+    kin = kind.__mro__
+    at = {name: next((i for i, cls in enumerate(kin) if name in vars(cls)), len(kin)) for name in formulas}
+    own = next((i for i, cls in enumerate(kin) if derivative in vars(cls)), len(kin))
+    return own < len(kin) and all(own <= place for place in at.values())
+
+
 @dataclass(frozen=True, repr=False)
 class Spec:
     """A frozen value that describes a part of a model.
@@ -44,11 +52,8 @@ class Spec:
         return f"{cls.__module__}:{cls.__qualname__}"
 
     def states(self, derivative: str, *formulas: str) -> bool:
-        """Whether a method for a derivative belongs to these formulas: no subclass changed one of them alone."""
-        kin = type(self).__mro__
-        at = {name: next((i for i, cls in enumerate(kin) if name in vars(cls)), len(kin)) for name in formulas}
-        own = next((i for i, cls in enumerate(kin) if derivative in vars(cls)), len(kin))
-        return own < len(kin) and all(own <= place for place in at.values())
+        """Whether a method for a derivative belongs to these formulas, see `belongs`."""
+        return belongs(type(self), derivative, *formulas)
 
     def __repr__(self) -> str:
         """Show what differs from the defaults, as one would type it."""

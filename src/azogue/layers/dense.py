@@ -154,7 +154,7 @@ class LayerNorm(Layer):
     Examples
     --------
     >>> import torch
-    >>> from azogue.modules import LayerNormModule
+    >>> from azogue.norms import LayerNormModule
     >>> LayerNormModule(2)(torch.tensor([[1.0, 5.0]]), None).detach().round(decimals=3)
     tensor([[-1.,  1.]])
     """
@@ -171,7 +171,7 @@ class BatchNorm(Layer):
     Examples
     --------
     >>> import torch
-    >>> from azogue.modules import BatchNormModule
+    >>> from azogue.norms import BatchNormModule
     >>> from azogue.recipe import Rng
     >>> BatchNormModule(2)(torch.tensor([[1.0, 0.0], [5.0, 4.0]]), Rng(0)).detach().round(decimals=3)
     tensor([[-1., -1.],

@@ -2,9 +2,9 @@
 
 A step is: corrupt, encode, code, decode; each term's derivatives by what it reads; back through heads, decoder, code
 and encoder; one move of the optimiser. Layers are those of `layerwise`, where the derivation stands. What is no layer
-brings its derivative beside its formula: activations (`Activation.pull`), heads (`Head.gradient` and `pull`), codes
-and dropout (`traced`), terms (`Term.gradient`). `supports` asks whether all parts of a recipe do; no name of one is
-known here.
+brings its derivative beside its formula: activations (`Activation.pull`), normalisations (`Norm.stage`), heads
+(`Head.gradient` and `pull`), codes and dropout (`traced`), terms (`Term.gradient`). `supports` asks whether all parts
+of a recipe do; no name of one is known here.
 
 Parts see rows by features, (members, n, width): the transposed view of what lies feature by row in memory.
 """
@@ -55,7 +55,8 @@ def supports(network: Network, recipe: Recipe) -> bool:
 
 
 def _dense(module: Any) -> bool:
-    return module.norm is None if isinstance(module, DenseModule) else hasattr(module, "traced")
+    part: Any = module.norm if isinstance(module, DenseModule) else module
+    return part is None or hasattr(part, "traced") or (hasattr(part, "stage") and bool(part.analytic))
 
 
 class Dense(Stepping):
@@ -128,8 +129,8 @@ class Dense(Stepping):
         self._gradients = {key: flat.pair(name)[1] for key, name in names.items()}
         self._loose = [flat.pair(name)[1] for name in names.values() if not name.startswith(("encoder.", "decoder."))]
         self._reads_out = any(term.reads_out for _, term in self._terms)
-        between = [module for chain in (model.encoder, model.decoder) for module in chain.steps if _draws(module)]
-        self._draws = any(self._corruptions) or bool(between) or not model.code.spec.transparent
+        differs = any(_differs(module) for chain in (model.encoder, model.decoder) for module in chain.steps)
+        self._draws = any(self._corruptions) or differs or not model.code.spec.transparent
         (players,) = zip(*(state.players.values() for state in states), strict=True)
         self._count = torch.stack([player.count for player in players])
         for player, count in zip(players, self._count, strict=True):
@@ -249,8 +250,10 @@ def corrupted(batch: Batch, corruptions: Sequence[Any], rngs: Rngs, model: Netwo
     return rows, torch.stack([everything if mask is None else mask for mask in counted])
 
 
-def _draws(module: Any) -> bool:
-    return not isinstance(module, DenseModule)
+def _differs(module: Any) -> bool:
+    """Whether a layer does something else while training than at inference: it draws, or looks at the batch."""
+    part: Any = module.norm if isinstance(module, DenseModule) else module
+    return part is not None and bool(part.differs)
 
 
 def _sum(found: Sequence[tuple[float, Pulled]]) -> Tensor:

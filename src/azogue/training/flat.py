@@ -1,5 +1,7 @@
 """One buffer for all parameters of all members of a population, so that an optimiser moves them in one go.
 
+Running statistics, which no optimiser moves, are stacked too, each for itself.
+
 A block of the buffer is a layer or another parameter, and in it the members lie one behind the other: products of all
 members at once want their results without gaps. A dense layer's weight and bias lie side by side, `[W | b]`, so that a
 product with `[x; 1]` computes the layer and a product with its transpose both gradients. They lie column by column,
@@ -57,6 +59,8 @@ class Flat:
         Like them, for each thing that the optimiser remembers.
     decayed : Tensor
         Like them: 1 where weight decay applies.
+    statistics : dict of Tensor
+        What networks keep besides parameters, such as running means, by name, (members, …).
     """
 
     def __init__(self, states: Sequence[State]) -> None:
@@ -77,6 +81,12 @@ class Flat:
             for slot, buffer in self.memory.items():
                 for name, value in player.memory[slot].items():
                     player.memory[slot][name] = self._view(buffer, name)[member].copy_(value)
+        self.statistics = {
+            name: torch.stack([state.named()[name].detach() for state in states]) for name in _statistics(states[0])
+        }
+        for name, stack in self.statistics.items():
+            for member, state in enumerate(states):
+                state.named()[name].data = stack[member]
 
     def _block(self, buffer: Tensor, place: Place) -> Tensor:
         start = place.start * self.members
@@ -120,7 +130,7 @@ class Flat:
         return [self._block(buffer, place)[member] for place in blocks.values()]
 
     def stacked(self, network: Network) -> Network:
-        """A network whose parameters are those of all members, with a leading dimension."""
+        """A network whose parameters and running statistics are those of all members, with a leading dimension."""
         model = copy.deepcopy(network)
         names = {id(parameter): name for name, parameter in network.named_parameters()}
         for module, twin in zip(network.modules(), model.modules(), strict=True):
@@ -128,6 +138,9 @@ class Flat:
                 if parameter is not None and names[id(parameter)] in self._places:
                     stack = self._view(self.parameters, names[id(parameter)])
                     twin._parameters[name] = nn.Parameter(stack, requires_grad=False)
+        for name, stack in self.statistics.items():
+            owner, _, own = name.rpartition(".")
+            model.get_submodule(owner)._buffers[own] = stack
         model.stacked = True
         return model
 
@@ -160,9 +173,17 @@ def _layers(network: Network) -> Iterator[tuple[str, str]]:
             yield f"{name}.weight", f"{name}.bias"
 
 
+def _statistics(state: State) -> list[str]:
+    """What a network keeps and moves besides its parameters."""
+    named = state.named().items()
+    return [name for name, value in named if value.is_floating_point() and not isinstance(value, nn.Parameter)]
+
+
 def release(states: Sequence[State]) -> None:
-    """Give every parameter, and what the optimiser remembers of it, memory of its own again."""
+    """Give every parameter, what the optimiser remembers of it, and running statistics memory of their own again."""
     for state in states:
+        for name in _statistics(state):
+            state.named()[name].data = state.named()[name].data.clone()
         for player in state.players.values():
             for parameter in player.parameters.values():
                 parameter.data, parameter.grad = parameter.data.contiguous().clone(), None

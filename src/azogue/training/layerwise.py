@@ -12,6 +12,8 @@ on its own.
 Everything lies feature by row, (members, width, n), so that rows run along the vector lanes. Rows are filled up to
 whole lanes: some activations end in other bits where a vector is not full, and a member's vectors must not depend on
 who comes behind it. The rows that fill up are zeros on the way in and have no derivative, so they add nothing.
+
+A normalisation stands between product and activation, y = φ(norm(W x + b)), and has its derivative in `norms`.
 """
 
 from __future__ import annotations
@@ -66,6 +68,7 @@ class Layer:
 
     coming: Tensor | None = None
     turned: Tensor | None = None
+    norm: Any = None
 
     def __init__(
         self, matrix: Tensor, gradient: Tensor, x: Tensor, y: Tensor, module: DenseModule, *, first: bool, adds: bool
@@ -88,7 +91,7 @@ class Layer:
         units = self.y.shape[1] if module.active is None else module.active
         self.formula, self.units = formula, units
         apart = (formula is not None and formula.keeps == "input") or not self.y.is_contiguous()
-        self.z = torch.empty(self.y.shape, dtype=self.y.dtype) if apart else self.y
+        self.z = self.product = torch.zeros(self.y.shape, dtype=self.y.dtype) if apart else self.y
         self.before, self.active = self.z[:, :units], self.y[:, :units]
         self.kept = self.before if formula is not None and formula.keeps == "input" else self.active
         self.whole = units == self.y.shape[1]
@@ -96,11 +99,18 @@ class Layer:
         copied = apart and plain < self.y.shape[1]
         self.others = (self.y[:, plain:], self.z[:, plain:]) if copied else None
 
-    def forward(self, rngs: Rngs | None) -> None:
-        torch.bmm(self.matrix, self.x, out=self.z)
-        self._activate()
+    def normalise(self, norm: Any, rows: int, gradients: tuple[Tensor, Tensor]) -> None:
+        """Have a normalisation stand between product and activation; see its `stage`."""
+        self.product = torch.zeros(self.z.shape, dtype=self.z.dtype)
+        self.norm = norm.stage(self.product, self.product, self.z, rows, gradients)
 
-    def _activate(self) -> None:
+    def forward(self, rngs: Rngs | None) -> None:
+        torch.bmm(self.matrix, self.x, out=self.product)
+        self._activate(rngs)
+
+    def _activate(self, rngs: Rngs | None) -> None:
+        if self.norm is not None:
+            self.norm.forward(rngs)
         if self.formula is not None:
             self.formula.apply(self.before, self.active)
         if self.others is not None:
@@ -108,13 +118,19 @@ class Layer:
 
     def backward(self, delta: Tensor) -> Tensor | None:
         """∂ℓ/∂y, which may be overwritten → ∂ℓ/∂x."""
-        if self.formula is not None:
-            self.formula.pull(delta if self.whole else delta[:, : self.units], self.kept)
+        self._pull(delta)
         if self.adds:
             torch.baddbmm(self.gradient, self.x, self._turned(delta), out=self.gradient)
         else:
             torch.bmm(self.x, self._turned(delta), out=self.gradient)
         return None if self.into is None else torch.bmm(self.across, delta, out=self.into)
+
+    def _pull(self, delta: Tensor) -> None:
+        """∂ℓ/∂y → ∂ℓ by the product, in place."""
+        if self.formula is not None:
+            self.formula.pull(delta if self.whole else delta[:, : self.units], self.kept)
+        if self.norm is not None:
+            self.norm.backward(delta)
 
 
 class TiedLayer(Layer):
@@ -130,12 +146,11 @@ class TiedLayer(Layer):
         self._activation(module)
 
     def forward(self, rngs: Rngs | None) -> None:
-        torch.baddbmm(self.bias, self.matrix, self.x, out=self.z)
-        self._activate()
+        torch.baddbmm(self.bias, self.matrix, self.x, out=self.product)
+        self._activate(rngs)
 
     def backward(self, delta: Tensor) -> Tensor | None:
-        if self.formula is not None:
-            self.formula.pull(delta, self.kept)
+        self._pull(delta)
         torch.bmm(delta, flip(self.x), out=self.gradient)
         self.rest.zero_()
         torch.sum(delta, 2, out=self.bias_gradient)
@@ -253,7 +268,20 @@ class Pass:
 
     def _stage(self, module: Any, x: Tensor, y: Tensor, *, first: bool) -> Any:
         if not isinstance(module, DenseModule):
+            if hasattr(module, "stage"):
+                return module.stage(x, torch.zeros_like(x), y, self.n, self._gradients(module))
             return Between(module, x, y, self.n, first=first)
+        layer = self._layer(module, x, y, first=first)
+        if module.norm is not None:
+            layer.normalise(module.norm, self.n, self._gradients(module.norm))
+        return layer
+
+    def _gradients(self, norm: Any) -> tuple[Tensor, Tensor]:
+        """Where those of a normalisation's weight and bias go."""
+        name = self.names[id(norm)]
+        return self.flat.pair(f"{name}.weight")[1], self.flat.pair(f"{name}.bias")[1]
+
+    def _layer(self, module: DenseModule, x: Tensor, y: Tensor, *, first: bool) -> Layer:
         name = self.names[id(module)]
         if isinstance(module, TiedModule):
             source = self.flat.matrix(f"{self.names[id(module.source)]}.weight")

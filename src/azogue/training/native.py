@@ -63,7 +63,7 @@ def supports(network: Network, recipe: Recipe) -> bool:
 
 
 def _known(module: DenseModule) -> bool:
-    return module.activation == "linear" or FORMULAS[module.activation].number > 0
+    return module.norm is None and (module.activation == "linear" or FORMULAS[module.activation].number > 0)
 
 
 #: Rows that are judged at once.

@@ -27,7 +27,8 @@ import torch
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from torch import Tensor, nn
 
-from azogue.modules import BatchNormModule, DenseModule, TiedModule
+from azogue.modules import DenseModule, TiedModule
+from azogue.norms import BatchNormModule
 from azogue.recipe import Batch, Rng
 from azogue.training.autograd import Autograd, forward, move
 from azogue.training.data import Rows, together
