@@ -27,8 +27,8 @@ PAPER = ("basic", "denoising", "contractive", "robust", "sparse", "variational")
 KINDS = (*PAPER, "principal")
 #: Hidden layers of a half, at most.
 DEPTH = 3
-#: Units of a hidden layer that wider tables do not exceed by default.
-WIDEST = 512
+#: Units of a hidden layer: so many times the width, and what wider tables do not exceed.
+WIDER, WIDEST = 16, 512
 #: Outputs and losses for values in [0, 1], which other scalings than min-max do not give.
 BOUNDED = ("sigmoid", "hard_sigmoid", "tanh", "softsign")
 UNIT_LOSSES = ("bce", "binary_crossentropy")
@@ -228,7 +228,7 @@ class Space:
         """Candidates that a search begins with: as near as the space allows to what is known to work.
 
         With the largest code: principal components as the start, cut off at the values' ends where they have any; the
-        same behind a hidden layer; with cross-entropy; the network that the package takes by itself; components
+        same with a wide hidden layer; with cross-entropy; the network that the package takes by itself; components
         without ends. The last one is the package's network with half of the code.
         """
         genes = dict(self.genes)
@@ -241,7 +241,7 @@ class Space:
         linear = {**plain, "units": (), "activations": (), "learning_rate": 1e-3 if started else 1e-2}
         still = {**linear, "learning_rate": 3e-4 if started else 1e-2}  # Adam's first steps would lead away again
         ends = {**still, "output": "hard_sigmoid"}
-        bent = {**ends, "units": (wide,), "activations": (HIDDEN,)}
+        bent = {**ends, "units": (min(WIDER * self.width, WIDEST),), "activations": (HIDDEN,)}
         raw = [ends, bent, {**linear, "loss": "bce"}, usual, still, {**usual, "code": max(most // 2, 1)}]
         found = [self.genome(self.vector(genome)) for genome in raw]
         return [genome for at, genome in enumerate(found) if genome not in found[:at]]
@@ -250,7 +250,7 @@ class Space:
 def _usual(shape: tuple[int, ...], base: Autoencoder, unit: bool) -> dict[str, Gene]:
     """The genes where the user says nothing."""
     width = math.prod(shape)
-    widest = max(min(4.0, WIDEST / width), 0.5)
+    widest = max(min(WIDER, WIDEST / width), 0.5)
     own = [name for name, cls in kinds().items() if cls is type(base)]
     genes: dict[str, Gene] = {
         "kind": Choice(KINDS if type(base) is Autoencoder else tuple(own or ["basic"])),
