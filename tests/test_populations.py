@@ -31,6 +31,10 @@ def same(one, other):
     assert one.stopped_ == other.stopped_
 
 
+def deep_gelu():
+    return az.Input() + az.Dense(6, "gelu") + az.Dense(5, "gelu") + az.Bottleneck(3, "gelu") + az.Output()
+
+
 #: Products of every form: from either end, of one direction, of linear layers alone, with dropout, none at all.
 CONTRACTED = {
     "one layer": (3, {}),
@@ -78,6 +82,8 @@ POPULATIONS = {
         ]
         for name, (network, parameters) in CONTRACTED.items()
     },
+    "gelu": [az.Autoencoder(deep_gelu(), epochs=4, random_state=s) for s in range(3)],
+    "variational, gelu": [az.VariationalAutoencoder(deep_gelu(), epochs=4, random_state=s) for s in range(3)],
     "batch norm": [
         az.Autoencoder(
             az.Input() + az.Dense(6, "relu", normalization="batch") + az.Dense(2) + az.Output(),

@@ -96,8 +96,8 @@ FORMULAS: dict[str, Activation] = {
     ),
     # xΦ(x), Φ the normal distribution; φ′ = Φ(x) + x·N(x; 0, 1); φ″ = (2 − x²)·N(x; 0, 1)
     "gelu": Activation(
-        lambda x, out: aten.gelu.out(x, out=out),
-        lambda delta, x: aten.gelu_backward.grad_input(delta, x, grad_input=delta),
+        lambda x, out: out.copy_(aten.gelu(x.contiguous())),  # oneDNN's writes into a view with gaps as if it had none
+        lambda delta, x: aten.gelu_backward.grad_input(delta, x.contiguous(), grad_input=delta),
         "input",
         formulas.GELU,
         _bend_gelu,
