@@ -86,6 +86,11 @@ CONTRACTIVE = {
     "dropout, linear": contracted(deep("linear", "linear", dropout=0.3)),
     "dropout first": contracted(az.Input() + az.Dropout(0.2) + az.Dense(5, "silu") + az.Output()),
     "dropout last": contracted(az.Input() + az.Dense(5, "silu") + az.Dropout(0.2) + az.Output()),
+    "dropout last, linear": contracted(az.Input() + az.Dense(5) + az.Dropout(0.2) + az.Output()),
+    "first layer wide": contracted(az.Input() + az.Dense(30, "tanh") + az.Dense(4, "sigmoid") + az.Output()),
+    "first layer wide, estimated": contracted(
+        az.Input() + az.Dense(30, "softsign") + az.Dense(4, "sigmoid") + az.Output(), exact=1
+    ),
     "dropout twice": contracted(
         az.Input() + az.Dense(8, "silu") + az.Dropout(0.2) + az.Dropout(0.1) + az.Dense(3, "tanh") + az.Output()
     ),
@@ -237,6 +242,28 @@ def test_activations_and_their_derivatives(name):
         formula.pull(delta, x.detach() if formula.keeps == "input" else out)
     assert torch.equal(out, y)
     torch.testing.assert_close(delta, x.grad, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", FORMULAS)
+def test_activations_of_views_with_gaps(name, dtype):
+    """A population's layers write into buffers that have a row of ones, and read the units that are active."""
+    formula, x = FORMULAS[name], torch.randn(3, 7, 32, generator=torch.Generator().manual_seed(0), dtype=dtype)
+
+    def gaps(values):
+        return torch.zeros(3, 9, 32, dtype=dtype)[:, :7].copy_(values)
+
+    results = []
+    for form in (torch.clone, gaps):
+        given, out = form(x), form(torch.zeros_like(x))
+        formula.apply(given, out)
+        kept, found = form(x if formula.keeps == "input" else out), [out]
+        for pull in filter(None, (formula.pull, formula.bend)):
+            found.append(form(torch.full_like(x, 2.0)))
+            pull(found[-1], kept)
+        results.append(found)
+    for one, other in zip(*results, strict=True):
+        assert torch.equal(one, other)
 
 
 @pytest.mark.parametrize("name", FORMULAS)

@@ -87,7 +87,7 @@ class Passed:
         if formula is not None:
             self.units = before.shape[1] if module.active is None else module.active
             if formula.keeps == "input":
-                self.y = before.clone()
+                self.y = torch.empty_like(before) if module.active is None else before.clone()
             formula.apply(before[:, : self.units], self.y[:, : self.units])
             self.kept = before[:, : self.units]  # where the output is kept, it was written here
             self.slope = torch.ones_like(before)
@@ -146,7 +146,7 @@ class Scale:
             self.layer.bend((delta * self.along).sum(2))
         if last:
             return delta
-        delta = delta * self.factor
+        delta = delta.mul_(self.factor)
         return delta.sum(3, keepdim=True) if self.along.shape[3] == 1 else delta
 
 
@@ -210,15 +210,30 @@ def _product(
         along, share = _signs(step, probes), share / probes
     else:
         along = torch.eye(units if back else width, dtype=share.dtype).expand(len(step.seen), -1, -1)[..., None]
+    gram = back and front is None and _cheaper(layers[0], directions=along.shape[2])
+    if gram:
+        path.pop()
     for part in path:
         along = part.forward(along)
-    counted = along * share if along.shape[3] > 1 else along * share.sum()
+    share = share if along.shape[3] > 1 else share.sum()
+    first = layers[0].weight
+    counted = (_times(torch.bmm(first, first.mT), along) if gram else along) * share
     value = (along * counted).sum(1).sum((1, 2))
     if scale is not None:
         delta = counted.mul_(2.0 * scale)
+        if gram:
+            pairs = torch.bmm((along * share).flatten(2), along.flatten(2).mT)
+            layers[0].by_weight = torch.bmm(first.mT, pairs.mul_(2.0 * scale))
         for part in reversed(path):
             delta = part.backward(delta, last=part is path[0])
     return value
+
+
+def _cheaper(layer: Passed, directions: int) -> bool:
+    """Whether the last product is better left out, as ‖P W‖² = Σ P ⊙ (P W Wᵀ): by counting multiplications."""
+    _, units, width = layer.weight.shape
+    columns = directions * layer.x.shape[2]
+    return 2 * units * (width + columns) < 3 * width * columns
 
 
 def _signs(step: Step, probes: int) -> Tensor:
