@@ -62,12 +62,13 @@ def _bend_gelu(delta: Tensor, x: Tensor) -> Tensor:
 
 def _bend_silu(delta: Tensor, x: Tensor) -> Tensor:
     s = torch.sigmoid(x)
-    return delta.mul_(s * (1.0 - s)).mul_((1.0 - 2.0 * s).mul_(x).add_(2.0))
+    aten.sigmoid_backward.grad_input(delta, s, grad_input=delta)
+    return delta.mul_((x + 2.0).sub_(s.mul_(x), alpha=2.0))
 
 
 def _bend_softplus(delta: Tensor, x: Tensor) -> Tensor:
-    s = torch.sigmoid(x)
-    return delta.mul_((1.0 - s).mul_(s).mul_(x <= 20.0))
+    aten.sigmoid_backward.grad_input(delta, torch.sigmoid(x), grad_input=delta)
+    return delta.mul_(x <= 20.0)
 
 
 FORMULAS: dict[str, Activation] = {
@@ -116,7 +117,7 @@ FORMULAS: dict[str, Activation] = {
         lambda delta, y: aten.tanh_backward.grad_input(delta, y, grad_input=delta),
         "output",
         formulas.TANH,
-        lambda delta, y: delta.mul_((y * y).sub_(1.0).mul_(y).mul_(2.0)),
+        lambda delta, y: aten.tanh_backward.grad_input(delta, y, grad_input=delta).mul_(y).mul_(-2.0),
     ),
     # 1/(1 + e⁻ˣ); φ′ = φ(1 − φ); φ″ = φ′(1 − 2φ)
     "sigmoid": Activation(
@@ -124,7 +125,7 @@ FORMULAS: dict[str, Activation] = {
         lambda delta, y: aten.sigmoid_backward.grad_input(delta, y, grad_input=delta),
         "output",
         formulas.SIGMOID,
-        lambda delta, y: delta.mul_((1.0 - y).mul_(y).mul_(1.0 - 2.0 * y)),
+        lambda delta, y: aten.sigmoid_backward.grad_input(delta, y, grad_input=delta).mul_(1.0 - 2.0 * y),
     ),
     # log(1 + eˣ), and x itself beyond 20; φ′ = σ(x), and 1 there; φ″ = σ(x)(1 − σ(x)), and 0
     "softplus": Activation(

@@ -23,6 +23,7 @@ directions, and what linear layers make of them.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -52,8 +53,7 @@ def contraction(step: Step, exact: int, probes: int, scale: float | None = None)
     """
     rows = step.seen.shape[1]
     layers, front = _passed(step)
-    share = layers[0].x.new_zeros(layers[0].x.shape[2])
-    share[:rows] = 1.0 / rows
+    share = _share(rows, layers[0].x.shape[2], step.seen.dtype)
     if len(step.model.encoder.steps) == 1:
         value = _one_layer(layers[0], share, scale)
     else:
@@ -85,13 +85,16 @@ class Passed:
         self.delta: Tensor | None = None
         self.y = before = torch.baddbmm(module.bias[:, :, None], module.weight, x)
         if formula is not None:
-            self.units = before.shape[1] if module.active is None else module.active
             if formula.keeps == "input":
                 self.y = torch.empty_like(before) if module.active is None else before.clone()
-            formula.apply(before[:, : self.units], self.y[:, : self.units])
-            self.kept = before[:, : self.units]  # where the output is kept, it was written here
+            self.kept = self._active(before)  # where the output is kept, it is written here
+            formula.apply(self.kept, self._active(self.y))
             self.slope = torch.ones_like(before)
-            formula.pull(self.slope[:, : self.units], self.kept)
+            formula.pull(self._active(self.slope), self.kept)
+
+    def _active(self, values: Tensor) -> Tensor:
+        """The units that the activation applies to."""
+        return values if self.module.active is None else values[:, : self.module.active]
 
     def drop(self, factor: Tensor) -> None:
         """Told what dropout drew behind the layer."""
@@ -109,8 +112,9 @@ class Passed:
         if self.formula is not None and self.formula.bend is not None:
             if self.factor is not None:
                 by_slope.mul_(self.factor)
-            self.formula.bend(by_slope[:, : self.units], self.kept)
-            by_slope[:, self.units :] = 0.0
+            self.formula.bend(self._active(by_slope), self.kept)
+            if self.module.active is not None:
+                by_slope[:, self.module.active :] = 0.0
             self.delta = by_slope
 
 
@@ -159,8 +163,10 @@ def _passed(step: Step) -> tuple[list[Passed], Tensor | None]:
     """The encoder's layers with the step's rows, and what dropout before the first of them drew."""
     members, rows, width = step.seen.shape
     filled = -(-rows // LANES) * LANES
-    x = step.seen.new_zeros(members, width, filled)
-    x[:, :, :rows] = step.seen.mT
+    x = step.seen.mT
+    if filled > rows:
+        x = step.seen.new_zeros(members, width, filled)
+        x[:, :, :rows] = step.seen.mT
     layers: list[Passed] = []
     front: Tensor | None = None
     for module in step.model.encoder.steps:
@@ -168,7 +174,7 @@ def _passed(step: Step) -> tuple[list[Passed], Tensor | None]:
             layers.append(Passed(module, x))
         elif isinstance(module, DropoutModule) and step.rng is not None and module.rate > 0.0:
             drawn, _ = module.traced(x.new_ones(members, rows, x.shape[1]), step.rng)
-            factor = torch.zeros_like(x)
+            factor = x.new_zeros(x.shape)
             factor[:, :, :rows] = drawn.mT
             if layers:
                 layers[-1].drop(factor)
@@ -209,7 +215,7 @@ def _product(
     if back and units > exact:
         along, share = _signs(step, probes), share / probes
     else:
-        along = torch.eye(units if back else width, dtype=share.dtype).expand(len(step.seen), -1, -1)[..., None]
+        along = _identity(units if back else width, share.dtype).expand(len(step.seen), -1, -1, -1)
     gram = back and front is None and _cheaper(layers[0], directions=along.shape[2])
     if gram:
         path.pop()
@@ -218,7 +224,7 @@ def _product(
     share = share if along.shape[3] > 1 else share.sum()
     first = layers[0].weight
     counted = (_times(torch.bmm(first, first.mT), along) if gram else along) * share
-    value = (along * counted).sum(1).sum((1, 2))
+    value = (along * counted).sum((1, 2, 3))
     if scale is not None:
         delta = counted.mul_(2.0 * scale)
         if gram:
@@ -234,6 +240,20 @@ def _cheaper(layer: Passed, directions: int) -> bool:
     _, units, width = layer.weight.shape
     columns = directions * layer.x.shape[2]
     return 2 * units * (width + columns) < 3 * width * columns
+
+
+@lru_cache(64)
+def _share(rows: int, filled: int, dtype: torch.dtype) -> Tensor:
+    """What each row counts for, (filled,)."""
+    with torch.inference_mode(False):
+        return torch.tensor([1.0 / rows] * rows + [0.0] * (filled - rows), dtype=dtype)
+
+
+@lru_cache(64)
+def _identity(size: int, dtype: torch.dtype) -> Tensor:
+    """All units as directions, (size, size, 1)."""
+    with torch.inference_mode(False):
+        return torch.eye(size, dtype=dtype)[..., None]
 
 
 def _signs(step: Step, probes: int) -> Tensor:
