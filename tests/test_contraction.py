@@ -1,5 +1,8 @@
 """The contraction is the encoder's true Jacobian, however it is computed and whatever normalises the layers."""
 
+import copy
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +13,7 @@ from azogue.codes import Point
 from azogue.heads import Gaussian
 from azogue.layers import as_network
 from azogue.objectives import Contraction
-from azogue.recipe import Batch, Rng
+from azogue.recipe import Batch, Rng, Rngs
 from azogue.training.autograd import forward
 
 D = 7
@@ -130,6 +133,64 @@ def test_its_gradient_is_the_finite_difference(name):
             down = value()
             weight[at] += 1e-6
             assert ((up - down) / 2e-6).item() == pytest.approx(gradient[at].item(), rel=1e-4, abs=1e-7)
+
+
+BY_HAND = {
+    "one layer": (az.Input() + az.Dense(3, "sigmoid") + az.Output(), {}),
+    "one unbounded layer": (az.Input() + az.Dense(3) + az.Output(), {}),
+    "two layers": (az.Input() + az.Dense(6, "softsign") + az.Dense(3) + az.Output(), {}),
+    "three layers": (az.Input() + az.Dense(6, "tanh") + az.Dense(5, "elu") + az.Dense(3, "sigmoid"), {}),
+    "wide layer": (az.Input() + az.Dense(20, "gelu") + az.Dense(3, "tanh") + az.Output(), {}),
+    "wide code": (az.Input() + az.Dense(6, "silu") + az.Bottleneck(9, "softplus"), {}),
+    "dropout": (az.Input() + az.Dropout(0.2) + az.Dense(6, "selu") + az.Dropout(0.3) + az.Dense(3, "tanh"), {}),
+    "estimate": (az.Input() + az.Dense(6, "tanh") + az.Dense(4, "sigmoid") + az.Output(), {"exact": 2, "probes": 3}),
+    "estimate, wide code": (az.Input() + az.Dense(6, "tanh") + az.Bottleneck(9, "sigmoid"), {"exact": 6}),
+}
+
+
+@pytest.mark.parametrize("count", [1, 5, 40])
+@pytest.mark.parametrize(("stack", "parameters"), BY_HAND.values(), ids=BY_HAND)
+def test_its_gradient_by_hand_is_the_finite_difference(stack, parameters, count):
+    """By every weight and bias, at biases that are not 0; the weights of `stacked` networks are all members'."""
+    net, x, term = model(stack), rows(count), Contraction(**parameters)
+    encoder = net.encoder.requires_grad_(False)
+    for number, parameter in enumerate(encoder.parameters()):
+        parameter.add_(0.2 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(number)))
+
+    def value():
+        return term(forward(net, Batch(x), rng=Rng(3))).mean().item()
+
+    assert term.derives(net)
+    many = copy.deepcopy(encoder)
+    for module in many.modules():
+        for name, parameter in module._parameters.items():
+            module._parameters[name] = torch.nn.Parameter(parameter[None].clone(), requires_grad=False)
+    step = SimpleNamespace(
+        seen=x[None], h=encoder(x, Rng(3))[None], rng=Rngs([Rng(3)]), model=SimpleNamespace(encoder=many)
+    )
+    pulled = term.gradient(step, 0.7)
+    assert pulled.value.tolist() == pytest.approx([value()], rel=1e-12)
+    assert torch.equal(term.mean(step, 0.7), pulled.value)
+    found = {id(parameter): derivative for parameter, derivative in pulled.parameters}
+    assert len(found) == len(pulled.parameters)
+    for parameter, stacked in zip(encoder.parameters(), many.parameters(), strict=True):
+        expected = torch.zeros_like(parameter)
+        for at in np.ndindex(*parameter.shape):
+            kept, h = parameter[at].item(), 1e-5
+            parameter[at] = kept + h
+            above = value()
+            parameter[at] = kept - h
+            expected[at] = 0.7 * (above - value()) / (2 * h)
+            parameter[at] = kept
+        torch.testing.assert_close(found.get(id(stacked), expected[None] * 0)[0], expected, rtol=1e-6, atol=1e-8)
+
+
+def test_it_says_for_which_networks_it_has_a_gradient_by_hand():
+    assert not Contraction().analytic
+    assert Contraction().derives(model(NETWORKS["deep"]))
+    for name in ("batch norm inside", "batch norm behind", "layer norm"):
+        assert not Contraction().derives(model(NETWORKS[name])), name
+    assert not Contraction().derives(model(az.Input() + az.Dense(5) + az.Residual() + az.Dense(2) + az.Output()))
 
 
 def test_it_is_not_the_gradient_of_the_sum():

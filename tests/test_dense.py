@@ -55,7 +55,61 @@ NORMALISED = (
 )
 
 
+def contracted(network, X=NUMBERS, **parameters):
+    """A weight that is no detail of the loss."""
+    return az.Autoencoder(network, objective=0.3 * objectives.Contraction(**parameters)), X
+
+
+def layers(*activations, width=5):
+    """Layers of widths that are told apart, the last one the code's."""
+    network = az.Input()
+    for number, name in enumerate(activations[:-1]):
+        network += az.Dense(9 - number, name)
+    return network + az.Bottleneck(width, activations[-1]) + az.Output()
+
+
+CONTRACTIVE = {
+    **{f"one layer, {name}": contracted(layers(name)) for name in ACTIVATIONS},
+    **{f"two layers, {name}": contracted(layers(name, "linear")) for name in ACTIVATIONS},
+    **{f"three layers, {name}": contracted(layers(name, "silu", name)) for name in ACTIVATIONS},
+    "one unit": contracted(layers("tanh", "linear", width=1)),
+    "from the other end": contracted(layers("tanh", "silu", "sigmoid", width=12)),
+    "from the other end, linear": contracted(layers("linear", "linear", width=12)),
+    "from the other end, dropout first": contracted(
+        az.Input() + az.Dropout(0.2) + az.Dense(9, "tanh") + az.Bottleneck(12, "silu") + az.Output()
+    ),
+    "estimated": contracted(layers("tanh", "silu", "sigmoid"), exact=3),
+    "estimated, linear code": contracted(layers("relu", "silu", "linear"), exact=0, probes=3),
+    "estimated by one": contracted(layers("relu", "silu", "linear"), exact=0, probes=1),
+    "estimated, one layer": contracted(layers("tanh"), exact=0),
+    "dropout": contracted(deep("tanh", "sigmoid", dropout=0.3)),
+    "dropout, linear": contracted(deep("linear", "linear", dropout=0.3)),
+    "dropout first": contracted(az.Input() + az.Dropout(0.2) + az.Dense(5, "silu") + az.Output()),
+    "dropout last": contracted(az.Input() + az.Dense(5, "silu") + az.Dropout(0.2) + az.Output()),
+    "dropout last, linear": contracted(az.Input() + az.Dense(5) + az.Dropout(0.2) + az.Output()),
+    "first layer wide": contracted(az.Input() + az.Dense(30, "tanh") + az.Dense(4, "sigmoid") + az.Output()),
+    "first layer wide, estimated": contracted(
+        az.Input() + az.Dense(30, "softsign") + az.Dense(4, "sigmoid") + az.Output(), exact=1
+    ),
+    "dropout twice": contracted(
+        az.Input() + az.Dense(8, "silu") + az.Dropout(0.2) + az.Dropout(0.1) + az.Dense(3, "tanh") + az.Output()
+    ),
+    "dropout, estimated": contracted(deep("gelu", "tanh", dropout=0.3), exact=2),
+    "tied": contracted(deep("tanh", "sigmoid", tied=True)),
+    "tied, one layer": contracted(az.Input() + az.Dense(3, "sigmoid") + az.Output(tied=True)),
+    "holes": contracted(deep("tanh", "sigmoid"), HOLES),
+    "wide": contracted((60, 40, 16), RNG.normal(size=(60, 100))),
+    "denoising": (az.DenoisingAutoencoder(deep(), objective=objectives.Contraction()), MIXED),
+    "variational": (az.VariationalAutoencoder(deep("tanh", "tanh"), objective=objectives.Contraction()), NUMBERS),
+    "variational, one layer": (
+        az.VariationalAutoencoder(layers("sigmoid", width=2), objective=objectives.Contraction()),
+        NUMBERS,
+    ),
+    "penalised": (az.ContractiveAutoencoder(deep(), objective=0.1 * objectives.WeightDecay()), NUMBERS),
+}
+
 CASES = {
+    **{f"contractive, {name}": case for name, case in CONTRACTIVE.items()},
     **{f"activation {name}": (az.Autoencoder(deep(name, name)), NUMBERS) for name in ACTIVATIONS},
     **{
         f"output {name}": (az.Autoencoder(deep(output=name)), NUMBERS)
@@ -190,6 +244,56 @@ def test_activations_and_their_derivatives(name):
     torch.testing.assert_close(delta, x.grad, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", FORMULAS)
+def test_activations_of_views_with_gaps(name, dtype):
+    """A population's layers write into buffers that have a row of ones, and read the units that are active."""
+    formula, x = FORMULAS[name], torch.randn(3, 7, 32, generator=torch.Generator().manual_seed(0), dtype=dtype)
+
+    def gaps(values):
+        return torch.zeros(3, 9, 32, dtype=dtype)[:, :7].copy_(values)
+
+    results = []
+    for form in (torch.clone, gaps):
+        given, out = form(x), form(torch.zeros_like(x))
+        formula.apply(given, out)
+        kept, found = form(x if formula.keeps == "input" else out), [out]
+        for pull in filter(None, (formula.pull, formula.bend)):
+            found.append(form(torch.full_like(x, 2.0)))
+            pull(found[-1], kept)
+        results.append(found)
+    for one, other in zip(*results, strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_second_derivatives_of_activations(name):
+    """Finite differences of φ′; at corners there is none."""
+    formula, h = FORMULAS[name], 1e-5
+    x = torch.linspace(-25, 25, 1000, dtype=torch.float64)
+    x = x[(x - 20).abs() > 1e-3]  # where softplus becomes the line
+
+    def kept(at):
+        out = at.clone()
+        formula.apply(at, out)
+        return at if formula.keeps == "input" else out
+
+    def slope(at):
+        delta = torch.full_like(at, 3.0)
+        formula.pull(delta, kept(at))
+        return delta
+
+    found = torch.full_like(x, 3.0)
+    if formula.bend is None:
+        found.zero_()
+    else:
+        before = kept(x)
+        again = before.clone()
+        formula.bend(found, before)
+        assert torch.equal(before, again), "what was kept is read again"
+    torch.testing.assert_close(found, (slope(x + h) - slope(x - h)) / (2 * h), rtol=1e-6, atol=1e-9)
+
+
 def test_every_activation_has_a_formula():
     assert set(FORMULAS) | {"linear"} == set(ACTIVATIONS)
 
@@ -203,10 +307,18 @@ def test_a_changed_formula_is_left_to_autograd():
         def __call__(self, h, rng, **parameters):
             return super().__call__(0.5 * h, rng)
 
+    class Doubled(objectives.Contraction):
+        def __call__(self, step):
+            return 2 * super().__call__(step)
+
     for changed in (
         az.Autoencoder(3, objective=Steeper()),
         az.Autoencoder(3, code=Halved()),
-        az.ContractiveAutoencoder(3),
+        az.ContractiveAutoencoder(deep(norm="batch")),
+        az.ContractiveAutoencoder(deep(norm="layer")),
+        az.ContractiveAutoencoder(az.Input() + az.BatchNorm() + az.Dense(3) + az.Output()),
+        az.ContractiveAutoencoder((torch.nn.Linear(7, 2), torch.nn.Linear(2, 7))),
+        az.Autoencoder(3, objective=Doubled()),
         az.AdversarialAutoencoder(3),
         az.VectorQuantizedAutoencoder(4),
         az.Autoencoder(az.Input() + az.Dense(5) + az.Residual() + az.Dense(2) + az.Output()),
@@ -248,6 +360,9 @@ def test_running_statistics_have_memory_of_their_own_after_training(members):
         "layer norm, tied",
         "batch norm, silu",
         "norms everywhere, denoising",
+        "contractive, three layers, tanh",
+        "contractive, dropout, estimated",
+        "contractive, tied",
     ],
 )
 def test_whole_trainings_end_alike(case, monkeypatch):

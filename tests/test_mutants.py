@@ -137,7 +137,7 @@ MUTANTS = [
         "network.py",
         "raw = self.decoder(code.z, rng, kept)",
         "raw = self.decoder(code.z.detach(), rng, kept)",
-        f"{CONTRACT}[ContractiveAutoencoder-check_gradients]",
+        "tests/test_dense.py::test_gradients_are_autograd_s[one layer]",
     ),
     Mutant(
         "a code from which no derivative goes back",
@@ -173,6 +173,20 @@ MUTANTS = [
         "torch.eye(units, dtype=h.dtype, device=h.device)",
         "torch.ones(1, units, dtype=h.dtype, device=h.device)",
         "tests/test_objectives.py::test_contraction_of_a_deep_encoder_is_the_finite_difference",
+    ),
+    Mutant(
+        "a contraction whose slopes stand still for its gradient",
+        "objectives/contraction.py",
+        "            self.delta = by_slope\n",
+        "",
+        "tests/test_contraction.py::test_its_gradient_by_hand_is_the_finite_difference",
+    ),
+    Mutant(
+        "signs that are the same in each step",
+        "training/dense.py",
+        "draws = any(term.draws for _, term in self._terms)",
+        "draws = False",
+        "tests/test_dense.py::test_gradients_are_autograd_s[contractive, estimated]",
     ),
     Mutant(
         "one weight a slot in place of a column",

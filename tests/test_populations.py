@@ -9,6 +9,7 @@ from sklearn.base import clone
 
 import azogue as az
 from azogue import corruptions, populations
+from azogue.objectives import Contraction
 from azogue.optimizers import SGD, Adam
 
 RNG = np.random.default_rng(0)
@@ -29,6 +30,25 @@ def same(one, other):
     assert [{**r, "seconds": 0} for r in one.history_] == [{**r, "seconds": 0} for r in other.history_]
     assert one.stopped_ == other.stopped_
 
+
+def deep_gelu():
+    return az.Input() + az.Dense(6, "gelu") + az.Dense(5, "gelu") + az.Bottleneck(3, "gelu") + az.Output()
+
+
+#: Products of every form: from either end, of one direction, of linear layers alone, with dropout, none at all.
+CONTRACTED = {
+    "one layer": (3, {}),
+    "layers": (az.Input() + az.Dense(7, "tanh") + az.Dense(5, "silu") + az.Dense(3, "sigmoid") + az.Output(), {}),
+    "one unit": (az.Input() + az.Dense(7, "silu") + az.Bottleneck(1, "linear") + az.Output(), {}),
+    "linear, one unit": (az.Input() + az.Dense(7) + az.Bottleneck(1, "linear") + az.Output(), {}),
+    "from the other end": (az.Input() + az.Dense(7, "softplus") + az.Bottleneck(13) + az.Output(), {}),
+    "estimated": (az.Input() + az.Dense(7, "elu") + az.Bottleneck(5, "tanh") + az.Output(), {"exact": 3}),
+    "estimated by one": (
+        az.Input() + az.Dense(7, "elu") + az.Bottleneck(5, "linear") + az.Output(),
+        {"exact": 0, "probes": 1},
+    ),
+    "dropout": (az.Input() + az.Dropout(0.2) + az.Dense(7, "selu") + az.Dropout(0.3) + az.Dense(3) + az.Output(), {}),
+}
 
 POPULATIONS = {
     "seeds": members(),
@@ -55,6 +75,15 @@ POPULATIONS = {
         )
         for s in range(4)
     ],
+    **{
+        f"contractive, {name}": [
+            az.Autoencoder(network, objective=0.3 * Contraction(**parameters), epochs=3, batch_size=20, random_state=s)
+            for s in range(5)
+        ]
+        for name, (network, parameters) in CONTRACTED.items()
+    },
+    "gelu": [az.Autoencoder(deep_gelu(), epochs=4, random_state=s) for s in range(3)],
+    "variational, gelu": [az.VariationalAutoencoder(deep_gelu(), epochs=4, random_state=s) for s in range(3)],
     "batch norm": [
         az.Autoencoder(
             az.Input() + az.Dense(6, "relu", normalization="batch") + az.Dense(2) + az.Output(),

@@ -75,6 +75,8 @@ class Term(Spec):
     supervised: ClassVar[bool] = False
     #: whether a row's value depends on the other rows of its batch; see `mixes`
     mixing: ClassVar[bool] = False
+    #: whether `gradient` draws from `step.rng`
+    draws: ClassVar[bool] = False
 
     def build(self, network: Network, rng: Rng) -> nn.Module | None:
         """What the term has to train itself, as a module that `step.model.part(self)` gives back; None: nothing."""
@@ -105,6 +107,10 @@ class Term(Spec):
         """
         raise NotImplementedError
 
+    def mean(self, step: Step, scale: float) -> Tensor:
+        """The value of `gradient(step, scale)`, (members,), for terms that have it cheaper alone."""
+        return self.gradient(step, scale).value
+
     def compiled(self, head: Head) -> tuple[int, int, int, float] | None:
         """What compiled steps know of the term over a head: loss, slots that count, link, a detail of the loss.
 
@@ -119,8 +125,12 @@ class Term(Spec):
 
     @property
     def analytic(self) -> bool:
-        """Whether `gradient` belongs to the formula."""
+        """Whether `gradient` belongs to the formula, for any network of layers that state derivatives."""
         return self.states("gradient", "__call__")
+
+    def derives(self, network: Network) -> bool:
+        """Whether `gradient` belongs to the formula for this network."""
+        return self.analytic
 
     def __add__(self, other: object) -> Objective:
         return Objective(((1.0, self),)) + other

@@ -50,7 +50,7 @@ def supports(network: Network, recipe: Recipe) -> bool:
         and not network.further
         and network.code.spec.analytic
         and all(head.analytic for head in network.heads)
-        and all(term.analytic and term.opponent is None for _, term in recipe.objective.terms)
+        and all(term.derives(network) and term.opponent is None for _, term in recipe.objective.terms)
     )
 
 
@@ -96,7 +96,7 @@ class Dense(Stepping):
                 batch = together([part.take(slice(start, start + size)) for part in data])
                 fixed = Rngs([Rng(state.recipe.seed, shard=number) for state in states])
                 step, _ = self._forward(self._pass(batch), batch, shown, None, fixed)
-                found = [(weight, term.gradient(step, weight)) for weight, term in recipe.objective.judged.terms]
+                found = [(weight, term.mean(step, weight)) for weight, term in recipe.objective.judged.terms]
                 for member, value in enumerate(_sum(found).tolist()):
                     totals[member] += value * batch.x.shape[1]
         return [total / rows for total in totals]
@@ -130,7 +130,8 @@ class Dense(Stepping):
         self._loose = [flat.pair(name)[1] for name in names.values() if not name.startswith(("encoder.", "decoder."))]
         self._reads_out = any(term.reads_out for _, term in self._terms)
         differs = any(_differs(module) for chain in (model.encoder, model.decoder) for module in chain.steps)
-        self._draws = any(self._corruptions) or differs or not model.code.spec.transparent
+        draws = any(term.draws for _, term in self._terms)
+        self._draws = any(self._corruptions) or differs or draws or not model.code.spec.transparent
         (players,) = zip(*(state.players.values() for state in states), strict=True)
         self._count = torch.stack([player.count for player in players])
         for player, count in zip(players, self._count, strict=True):
@@ -256,9 +257,9 @@ def _differs(module: Any) -> bool:
     return part is not None and bool(part.differs)
 
 
-def _sum(found: Sequence[tuple[float, Pulled]]) -> Tensor:
+def _sum(found: Sequence[tuple[float, Tensor]]) -> Tensor:
     """The weighted sum of the terms' means, (members,)."""
-    total = found[0][1].value * found[0][0]
-    for weight, pulled in found[1:]:
-        total = total + weight * pulled.value
+    total = found[0][1] * found[0][0]
+    for weight, mean in found[1:]:
+        total = total + weight * mean
     return total

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
-from azogue.activations import FORMULAS
+from azogue.activations import FORMULAS, LANES
 from azogue.modules import DenseModule, TiedModule
 from azogue.training.flat import Flat, padded
 
@@ -34,10 +34,6 @@ if TYPE_CHECKING:
 
     from azogue.network import Network
     from azogue.recipe import Rngs
-
-
-#: Numbers that the widest processors take at a time, in their loops over two vectors.
-LANES = 32
 
 
 def flip(tensor: Tensor) -> Tensor:

@@ -89,7 +89,7 @@ class ContractiveAutoencoder(Autoencoder):
     network, code, corruption, objective, … :
         As in `Autoencoder`.
     contraction : float
-        Weight of the penalty; see `objectives.Contraction`.
+        Weight of the penalty; see `objectives.Contraction`, which estimates it for codes of more than 16 units.
 
     References
     ----------
