@@ -12,10 +12,10 @@ Without arguments all parts run. The data folder is `AZOGUE_DATA`, else `../shar
 Each split sets 30 % of the rows apart; the search splits the rest once into training and validation. Errors are mean
 squared errors of test cells, columns brought to [0, 1] by the other rows; `alpha=0`, so that errors alone count.
 `SEARCH_SPLITS` (3) and `SEARCH_EVALUATIONS` (40) say how much is computed; the goal is 10 and 400. `SEARCH_EPOCHS`
-(100; of semeion a third) are a candidate's at most. `SEARCH_SETS=sonar,glass` takes some of the tables,
-`SEARCH_ONLY=de,random` some of the contestants. `SEARCH_JOBS=2` computes so many splits of `strategies` at a time,
-one thread each (seconds are then those of a busy machine); `SEARCH_RECORD=FILE` keeps each split's figures there,
-and goes on from them.
+(100; of semeion a third) are a candidate's at most, `SEARCH_WIDEST` (256) the units of a hidden layer.
+`SEARCH_SETS=sonar,glass` takes some of the tables, `SEARCH_ONLY=de,random` some of the contestants. `SEARCH_JOBS=2`
+computes so many splits of `strategies` at a time, one thread each (seconds are then those of a busy machine);
+`SEARCH_RECORD=FILE` keeps each split's figures there, and goes on from them.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ from azogue.search.space import PAPER
 from parts import run
 
 DATA = Path(os.environ.get("AZOGUE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
-SPLITS, EVALUATIONS, EPOCHS = (
+SPLITS, EVALUATIONS, EPOCHS, WIDEST = (
     int(os.environ.get(f"SEARCH_{name}", usual))
-    for name, usual in (("SPLITS", 3), ("EVALUATIONS", 40), ("EPOCHS", 100))
+    for name, usual in (("SPLITS", 3), ("EVALUATIONS", 40), ("EPOCHS", 100), ("WIDEST", 256))
 )
 JOBS = int(os.environ.get("SEARCH_JOBS", "1"))
 RECORD = Path(os.environ["SEARCH_RECORD"]) if "SEARCH_RECORD" in os.environ else None
@@ -90,7 +90,8 @@ def epochs_of(name: str) -> int:
 def searched(name: str, X: np.ndarray, seed: int, **how: Any) -> tuple[az.ArchitectureSearch, float]:
     """A finished search, and what it took; rows are brought to [0, 1] by those that are not for testing."""
     base = az.Autoencoder(epochs=epochs_of(name), batch_size=32, scaling="none", device="cpu")
-    settings = {"budget": EVALUATIONS, "alpha": 0.0, "test_fraction": 0.3, **how}
+    space = {"units": (0.25, max(min(16.0, WIDEST / X.shape[1]), 0.5)), **how.pop("space", {})}
+    settings = {"budget": EVALUATIONS, "alpha": 0.0, "test_fraction": 0.3, "space": space, **how}
     begun = time.perf_counter()
     found = az.ArchitectureSearch(**settings, autoencoder=base, random_state=seed).fit(X)
     return found, time.perf_counter() - begun
@@ -135,7 +136,7 @@ def _alone() -> None:
 
 def contests(name: str) -> Iterator[dict[str, Figures]]:
     """All splits of a table, in order; those that a record has are not computed again."""
-    asked = {"name": name, "evaluations": EVALUATIONS, "epochs": epochs_of(name), "only": ONLY}
+    asked = {"name": name, "evaluations": EVALUATIONS, "epochs": epochs_of(name), "widest": WIDEST, "only": ONLY}
     known = {}
     if RECORD is not None and RECORD.exists():
         lines = [json.loads(line) for line in RECORD.read_text().splitlines()]

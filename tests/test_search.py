@@ -70,6 +70,7 @@ def test_repair():
             assert genome["output"] == "auto"  # the logistic output of the head
         if genome["kind"] == "variational":
             assert (genome["tied"], genome["code_activation"], genome["loss"]) == (False, "linear", "auto")
+        assert genome["kind"] != "contractive" or genome["normalization"] is None
         if genome["kind"] == "sparse":
             assert genome["code_activation"] == "sigmoid"
     standard = Space.of((20,), {"loss": "bce", "output": "sigmoid"}, az.Autoencoder(scaling="standard"))

@@ -15,8 +15,9 @@ import numpy as np
 
 from azogue.autoencoder import Autoencoder
 from azogue.layers import ACTIVATIONS, HIDDEN, Bottleneck, Conv, Dense, Dropout, Input, Layer, Output, Stack
-from azogue.objectives import NAMED, HeadLoss
+from azogue.objectives import NAMED, Contraction, HeadLoss
 from azogue.search.genes import Choice, Gene, Range, narrowed
+from azogue.session import Axes
 from azogue.shortcuts import kinds
 
 Genome = dict[str, Any]
@@ -153,6 +154,7 @@ class Space:
         3. Cross-entropy has the logistic output that belongs to it; bounded outputs and cross-entropy are given up
            where the scaling does not bring values to [0, 1].
         4. Tied weights are given up where they cannot be: codes of several statistics, convolutions.
+        5. A contracted encoder is not normalised, which would undo what the penalty asks of its weights.
         """
         axes = kinds()[raw["kind"]]().axes() if type(self.base) is Autoencoder else self.base.axes()
         code = max(raw["code"], axes.code.least)
@@ -180,7 +182,7 @@ class Space:
             "output": "auto" if loss in UNIT_LOSSES else output,
             "loss": loss,
             "dropout": raw["dropout"] if depth else 0.0,
-            "normalization": raw["normalization"] if depth else None,
+            "normalization": raw["normalization"] if depth and not _contracts(axes) else None,
             "tied": bool(raw["tied"]) and axes.code.width(code) == code and not convolved,
             "learning_rate": raw["learning_rate"],
         }
@@ -269,6 +271,11 @@ def _usual(shape: tuple[int, ...], base: Autoencoder, unit: bool) -> dict[str, G
     if _halvings(shape):
         genes |= {"convolution": Choice((False, True)), "filters": Choice((16, 8, 32))}
     return genes
+
+
+def _contracts(axes: Axes) -> bool:
+    """Whether the encoder's Jacobian is penalised."""
+    return any(isinstance(term, Contraction) for _, term in axes.penalties.terms)
 
 
 def _halvings(shape: tuple[int, ...]) -> int:
