@@ -71,7 +71,7 @@ def neighbours(space):
 def search(space):
     figures = space["figures"]
     assert figures["search"] < figures["PCA"]
-    assert figures["default"] < figures["search"], "the page says so"
+    assert figures["search"] < figures["default"], "the page says so"
 
 
 def attack(space):

@@ -451,7 +451,7 @@ def test_codes_of_pictures_are_drawn_from_a_mixture():
     assert model.mixture_["means"].shape == (20, 8)
     judge = LogisticRegression(C=0.1, max_iter=500).fit(pictures.reshape(-1, 64), digits)
     inner = model.autoencoder_
-    drawn, parts = model.sample(1000), (inner.reconstruct(pictures), inner.sample(1000), model.sample(1000))
+    drawn, parts = model.sample(1000), (inner.reconstruct(pictures), inner.sample(10_000), model.sample(10_000))
     told = [judge.predict_proba(part.reshape(-1, 64)) for part in parts]
     assert told[2].max(1).mean() > told[1].max(1).mean() + 0.05
     real, prior, mixed = (np.bincount(part.argmax(1), minlength=10) / len(part) for part in told)

@@ -23,7 +23,7 @@ print(search.best_params_)
 
 # %%
 # Errors of unseen rows, as a part of their variance. Sixteen candidates, each judged after a glance, find a network
-# that beats the components; the default of the same code is better still here:
+# that beats the components and the default of the same code:
 unseen, seen = X[search.test_rows_], np.delete(X, search.test_rows_, axis=0)
 pca = PCA(winner.code_size_, random_state=0).fit(seen)
 usual = az.Autoencoder(winner.code_size_, scaling="none", batch_size=32, epochs=30, random_state=0).fit(seen)
