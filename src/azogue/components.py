@@ -87,13 +87,14 @@ class Components(Spec):
             h = x
             for layer in (*before, code):
                 h = _hand_on(layer, h, scores[:, : min(layer.weight.shape[0], rank, _active(code, layer))])
-            bends = h[:, :0]
+            given = h
             for layer in behind[:-1]:
                 given, h = h, _hand_on(layer, h, scores[:, : min(layer.weight.shape[0], h.shape[1], rank)])
-                bends = _bent(layer, h.shape[1], given, sizes, Rng(session.recipe.seed))
             wanted = _undone(x, session.schema.heads)
             _regress(behind[-1], h, wanted)
-            _correct(behind[-1], h, bends, wanted)
+            for layer in behind[-2:-1]:  # the last hidden one, if there is any
+                bends = _bent(layer, h.shape[1], given, sizes, Rng(session.recipe.seed))
+                _correct(behind[-1], h, bends, wanted)
         return []
 
 
