@@ -15,7 +15,7 @@ squared errors of test cells, columns brought to [0, 1] by the other rows; `alph
 (100; of semeion a third) are a candidate's at most, `SEARCH_WIDEST` (256) the units of a hidden layer.
 `SEARCH_SETS=sonar,glass` takes some of the tables, `SEARCH_ONLY=de,random` some of the contestants. `SEARCH_JOBS=2`
 computes so many splits of `strategies` at a time, one thread each (seconds are then those of a busy machine);
-`SEARCH_RECORD=FILE` keeps each split's figures there, and goes on from them.
+`SEARCH_RECORD=FILE` keeps each split's figures there, and goes on from them: one file for one state of the code.
 """
 
 from __future__ import annotations

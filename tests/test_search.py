@@ -273,6 +273,23 @@ def test_strategies_keep_the_budget_and_repeat(strategy):
     assert not [reason for reason in first.results_["reason"] if reason not in ("", "given up early")]
 
 
+@pytest.mark.parametrize(
+    ("engine", "budget", "there", "found"),
+    [
+        ("auto", 400, True, "native"),
+        ("auto", 400, False, "auto"),
+        ("auto", 100, True, "auto"),  # 100 candidates of 30 epochs of 9 batches
+        ("auto", "5min", True, "native"),
+        ("auto", "30s", True, "auto"),
+        ("torch", 400, True, "torch"),
+    ],
+)
+def test_long_searches_compile_their_steps(engine, budget, there, found, monkeypatch):
+    monkeypatch.setattr(study.native, "installed", lambda: there)
+    base = az.Autoencoder(epochs=30, batch_size=16, engine=engine)
+    assert study.engine_of(base, 142, study.Budget.of(budget)) == found
+
+
 class Bowl:
     """Stands in for a study: the fitness is a formula, so that strategies are judged without training."""
 
