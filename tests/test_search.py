@@ -8,7 +8,6 @@ import sys
 import time
 import warnings
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,9 +23,8 @@ from azogue.modalities import Table
 from azogue.modalities.base import Demand
 from azogue.recipe import Batch
 from azogue.search import Space, evaluation, study
-from azogue.search.evaluation import Split, error_of, in_units, loss_kind
+from azogue.search.evaluation import Split, error_of, in_units
 from azogue.search.strategies import STRATEGIES, Plan, Spent
-from azogue.search.study import Study
 from azogue.shortcuts import kinds
 
 WINE = load_wine()
@@ -183,16 +181,6 @@ def test_errors_are_of_observed_cells_alone():
     # observed: squared errors 1, 0, 0 and 1, 0; variation 1 + 1 + 0 about 1, and 1 + 1 about 2
     assert error_of(truth, out, truth) == pytest.approx(2 / 4)
     assert error_of(truth, out, None) == pytest.approx(2 / 5)
-
-
-def test_a_candidate_that_was_given_up_elsewhere_counts_where_it_would_be_given_up_too():
-    genome = {"kind": "basic", "loss": "mse", "output": "auto"}
-    here = SimpleNamespace(_bars={loss_kind(genome): 1.0})
-    told = {"reason": "given up early", "early": 2.0}
-    assert Study._valid(here, told, genome)
-    assert not Study._valid(here, {**told, "early": 0.5}, genome), "here it would have gone on"
-    assert not Study._valid(SimpleNamespace(_bars={}), told, genome), "and here nothing is known of its kind yet"
-    assert Study._valid(here, {"reason": "", "early": 0.5}, genome)
 
 
 def spoiled(rows):

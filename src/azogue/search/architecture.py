@@ -70,7 +70,8 @@ class ArchitectureSearch(
     modality, scaling : see `Autoencoder`
         Where no `autoencoder` is given.
     cv : int or None
-        Judge by a cross-validation of so many folds instead of one split.
+        Judge by a cross-validation of so many folds instead of one split, for tables of few rows. It is a race: a
+        candidate far behind the best on its first folds is not judged on further ones (`azogue.search.bars`).
     test_fraction, validation_fraction : float
         The part of all rows that is set apart, and the part of the rest that judges.
     preset : {None, "paper"}
@@ -251,7 +252,7 @@ class ArchitectureSearch(
             unit = not positions and (base.scaling in ("auto", "minmax") or (base.scaling == "none" and inside))
             space = Space.of(schema.shape, space, base, unit=unit)
         relative, engine = self.complexity == "relative", engine_of(base, len(split.folds[0][0]), budget)
-        bench = Bench(seen, known, split.folds, space, scorer, relative, seed, engine)
+        bench = Bench(seen, known, split.folds, space, scorer, relative, seed, engine, self.alpha)
         digest = hashlib.sha256(rows.x.numpy().tobytes())
         digest.update(b"" if rows.mask is None else rows.mask.numpy().tobytes())
         digest.update(b"" if known is None else repr(np.asarray(known).tolist()).encode())
@@ -268,7 +269,7 @@ class ArchitectureSearch(
         }
         jobs = os.cpu_count() or 1 if self.n_jobs == -1 else self.n_jobs
         callbacks = as_callbacks(self.callbacks)
-        return Study(bench, budget, self.alpha, self.complexity, Cache(self.cache), settings, callbacks, jobs)
+        return Study(bench, budget, Cache(self.cache), settings, callbacks, jobs)
 
     # -- search -----------------------------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from sklearn.utils.validation import _num_samples
 from azogue.autoencoder import Autoencoder
 from azogue.populations import Packed, fit_together, reflected
 from azogue.recipe import Batch
+from azogue.search.bars import EARLY, GIVEN_UP, LEFT_BEHIND, Bars
 from azogue.search.cache import Record
 from azogue.search.space import Genome, Space
 from azogue.training.loop import TrainingWarning
@@ -30,8 +31,6 @@ from azogue.training.threads import one_thread
 
 #: What ends one candidate, and not the search.
 FAULTS = (ValueError, TypeError, ArithmeticError, RuntimeError, MemoryError, IndexError)
-#: A candidate is given up when at this part of its epochs its loss is so many times the best final one of its kind.
-EARLY, HOPELESS = 0.25, 4.0
 #: Neighbours that judge a code.
 NEIGHBORS = 5
 
@@ -123,6 +122,8 @@ class Bench:
     seed : int
     engine : {"auto", "native", "torch"}
         What trains candidates.
+    alpha : float
+        What complexity costs.
     """
 
     X: Any
@@ -133,6 +134,7 @@ class Bench:
     relative: bool = True
     seed: int = 0
     engine: str = "auto"
+    alpha: float = 0.0
     _packed: list[Packed] = field(default_factory=list, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -147,38 +149,78 @@ class Bench:
                 self._packed.append(Packed(taken(self.X, train), like, taken(self.X, held)))
         return self._packed
 
-    def judge(self, genomes: Sequence[Genome], share: tuple[float, float], bars: dict[str, float]) -> list[Record]:
-        """Train and judge candidates of one shape.
+    @property
+    def formula(self) -> str:
+        """Of the complexity, see `Space.complexity`."""
+        return "relative" if self.relative else "paper"
+
+    def price(self, genome: Genome) -> float:
+        """What a candidate's complexity costs."""
+        return self.alpha * self.space.complexity(genome, self.formula)
+
+    def judge(self, genomes: Sequence[Genome], share: tuple[float, float], bars: Bars) -> list[Record]:
+        """Train and judge candidates of one shape, on one fold after the other, as long as they keep up.
 
         Parameters
         ----------
         genomes : sequence of Genome
         share : (epochs, rows)
             Parts of the epochs and of the training rows that are spent on them.
-        bars : dict
-            Kind of loss → the loss above which a candidate is given up early.
+        bars : Bars
+            Where they are given up.
 
         Returns
         -------
         list of dict
-            Of each: `error` (None where it failed), `reason`, `epochs` (the best one), `seconds`, `early`, `loss`.
+            Of each: `error` (None where it failed), `folds` (its errors, one by one), `reason`, `epochs` (the best
+            one), `seconds`, `early`, `loss`.
         """
         begun = time.perf_counter()
         found: list[list[Record]] = [[] for _ in genomes]
+        running = list(range(len(genomes)))
         for number in range(len(self.folds)):
-            for records, record in zip(found, self._fold(number, genomes, share, bars), strict=True):
-                records.append(record)
+            for at, record in zip(
+                running, self._fold(number, [genomes[at] for at in running], share, bars), strict=True
+            ):
+                found[at].append(record)
+            running = [at for at in running if self._keeps_up(genomes[at], found[at], bars)]
+            if not running:
+                break
         seconds = max(0.0, time.perf_counter() - begun) / len(genomes)
-        return [{**_joined(records), "seconds": round(seconds, 4)} for records in found]
+        joined = [self._joined(records, bars) for records in found]
+        return [{**record, "seconds": round(seconds, 4)} for record in joined]
 
-    def _fold(
-        self, number: int, genomes: Sequence[Genome], share: tuple[float, float], bars: dict[str, float]
-    ) -> list[Record]:
+    def _keeps_up(self, genome: Genome, records: Sequence[Record], bars: Bars) -> bool:
+        """Whether a candidate is worth a further fold: one that failed or is far behind is not."""
+        if records[-1]["error"] is None:
+            return False
+        return not bars.behind([record["error"] + self.price(genome) for record in records])
+
+    def _joined(self, records: Sequence[Record], bars: Bars) -> Record:
+        """The mean over folds, or what is expected of it; a failure on one of them is a failure."""
+        if (failed := next((record for record in records if record["error"] is None), None)) is not None:
+            return dict(failed)
+        errors = [record["error"] for record in records]
+        early = [record["early"] for record in records if record["early"] is not None]
+        epochs = max(round(float(np.mean([record["epochs"] for record in records]))), 1)
+        reason = next((record["reason"] for record in records if record["reason"]), "")
+        if len(records) < len(self.folds):
+            reason = reason or f"{LEFT_BEHIND}{len(records)} of {len(self.folds)} folds"
+        return {
+            "error": bars.expected(errors),
+            "folds": errors,
+            "reason": reason,
+            "epochs": epochs,
+            "early": max(early) if early else None,
+            "loss": float(np.mean([record["loss"] for record in records])),
+        }
+
+    def _fold(self, number: int, genomes: Sequence[Genome], share: tuple[float, float], bars: Bars) -> list[Record]:
         packed = self.packed[number]
         epochs = max(round(share[0] * self.space.base.epochs), 1)
         count = max(round(share[1] * len(packed)), 1)
         rows = np.sort(np.random.default_rng([self.seed, 0x5EC, number]).permutation(len(packed))[:count])
-        watches = [Watch(epochs, bars.get(loss_kind(genome), math.inf)) for genome in genomes]
+        watches = [Watch(epochs, bars.loss(genome)) for genome in genomes]
         try:
             common = {"epochs": epochs, "random_state": self.seed, "verbose": 0, "engine": self.engine}
             members = [
@@ -213,7 +255,7 @@ class Bench:
             return _failed("the reconstruction is not finite")
         losses = [record["val_loss"] for record in member.history_]
         best = int(np.argmin(losses)) + 1
-        reason = "given up early" if watch.given_up else ""
+        reason = GIVEN_UP if watch.given_up else ""
         return {"error": error, "reason": reason, "epochs": best, "early": watch.early, "loss": min(losses)}
 
     def worth(self, number: int, member: Autoencoder, rows: np.ndarray) -> float:
@@ -294,11 +336,6 @@ def in_units(out: np.ndarray, own: Any, reference: Any, seen: Batch, truth: Batc
     raise ValueError("its output or loss changes how the rows are scaled, so that errors cannot be compared")
 
 
-def loss_kind(genome: Genome) -> str:
-    """What candidates have in common whose losses can be compared."""
-    return "/".join(str(genome[name]) for name in ("kind", "loss", "output"))
-
-
 class Watch:
     """A callback that gives up a candidate whose loss is far above that of others at the same epoch.
 
@@ -324,17 +361,6 @@ class Watch:
 
 def _failed(reason: str) -> Record:
     return {"error": None, "reason": reason, "epochs": 0, "early": None, "loss": None}
-
-
-def _joined(records: Sequence[Record]) -> Record:
-    """The mean over folds; a failure on one of them is a failure."""
-    if (failed := next((record for record in records if record["error"] is None), None)) is not None:
-        return dict(failed)
-    found = {name: float(np.mean([record[name] for record in records])) for name in ("error", "loss")}
-    early = [record["early"] for record in records if record["early"] is not None]
-    epochs = max(round(float(np.mean([record["epochs"] for record in records]))), 1)
-    reason = next((record["reason"] for record in records if record["reason"]), "")
-    return {**found, "reason": reason, "epochs": epochs, "early": max(early) if early else None}
 
 
 def _neighbors(y: Any) -> Any:

@@ -230,8 +230,9 @@ class Space:
         """Candidates that a search begins with: as near as the space allows to what is known to work.
 
         With the largest code: principal components as the start, cut off at the values' ends where they have any; the
-        same with a wide hidden layer; with cross-entropy; the network that the package takes by itself; components
-        without ends. The last one is the package's network with half of the code.
+        same with a wide hidden layer, and with one that learns slowly, for tables of many columns and few rows; with
+        cross-entropy; the network that the package takes by itself; components without ends. The last one is the
+        package's network with half of the code.
         """
         genes = dict(self.genes)
         code, kind = genes["code"], genes["kind"]
@@ -244,7 +245,8 @@ class Space:
         still = {**linear, "learning_rate": 3e-4 if started else 1e-2}  # Adam's first steps would lead away again
         ends = {**still, "output": "hard_sigmoid"}
         bent = {**ends, "units": (min(WIDER * self.width, WIDEST),), "activations": (HIDDEN,)}
-        raw = [ends, bent, {**linear, "loss": "bce"}, usual, still, {**usual, "code": max(most // 2, 1)}]
+        slow = {**bent, "learning_rate": 1e-4 if started else 3e-3}
+        raw = [ends, bent, slow, {**linear, "loss": "bce"}, usual, still, {**usual, "code": max(most // 2, 1)}]
         found = [self.genome(self.vector(genome)) for genome in raw]
         return [genome for at, genome in enumerate(found) if genome not in found[:at]]
 

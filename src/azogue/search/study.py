@@ -20,8 +20,9 @@ import numpy as np
 
 from azogue.autoencoder import Autoencoder
 from azogue.distributed.cluster import Tasks, cluster
+from azogue.search.bars import HOPELESS, Bars, loss_kind
 from azogue.search.cache import Cache, Record
-from azogue.search.evaluation import HOPELESS, Bench, loss_kind
+from azogue.search.evaluation import Bench
 from azogue.search.space import Genome
 from azogue.search.strategies import WHOLE, WORST, Share, Spent, Vectors
 from azogue.session import batch_size_of
@@ -115,10 +116,6 @@ class Study:
     ----------
     bench : Bench
     budget : Budget
-    alpha : float
-        Weight of the complexity.
-    formula : str
-        Of the complexity, see `Space.complexity`.
     cache : Cache
     settings : dict
         What besides genome and data decides on a candidate's worth; JSON values.
@@ -131,8 +128,6 @@ class Study:
 
     bench: Bench
     budget: Budget
-    alpha: float
-    formula: str
     cache: Cache
     settings: dict[str, Any]
     callbacks: Sequence[Callable[[dict[str, Any]], object]] = ()
@@ -142,7 +137,8 @@ class Study:
     stopped: str = ""
     begun: float = field(default_factory=time.perf_counter)
     _stale: int = 0
-    _bars: dict[str, float] = field(default_factory=dict)
+    _losses: dict[str, float] = field(default_factory=dict)
+    _leaders: dict[Share, Trial] = field(default_factory=dict)
     _pool: Any = None
     _jobs: int = 1
 
@@ -212,26 +208,23 @@ class Study:
 
     def _records(self, part: dict[str, Genome], share: Share) -> dict[str, Record]:
         """What candidates are worth, from the cache where it is known there."""
-        found = {key: self.cache[key] for key in part if key in self.cache and self._valid(self.cache[key], part[key])}
+        bars, price = self._bars(share), self.bench.price
+        known = {key: genome for key, genome in part.items() if key in self.cache}
+        found = {
+            key: self.cache[key] for key, genome in known.items() if bars.hold(self.cache[key], genome, price(genome))
+        }
         groups: dict[str, list[str]] = {}
         for key, genome in part.items():
             if key not in found:
                 shape = json.dumps({name: value for name, value in genome.items() if name != "learning_rate"})
                 groups.setdefault(shape, []).append(key)
-        tasks = [([part[key] for key in keys], share, dict(self._bars)) for keys in groups.values()]
+        tasks = [([part[key] for key in keys], share, bars) for keys in groups.values()]
         for keys, records in zip(groups.values(), self._worked(tasks), strict=True):
             for key, record in zip(keys, records, strict=True):
                 self.cache[key] = found[key] = record
         return {key: found[key] for key in part}
 
-    def _valid(self, record: Record, genome: Genome) -> bool:
-        """Whether a record of another run counts here: one that was given up there might go on here."""
-        early = record.get("early")
-        return record.get("reason") != "given up early" or (
-            early is not None and early > self._bars.get(loss_kind(genome), math.inf)
-        )
-
-    def _worked(self, tasks: Sequence[tuple[list[Genome], Share, dict[str, float]]]) -> Iterator[list[Record]]:
+    def _worked(self, tasks: Sequence[tuple[list[Genome], Share, Bars]]) -> Iterator[list[Record]]:
         """Results in the order of the tasks, whoever is done first."""
         if self._pool is None:
             yield from (self.bench.judge(*task) for task in tasks)
@@ -249,18 +242,30 @@ class Study:
 
     def _keep(self, part: dict[str, Genome], share: Share, records: dict[str, Record]) -> None:
         for key, genome in part.items():
-            record, complexity = records[key], self.bench.space.complexity(genome, self.formula)
+            record, complexity = records[key], self.bench.space.complexity(genome, self.bench.formula)
             error = record["error"]
-            fitness = math.inf if error is None else error + self.alpha * complexity
+            fitness = math.inf if error is None else error + self.bench.price(genome)
             self.trials[key] = Trial(genome, share, record, fitness, complexity)
 
+    def _bars(self, share: Share) -> Bars:
+        """Where candidates are given up from here on, of those that are trained with a share."""
+        if share not in self._leaders:
+            return Bars(dict(self._losses))
+        leader = self._leaders[share]
+        price = self.bench.price(leader.genome)
+        return Bars(dict(self._losses), tuple(error + price for error in leader.record["folds"]))
+
     def _raise_bars(self) -> None:
-        """What others of a kind reached is what the next generation has to come near to."""
+        """What others of a kind reached, and the best on each fold, is what the next generation has to come near to."""
         for trial in self.trials.values():
-            loss = trial.record["loss"]
-            if trial.share == WHOLE and loss is not None and loss > 0 and not trial.record["reason"]:
+            loss, share = trial.record["loss"], trial.share
+            if trial.record["reason"] or not math.isfinite(trial.fitness):
+                continue
+            if share not in self._leaders or trial.fitness < self._leaders[share].fitness:
+                self._leaders[share] = trial
+            if share == WHOLE and loss is not None and loss > 0:
                 kind = loss_kind(trial.genome)
-                self._bars[kind] = min(self._bars.get(kind, math.inf), HOPELESS * loss)
+                self._losses[kind] = min(self._losses.get(kind, math.inf), HOPELESS * loss)
 
     def _tell(self) -> None:
         best = self.best
@@ -295,6 +300,6 @@ def _judge_there(bench: Bench, *task: Any) -> list[Record]:
     return bench.judge(*task)
 
 
-def _judge(genomes: Sequence[Genome], share: Share, bars: dict[str, float]) -> list[Record]:
+def _judge(genomes: Sequence[Genome], share: Share, bars: Bars) -> list[Record]:
     """Work for a worker process."""
     return _BENCH[0].judge(genomes, share, bars)
