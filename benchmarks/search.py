@@ -12,8 +12,8 @@ Without arguments all parts run. The data folder is `AZOGUE_DATA`, else `../shar
 Each split sets 30 % of the rows apart; the search splits the rest once into training and validation. Errors are mean
 squared errors of test cells, columns brought to [0, 1] by the other rows; `alpha=0`, so that errors alone count.
 `SEARCH_SPLITS` (3) and `SEARCH_EVALUATIONS` (40) say how much is computed; the goal is 10 and 400. `SEARCH_EPOCHS`
-(100; of semeion a third) are a candidate's at most, `SEARCH_WIDEST` (512) the units of a hidden layer. `strategies`
-judges by a cross-validation of five where fewer than 200 rows are left (sonar, glass), else by one split.
+(100; of semeion a third) are a candidate's at most, `SEARCH_WIDEST` (512) the units of a hidden layer.
+`SEARCH_CV=5` has `strategies` judge by a cross-validation in place of one split.
 `SEARCH_SETS=sonar,glass` takes some of the tables, `SEARCH_ONLY=de,random` some of the contestants. `SEARCH_JOBS=2`
 computes so many splits of `strategies` at a time, one thread each (seconds are then those of a busy machine);
 `SEARCH_RECORD=FILE` keeps each split's figures there, and goes on from them: one file for one state of the code.
@@ -41,7 +41,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import MinMaxScaler
 
 import azogue as az
-from azogue.search.space import PAPER
+from azogue.search.space import PAPER, Genome, Space
 from parts import run
 
 DATA = Path(os.environ.get("AZOGUE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
@@ -50,6 +50,7 @@ SPLITS, EVALUATIONS, EPOCHS, WIDEST = (
     for name, usual in (("SPLITS", 3), ("EVALUATIONS", 40), ("EPOCHS", 100), ("WIDEST", 512))
 )
 JOBS = int(os.environ.get("SEARCH_JOBS", "1"))
+FOLDS = int(os.environ["SEARCH_CV"]) if "SEARCH_CV" in os.environ else None
 RECORD = Path(os.environ["SEARCH_RECORD"]) if "SEARCH_RECORD" in os.environ else None
 SETS = os.environ.get("SEARCH_SETS", "sonar,ionosphere,glass,semeion").split(",")
 #: What the paper's plots show as the best error of DE, GA, ES and random search, of other splits, unscaled data.
@@ -66,6 +67,7 @@ CONTESTANTS: dict[str, dict[str, Any]] = {
     "ga": {"strategy": "ga"},
     "es": {"strategy": "es"},
     "halving": {"strategy": "halving"},
+    **{f"unaided {name}": {"strategy": name, "unaided": True} for name in ("random", "de", "ga", "es")},
 }
 ONLY = os.environ.get("SEARCH_ONLY", ",".join(CONTESTANTS)).split(",")
 
@@ -88,15 +90,19 @@ def epochs_of(name: str) -> int:
     return max(EPOCHS // 3, 1) if name == "semeion" else EPOCHS
 
 
-def folds_of(X: np.ndarray) -> int | None:
-    """Few rows judge candidates by a cross-validation: a fifth of 145 tells no two good ones apart."""
-    return 5 if 0.7 * len(X) < 200 else None
+class Unaided(Space):
+    """The usual space, of which nothing is known beforehand: a search begins with draws."""
+
+    def anchors(self) -> list[Genome]:
+        return []
 
 
 def searched(name: str, X: np.ndarray, seed: int, **how: Any) -> tuple[az.ArchitectureSearch, float]:
     """A finished search, and what it took; rows are brought to [0, 1] by those that are not for testing."""
     base = az.Autoencoder(epochs=epochs_of(name), batch_size=32, scaling="none", device="cpu")
-    space = {"units": (0.25, max(min(16.0, WIDEST / X.shape[1]), 0.5)), **how.pop("space", {})}
+    space: Any = {"units": (0.25, max(min(16.0, WIDEST / X.shape[1]), 0.5)), **how.pop("space", {})}
+    if how.pop("unaided", False):
+        space = Unaided.of(X.shape[1:], space, base)
     settings = {"budget": EVALUATIONS, "alpha": 0.0, "test_fraction": 0.3, "space": space, **how}
     begun = time.perf_counter()
     found = az.ArchitectureSearch(**settings, autoencoder=base, random_state=seed).fit(X)
@@ -129,7 +135,7 @@ def contest(name: str, seed: int) -> dict[str, Figures]:
     _alone()
     rows, found = scaled(table(name)[0], seed), {}
     for who in ONLY:
-        winner, took = searched(name, rows, seed, cv=folds_of(rows), **CONTESTANTS[who])
+        winner, took = searched(name, rows, seed, cv=FOLDS, **CONTESTANTS[who])
         found[who] = mse(winner, rows), beside(winner, rows), took
     return found
 
@@ -175,7 +181,8 @@ def strategies() -> None:
         print(f"{name} {X.shape[0]} × {X.shape[1]}{plotted}")
         for who in ONLY:
             errors, pcas, seconds = np.array([split[who] for split in found]).T
-            against = "random" if "random" in ONLY else who
+            against = "unaided random" if who.startswith("unaided") else "random"
+            against = against if against in ONLY else who
             other = np.array([split[against][0] for split in found])
             print(
                 f"  {who:<16} {errors.mean():.5f} ± {errors.std():.5f}  {np.mean(seconds):6.1f} s; "

@@ -275,9 +275,9 @@ class ArchitectureSearch(
 
     def _search(self, study: Study, seed: int) -> None:
         space, rng = study.bench.space, np.random.default_rng([seed, 0x5ED])
-        anchors = np.stack([space.vector(genome) for genome in space.anchors()])
         paper = self.preset == "paper"
-        plan = Plan(study.budget.candidates, anchors[: 0 if paper else None], paper)
+        known = [] if paper else [space.vector(genome) for genome in space.anchors()]
+        plan = Plan(study.budget.candidates, np.array(known).reshape(len(known), len(space.free)), paper)
         total = int(study.budget.candidates or study.budget.seconds or 1)
         with progress(total, self.verbose, "search") as bars, study.at_work():
             for bar in bars:
