@@ -22,7 +22,7 @@ import azogue as az
 from azogue.modalities import Table
 from azogue.modalities.base import Demand
 from azogue.recipe import Batch
-from azogue.search import Space, evaluation, study
+from azogue.search import Space, evaluation, strategies, study
 from azogue.search.evaluation import Split, error_of, in_units
 from azogue.search.strategies import STRATEGIES, Plan, Spent
 from azogue.shortcuts import kinds
@@ -310,6 +310,54 @@ def test_strategies_beat_even_draws(strategy, paper):
         return bowl.best
 
     assert np.mean([reached(strategy, s) for s in range(5)]) < np.mean([reached("random", s) for s in range(5)])
+
+
+@pytest.mark.parametrize(("strategy", "size"), [("de", 8), ("ga", 25), ("es", 4)])
+def test_evolution_goes_on_from_the_best_of_a_quarter_of_the_budget(strategy, size):
+    if strategy != "de":
+        pytest.importorskip("pymoo")
+    space, asked = Space.of((40,)), []
+
+    class Asked(Bowl):
+        def __call__(self, vectors, share=(1.0, 1.0)):
+            asked.append((np.array(vectors), found := super().__call__(vectors, share)))
+            return found
+
+    anchors = np.full((2, len(space.free)), -1.0)  # nowhere else in the space: told from draws
+    with pytest.raises(Spent):
+        STRATEGIES[strategy](Asked(space, 400), space, np.random.default_rng(0), Plan(400, anchors))
+    sizes = np.cumsum([len(vectors) for vectors, _ in asked])
+    rounds = int(np.searchsorted(sizes, 100)) + 1
+    assert sizes[rounds - 1] == 100
+    drawn, worth = (np.concatenate(part[:rounds]) for part in zip(*asked, strict=True))
+    assert (drawn[:2] == -1.0).all(), "what is known to work is among them"
+    assert (drawn[2:] >= space.bounds[:, 0]).all()
+    first = asked[rounds][0]
+    assert len(first) == size
+    if strategy == "de":  # SciPy rounds whole numbers, and pymoo hands out copies: the same fitness all the same
+        first = np.where(space.whole, np.round(first), first)
+    best = drawn[np.argsort(worth, kind="stable")[:size]]
+    assert np.allclose(np.sort(first, axis=0), np.sort(best, axis=0), atol=1e-9)
+
+
+def test_choices_mutate_evenly_and_ranges_nearby():
+    pytest.importorskip("pymoo")
+    space = Space.of((40,), {"layers": 1})
+    names, (low, high) = [name for name, _ in space.free], space.bounds.T
+    start = np.tile(space.vector(space.anchors()[0]), (4000, 1))
+    problem = strategies._pymoo()[3](n_var=len(names), n_obj=1, xl=low, xu=high)
+
+    def mutated(rate):
+        mutation = strategies._mutation(space, rate, np.random.default_rng(0))
+        return mutation._do(problem, start, random_state=np.random.default_rng(1))
+
+    found, kind, rate = mutated(1.0), names.index("kind"), names.index("learning_rate")
+    assert ((low <= found) & (found <= high)).all()
+    assert np.abs(np.bincount(found[:, kind].astype(int), minlength=7) / 4000 - 1 / 7).max() < 0.03
+    even = np.random.default_rng(2).uniform(low[rate], high[rate], 4000)
+    near, far = (np.abs(values - start[0, rate]).mean() for values in (found[:, rate], even))
+    assert near < 0.8 * far
+    assert 0.07 < (mutated(0.1) != start)[:, kind].mean() < 0.1  # a seventh of the draws are the same again
 
 
 def test_duplicates_are_never_trained_again(monkeypatch):
