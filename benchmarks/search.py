@@ -154,7 +154,7 @@ def contests(name: str) -> Iterator[dict[str, Figures]]:
         "epochs": epochs_of(name),
         "widest": WIDEST,
         "only": ONLY,
-        "cv": True,
+        "cv": FOLDS,
     }
     known = {}
     if RECORD is not None and RECORD.exists():
