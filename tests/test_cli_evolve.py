@@ -1,5 +1,6 @@
 """`azogue evolve` and the report of a search: what is written, what is said, what is refused in one line."""
 
+import copy
 import json
 from itertools import pairwise
 
@@ -108,6 +109,34 @@ def test_report_of_a_search(search):
     line = made.sections[1]["chart"]["series"]["best"]
     assert line[-1][1] == pytest.approx(search.results_["fitness"].min())
     assert all(a[1] >= b[1] for a, b in pairwise(line))
+
+
+def test_a_report_says_what_judged():
+    space = {"kind": ("basic", "principal"), "layers": (0, 1), "code": (1, 4)}
+    settings = {"budget": 24, "space": space, "autoencoder": az.Autoencoder(epochs=4), "random_state": 0}
+    scored = az.ArchitectureSearch("random", objective="accuracy", cv=3, **settings).fit(X, load_wine().target)
+    facts = search_report(scored).sections[0]["facts"]
+    assert facts["validation score"] == round(scored.best_score_, 5) > 0.4
+    assert facts["test score"] == round(scored.test_score_, 5) > 0.4
+    behind = sum(reason.startswith("far behind") for reason in scored.results_["reason"])
+    assert facts["left behind"] == behind
+    assert "judged by a score of their codes" in search_report(scored).sections[0]["text"]
+    assert behind > 0
+    papers = az.ArchitectureSearch("random", complexity="paper", **settings).fit(X)
+    assert "means of squares of scaled cells" in search_report(papers).sections[0]["text"]
+
+
+def test_the_line_of_a_report_ends_at_the_winner(search):
+    """Candidates that were given up or left behind could not have won, whatever their fitness."""
+    told = copy.copy(search)
+    told.results_ = {name: values.copy() for name, values in search.results_.items()}
+    lucky = int(np.flatnonzero(np.arange(8) != search.best_index_)[0])
+    told.results_["fitness"][lucky], told.results_["error"][lucky] = 1e-9, 1e-9
+    told.results_["reason"][lucky] = "given up early"
+    sections = search_report(told).sections
+    assert sections[1]["chart"]["series"]["best"][-1][1] == search.results_["fitness"][search.best_index_]
+    front = sections[2]["chart"]["series"]["no other is better in both"]
+    assert min(error for _, error in front) > 1e-9
 
 
 def test_pareto():

@@ -42,23 +42,51 @@ def search_section(search: ArchitectureSearch) -> Section:
     found = search.results_
     failed = int((~np.isfinite(found["fitness"])).sum())
     early = int((found["reason"] == "given up early").sum())
+    behind = sum(str(reason).startswith("far behind") for reason in found["reason"])
     return {
         "title": "Search",
         "text": "Candidates were trained on one part of the rows and judged on another. The winner was trained again "
-        "on both; its test error is of rows that no candidate and no decision has seen. Errors are parts of the "
-        "variance: 0 is perfect, 1 is what the means reach.",
+        "on both; its test error is of rows that no candidate and no decision has seen. " + _units(search),
         "facts": {
             "strategy": search.strategy,
             "candidates": len(found["fitness"]),
             "given up early": early,
+            **({"left behind": behind} if search.cv is not None else {}),
             "failed": failed,
             "ended by": search.stopped_,
-            "validation error": round(float(found["error"][search.best_index_]), 5),
-            "test error": round(search.test_error_, 5),
+            **_worth(search),
             "complexity": round(float(found["complexity"][search.best_index_]), 4),
             **{name: str(value) for name, value in search.best_params_.items()},
         },
     }
+
+
+def _units(search: ArchitectureSearch) -> str:
+    """What its numbers are, in words."""
+    whole = "parts of the variance: 0 is perfect, 1 is what the means reach"
+    errors = f"Errors are {whole if search.complexity == 'relative' else 'means of squares of scaled cells'}."
+    return errors if _reconstructs(search) else f"Candidates were judged by a score of their codes. {errors}"
+
+
+def _worth(search: ArchitectureSearch) -> Section:
+    """What the winner is worth, on rows that chose it and on others."""
+    own, test = float(search.results_["error"][search.best_index_]), {"test error": round(search.test_error_, 5)}
+    if _reconstructs(search):
+        return {"validation error": round(own, 5), **test}
+    return {"validation score": round(-own, 5), "test score": round(search.test_score_, 5), **test}
+
+
+def _reconstructs(search: ArchitectureSearch) -> bool:
+    return isinstance(search.objective, str) and search.objective == "reconstruction"
+
+
+def _finished(search: ArchitectureSearch) -> np.ndarray:
+    """Which candidates were trained with the largest share, judged on all folds, and not given up, if there are any."""
+    found = search.results_
+    share = found["epochs_share"] * found["rows_share"]
+    worked = np.isfinite(found["fitness"])
+    done = worked & (share == share.max()) & (found["reason"] == "")
+    return np.asarray(done if done.any() else worked)
 
 
 def convergence_section(search: ArchitectureSearch) -> Section:
@@ -72,14 +100,15 @@ def convergence_section(search: ArchitectureSearch) -> Section:
 def pareto_section(search: ArchitectureSearch) -> Section:
     """Error against complexity, and the candidates between which only taste decides."""
     found = search.results_
-    whole = np.flatnonzero(np.isfinite(found["error"]) & (found["epochs_share"] == found["epochs_share"].max()))
+    whole = np.flatnonzero(_finished(search))
     front = whole[pareto(found["error"][whole], found["complexity"][whole])]
     pairs = {"candidates": whole, "no other is better in both": front}
     series = {
         name: [[float(found["complexity"][at]), float(found["error"][at])] for at in places]
         for name, places in pairs.items()
     }
-    chart = {"kind": "points", "x": "complexity", "y": "validation error", "series": series}
+    y = "validation error" if _reconstructs(search) else "minus the validation score"
+    chart = {"kind": "points", "x": "complexity", "y": y, "series": series}
     rows = [
         [
             *(round(float(found[name][at]), 4) for name in ("complexity", "error")),
@@ -122,8 +151,7 @@ def plot_convergence(search: ArchitectureSearch, ax: Axes | None = None) -> Axes
 
 
 def _converged(search: ArchitectureSearch) -> tuple[np.ndarray, np.ndarray]:
-    """What was spent after each candidate, and the best fitness until then, of those trained in full first of all."""
+    """What was spent after each candidate, and the best fitness until then, of those that might have won."""
     found = search.results_
-    share = found["epochs_share"] * found["rows_share"]
-    fitness = np.where(share == share.max(), found["fitness"], np.inf)
-    return np.cumsum(share), np.minimum.accumulate(fitness)
+    fitness = np.where(_finished(search), found["fitness"], np.inf)
+    return np.cumsum(found["epochs_share"] * found["rows_share"]), np.minimum.accumulate(fitness)
