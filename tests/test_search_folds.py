@@ -8,7 +8,7 @@ from sklearn.datasets import load_wine
 
 import azogue as az
 from azogue.search import bars, evaluation
-from azogue.search.bars import GIVEN_UP, LEFT_BEHIND, Bars, loss_kind
+from azogue.search.bars import GIVEN_UP, LEFT_BEHIND, Bars, Mark, loss_kind
 from azogue.search.space import Space
 
 X = load_wine().data
@@ -49,21 +49,67 @@ def test_what_is_expected_keeps_the_distance():
     assert Bars().expected([4.0]) == 4.0
 
 
+GENOME = {"kind": "basic", "loss": "mse", "output": "auto"}
+
+
+def record(folds, *, of=2, early=None, bar=None, reason=""):
+    """A whole record, as a search keeps it."""
+    early = [0.1] * len(folds) if early is None else early
+    numbers = {"seconds": 0.1, "epochs": 3, "loss": 0.1, "error": float(np.mean(folds))}
+    return {**numbers, "folds": folds, "of": of, "early": early, "bar": bar, "reason": reason}
+
+
 def test_records_of_elsewhere_count_where_the_same_would_happen():
-    genome = {"kind": "basic", "loss": "mse", "output": "auto"}
-    here = Bars({loss_kind(genome): 1.0}, (1.0, 1.0))
-    early = {"error": 3.0, "folds": [3.0], "reason": GIVEN_UP, "early": 2.0}
-    assert here.hold(early, genome, 0.0)
-    assert not here.hold({**early, "early": 0.5}, genome, 0.0), "here it would have gone on"
-    assert not Bars().hold(early, genome, 0.0), "and here nothing is known of its kind yet"
-    behind = {"error": 1.2, "folds": [1.2], "reason": f"{LEFT_BEHIND}1 of 2 folds", "early": None}
-    assert here.hold(behind, genome, 0.0)
-    assert not Bars(leader=(1.2, 1.0)).hold(behind, genome, 0.0)
-    assert not Bars(leader=(1.2, 1.0)).hold({**behind, "folds": [1.0]}, genome, 0.2)
-    assert Bars(leader=(1.2, 1.0)).hold({**behind, "folds": [1.0]}, genome, 0.4), "what complexity costs counts"
-    assert here.hold({"error": 0.5, "folds": [0.4, 0.6], "reason": "", "early": 0.5}, genome, 0.0)
-    assert not here.hold({"error": 0.5, "reason": "", "early": 0.5}, genome, 0.0), "of a version without folds"
-    assert here.hold({"error": None, "reason": "NaN", "early": None}, genome, 0.0)
+    here = Bars({loss_kind(GENOME): Mark(0.25, 0.2, 0.0)}, (1.0, 1.0))
+    assert here.loss(GENOME, 0.0) == 1.0
+    early = record([1.0, 1.0], early=[2.0, 0.5], bar=0.9, reason=GIVEN_UP)
+    assert here.hold(early, GENOME, 0.0)
+    assert not here.hold({**early, "early": [0.95, 0.5]}, GENOME, 0.0), "here it would have gone on"
+    assert not Bars().hold(early, GENOME, 0.0), "and here nothing is known of its kind yet"
+    whole = record([1.0, 1.0], early=[2.0, 0.5])
+    assert Bars().hold(whole, GENOME, 0.0)
+    assert not here.hold(whole, GENOME, 0.0), "here it would have been given up"
+    behind = record([1.2], reason=f"{LEFT_BEHIND}1 of 2 folds")
+    assert here.hold(behind, GENOME, 0.0)
+    assert not Bars(leader=(1.2, 1.0)).hold(behind, GENOME, 0.0)
+    assert not Bars(leader=(1.2, 1.0)).hold(record([1.0]), GENOME, 0.2)
+    assert Bars(leader=(1.2, 1.0)).hold(record([1.0]), GENOME, 0.4), "what complexity costs counts"
+    assert not here.hold(record([1.2, 0.8]), GENOME, 0.0), "here it would have been left behind"
+    failed = {**evaluation._failed("NaN"), "seconds": 0.0}
+    assert here.hold(failed, GENOME, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("error", "0.5"),
+        ("error", True),
+        ("error", float("nan")),
+        ("loss", None),
+        ("folds", []),
+        ("folds", [0.5, "0.5"]),
+        ("folds", 0.5),
+        ("early", [0.1]),
+        ("of", 1),
+        ("bar", "high"),
+        ("reason", None),
+        ("epochs", None),
+        ("seconds", [1.0]),
+    ],
+)
+def test_records_that_are_not_whole_are_not_believed(name, value):
+    sound = record([0.5, 0.5])
+    assert Bars().hold(sound, GENOME, 0.0)
+    assert not Bars().hold({**sound, name: value}, GENOME, 0.0)
+    assert not Bars().hold({key: held for key, held in sound.items() if key != name}, GENOME, 0.0)
+
+
+def test_the_bar_of_losses_allows_for_what_complexity_costs():
+    mark = Mark(loss=0.5, error=0.2, price=0.3)
+    assert mark.bar(0.3) == mark.bar(0.9) == 2.0
+    assert mark.bar(0.1) == pytest.approx(2.0 * (0.2 + 0.2) / 0.2)
+    assert Mark(0.5, 0.0, 0.3).bar(0.1) == np.inf
+    assert Bars().loss(GENOME, 0.0) == np.inf
 
 
 # -- races ----------------------------------------------------------------------------------------------------------
@@ -82,7 +128,7 @@ def test_a_candidate_runs_as_long_as_it_keeps_up(monkeypatch):
     monkeypatch.setattr(evaluation.Bench, "_fold", fold)
     monkeypatch.setattr(evaluation.Bench, "price", lambda self, genome: 0.0)
     bench = evaluation.Bench(None, None, ((), (), ()), Space.of((3,)))
-    genomes = [{"name": name} for name in errors]
+    genomes = [{**GENOME, "name": name} for name in errors]
     good, poor, late, fails = bench.judge(genomes, (1.0, 1.0), Bars(leader=(1.0, 2.0, 3.0)))
     assert asked == [
         *((name, 0) for name in errors),
@@ -126,12 +172,13 @@ def test_one_job_two_jobs_and_a_cache_tell_the_same(tmp_path):
 
 
 def test_few_epochs_race_against_few_epochs(monkeypatch):
-    """A bar of whole trainings would leave all behind that get a ninth of the epochs."""
-    leaders = {}
+    """A bar of whole trainings would leave all behind that get a ninth of the epochs, or give them up."""
+    leaders, losses = {}, {}
     judge = evaluation.Bench.judge
 
     def told(self, genomes, share, given):
         leaders.setdefault(share, []).append(len(given.leader))
+        losses.setdefault(share, []).append(len(given.losses))
         return judge(self, genomes, share, given)
 
     monkeypatch.setattr(evaluation.Bench, "judge", told)
@@ -139,3 +186,5 @@ def test_few_epochs_race_against_few_epochs(monkeypatch):
     assert len(leaders) == 3
     assert all(counts[0] == 0 for counts in leaders.values()), "each share begins without a leader"
     assert max(max(counts) for counts in leaders.values()) == 4
+    assert all(counts[0] == 0 for counts in losses.values()), "and without losses"
+    assert max(max(counts) for counts in losses.values()) > 0

@@ -126,7 +126,7 @@ def open_session(
     _check_parameters(estimator)
     axes, privacy = estimator.axes(), as_privacy(estimator.privacy)
     objective = as_objective(estimator.objective, axes.reconstruction) + axes.penalties
-    code = axes.code if estimator.code is None else _as_code(estimator.code)
+    code = axes.code if estimator.code is None else as_code(estimator.code)
     _check_private(estimator, privacy, axes, validation_data)
     schema, data, held_out = _prepare(estimator, X, validation_data, objective, {} if prepared is None else prepared)
     objective.check(code, schema.heads)
@@ -326,7 +326,14 @@ def _check_private(estimator: Any, privacy: Privacy | None, axes: Axes, validati
         raise ValueError("Privacy(schema='public') takes the schema from public rows: fit(X, validation_data=public)")
 
 
-def _as_code(code: Any) -> CodeSpec:
+def as_code(code: Any) -> CodeSpec:
+    """The code that a user asks for.
+
+    Raises
+    ------
+    TypeError
+        For anything else.
+    """
     if not isinstance(code, CodeSpec):
         raise TypeError(f"code: expected a value such as az.codes.TopK(8), got {code!r}")
     return code

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from azogue.autoencoder import Autoencoder
 from azogue.populations import Packed, reflected
+from azogue.search import asking
 from azogue.search.cache import Cache
 from azogue.search.evaluation import FAULTS, Bench, Split, error_of, in_units, rows_of, taken
 from azogue.search.results import results
 from azogue.search.space import Space
 from azogue.search.strategies import STRATEGIES, WHOLE, Plan, Spent
-from azogue.search.study import Budget, Study, Trial, engine_of, versions
+from azogue.search.study import Budget, Study, Trial, WorkerError, engine_of, versions
 from azogue.session import as_seed
 from azogue.training.callbacks import as_callbacks, progress
 from azogue.validation import remember_columns
@@ -82,7 +83,7 @@ class ArchitectureSearch(
         workers by `if __name__ == "__main__":`.
     cache : path-like or None
         File that keeps what candidates are worth. A search that was interrupted, by whatever, goes on from it and
-        ends in the same result.
+        ends in the same result. An `objective` of one's own is known by its name: take another file where it changes.
     callbacks : sequence of callable
         Called with a dictionary as the search goes on: `candidates`, `spent`, `seconds`, `best` (fitness), `error`,
         `genome`; returning `True` ends it.
@@ -103,7 +104,7 @@ class ArchitectureSearch(
     test_error_ : float
         Its reconstruction error on rows that no candidate saw.
     test_score_ : float
-        The same as a score, or that of `objective`.
+        The same as a score, or that of `objective`; NaN where it cannot be told of the test rows.
     results_ : dict of ndarray
         For each candidate, in the order of their training: `params`, `param_…`, `fitness`, `error`, `complexity`,
         `mean_test_score`, `rank_test_score`, `epochs_share`, `rows_share`, `seconds`, `reason` (why it failed or was
@@ -112,7 +113,8 @@ class ArchitectureSearch(
         Positions of the test part.
     space_ : Space
     stopped_ : str
-        What ended the search: `budget`, `time`, `nothing new` (in the space), `callback` or `interrupted`.
+        What ended the search: `budget`, `time`, `nothing new` (in the space), `callback`, `interrupted` or `a worker
+        died`.
     n_features_in_, feature_names_in_ : as in `Autoencoder`
 
     References
@@ -181,11 +183,17 @@ class ArchitectureSearch(
         KeyboardInterrupt
             If it is interrupted before the first candidate is done; later on the best so far is kept.
         """
-        base, budget = self._base(), self._checked()
+        asking.check(self)
+        base, budget = asking.base_of(self), Budget.of(self.budget)
+        scored = asking.scorer_of(self.objective) is not None
         remember_columns(self, X, reset=True)
         seed, count = as_seed(self.random_state), rows_of(X)
+        if scored and y is not None:
+            check_consistent_length(X, y)
+        elif isinstance(self.objective, str) and scored:
+            raise ValueError(f"objective={self.objective!r} scores codes by what is known of each row: fit(X, y)")
         split = Split.of(count, test=self.test_fraction, validation=self.validation_fraction, cv=self.cv, seed=seed)
-        seen, known = taken(X, split.seen), None if self._scorer is None or y is None else taken(y, split.seen)
+        seen, known = taken(X, split.seen), taken(y, split.seen) if scored and y is not None else None
         study = self._study(base, budget, seen, known, split, seed)
         self.space_, self.test_rows_ = study.bench.space, split.test
         self._search(study, seed)
@@ -194,76 +202,22 @@ class ArchitectureSearch(
 
     # -- preparation ------------------------------------------------------------------------------------------------
 
-    def _base(self) -> Autoencoder:
-        if self.autoencoder is None:
-            return Autoencoder(modality=self.modality, scaling=self.scaling)
-        if not isinstance(self.autoencoder, Autoencoder):
-            raise TypeError(f"autoencoder: expected an unfitted Autoencoder or None, got {self.autoencoder!r}")
-        if self.autoencoder.privacy is not None or self.autoencoder.checkpoint is not None:
-            raise ValueError("autoencoder: candidates of a search take neither privacy= nor checkpoint=; leave it out")
-        base: Autoencoder = clone(self.autoencoder)
-        return base
-
-    def _checked(self) -> Budget:
-        """The budget, once all parameters are known to make sense."""
-        choices = {"strategy": STRATEGIES, "complexity": ("relative", "paper"), "preset": (None, "paper")}
-        for name, known in choices.items():
-            value = getattr(self, name)
-            if value not in known:
-                raise ValueError(f"{name}: {value!r} is unknown; use one of {', '.join(map(str, known))}")
-        if not self.alpha >= 0.0:
-            raise ValueError(f"alpha: expected a number of at least 0, got {self.alpha!r}")
-        for name in ("test_fraction", "validation_fraction"):
-            if not 0.0 < getattr(self, name) < 1.0:
-                raise ValueError(f"{name}: expected a part in (0, 1), got {getattr(self, name)!r}")
-        if self.cv is not None and (isinstance(self.cv, bool) or not isinstance(self.cv, int) or self.cv < 2):
-            raise ValueError(f"cv: expected None or a whole number of at least 2, got {self.cv!r}")
-        jobs = 1 if self.n_jobs == "ray" else self.n_jobs
-        if isinstance(jobs, bool) or not isinstance(jobs, int) or (jobs < 1 and jobs != -1):
-            raise ValueError(f"n_jobs: expected a whole number of at least 1, -1 or 'ray', got {jobs!r}")
-        return Budget.of(self.budget)
-
-    @property
-    def _scorer(self) -> Callable[..., float] | None:
-        if self.objective == "reconstruction":
-            return None
-        if callable(self.objective):
-            return self.objective  # type: ignore[no-any-return]
-        from sklearn.metrics import get_scorer, get_scorer_names
-
-        if self.objective not in get_scorer_names():
-            raise ValueError(
-                f"objective: {self.objective!r} is unknown; use 'reconstruction', the name of a scikit-learn scorer "
-                "such as 'accuracy', or a callable"
-            )
-        return get_scorer(self.objective)  # type: ignore[no-any-return]
-
     def _study(self, base: Autoencoder, budget: Budget, seen: Any, known: Any, split: Split, seed: int) -> Study:
-        scorer = self._scorer
-        if isinstance(self.objective, str) and scorer is not None and known is None:
-            raise ValueError(f"objective={self.objective!r} scores codes by what is known of each row: fit(X, y)")
         packed = Packed(seen, clone(base))
-        schema, rows = packed.schema, packed.take(np.arange(len(packed)))
-        self.n_features_in_ = schema.n_columns
-        space = self.space
-        if not isinstance(space, Space):
-            inside = bool(((rows.x >= 0) & (rows.x <= 1)).all())
-            positions = len(schema.shape) == 2 or hasattr(schema, "vocabulary")
-            unit = not positions and (base.scaling in ("auto", "minmax") or (base.scaling == "none" and inside))
-            space = Space.of(schema.shape, space, base, unit=unit)
+        rows = packed.take(np.arange(len(packed)))
+        self.n_features_in_ = packed.schema.n_columns
+        space = asking.space_of(self.space, base, packed.schema, rows)
         relative, engine = self.complexity == "relative", engine_of(base, len(split.folds[0][0]), budget)
+        scorer = asking.scorer_of(self.objective)
         bench = Bench(seen, known, split.folds, space, scorer, relative, seed, engine, self.alpha)
-        digest = hashlib.sha256(rows.x.numpy().tobytes())
-        digest.update(b"" if rows.mask is None else rows.mask.numpy().tobytes())
-        digest.update(b"" if known is None else repr(np.asarray(known).tolist()).encode())
         settings = {
-            "data": digest.hexdigest(),
+            "data": asking.digest_of(rows, known),
             "split": [self.test_fraction, self.validation_fraction, self.cv],
             "seed": seed,
-            "base": repr(sorted((name, repr(value)) for name, value in base.get_params(deep=False).items())),
+            "base": asking.shared_by(base),
             "kind": type(base).__name__,
             "engine": engine,
-            "objective": getattr(self.objective, "__qualname__", str(self.objective)),
+            "objective": asking.name_of(self.objective, self.cache),
             "complexity": self.complexity,
             "versions": versions(),
         }
@@ -277,7 +231,8 @@ class ArchitectureSearch(
         space, rng = study.bench.space, np.random.default_rng([seed, 0x5ED])
         paper = self.preset == "paper"
         known = [] if paper else [space.vector(genome) for genome in space.anchors()]
-        plan = Plan(study.budget.candidates, np.array(known).reshape(len(known), len(space.free)), paper)
+        anchors = np.array(known).reshape(len(known), len(space.free))
+        plan = Plan(study.budget.candidates, anchors, paper, study.used if study.budget.seconds else None)
         total = int(study.budget.candidates or study.budget.seconds or 1)
         with progress(total, self.verbose, "search") as bars, study.at_work():
             for bar in bars:
@@ -295,6 +250,11 @@ class ArchitectureSearch(
                 study.stopped = "interrupted"
                 if study.best is None:
                     raise
+            except WorkerError as error:
+                if study.best is None:
+                    raise
+                study.stopped = "a worker died"
+                warnings.warn(f"{error}; the best so far is kept", UserWarning, stacklevel=3)
 
     # -- conclusion -------------------------------------------------------------------------------------------------
 
@@ -308,6 +268,8 @@ class ArchitectureSearch(
         for at in ranked[:5]:
             try:
                 self.best_estimator_ = self._trained(study.bench.space, trials[at], seen, seed)
+                if self.best_estimator_.stopped_ == "interrupted":
+                    self.stopped_ = "interrupted"
             except FAULTS as fault:
                 reasons = [str(fault)]
                 continue
@@ -317,10 +279,22 @@ class ArchitectureSearch(
         self.best_index_, self.best_params_ = at, dict(trials[at].genome)
         self.best_score_ = -float(trials[at].record["error"])
         self.test_error_ = self._tested(study.bench, seen, taken(X, split.test))
-        scorer, self.test_score_ = self._scorer, -self.test_error_
-        if scorer is not None:
-            whole = Bench(X, y, ((split.seen, split.test),), study.bench.space, scorer)
-            self.test_score_ = -whole.worth(0, self.best_estimator_, np.arange(len(split.seen)))
+        self.test_score_ = -self.test_error_
+        if study.bench.scorer is not None:
+            whole = Bench(X, y, ((split.seen, split.test),), study.bench.space, study.bench.scorer)
+            self.test_score_ = self._scored(whole, np.arange(len(split.seen)))
+
+    def _scored(self, whole: Bench, rows: np.ndarray) -> float:
+        """The winner's score on the test rows; NaN, and a warning, where these have none."""
+        try:
+            return -whole.worth(0, self.best_estimator_, rows)
+        except FAULTS as fault:
+            warnings.warn(
+                f"objective={self.objective!r} cannot be told of the test rows ({fault}); test_score_ is NaN",
+                UserWarning,
+                stacklevel=4,
+            )
+            return math.nan
 
     @staticmethod
     def _trained(space: Space, trial: Trial, seen: Any, seed: int) -> Autoencoder:

@@ -23,13 +23,41 @@ BEHIND = 0.05
 
 
 @dataclass(frozen=True)
+class Mark:
+    """What the one with the least loss of its kind reached.
+
+    Parameters
+    ----------
+    loss, error, price : float
+        Its final loss, the error that this means, and what its complexity costs.
+
+    Examples
+    --------
+    >>> mark = Mark(loss=0.5, error=0.2, price=0.1)
+    >>> mark.bar(0.1), mark.bar(0.3), round(mark.bar(0.0), 3)  # who costs less may err by as much more
+    (2.0, 2.0, 3.0)
+    """
+
+    loss: float
+    error: float
+    price: float
+
+    def bar(self, price: float) -> float:
+        """The loss, at a part of its epochs, above which a candidate of this price has no hope to be as good."""
+        spare = max(self.price - price, 0.0)
+        if spare == 0.0:
+            return HOPELESS * self.loss
+        return HOPELESS * self.loss * (1 + spare / self.error) if self.error > 0 else math.inf
+
+
+@dataclass(frozen=True)
 class Bars:
     """Where candidates are given up.
 
     Parameters
     ----------
-    losses : mapping of str to float
-        Kind of loss → what others of the kind reached, times `HOPELESS`.
+    losses : mapping of str to Mark
+        Kind of loss → what others of the kind reached with as many epochs.
     leader : sequence of float
         What the best candidate so far costs on each fold; empty where there is none, or one fold.
 
@@ -42,12 +70,13 @@ class Bars:
     2.2
     """
 
-    losses: Mapping[str, float] = field(default_factory=dict)
+    losses: Mapping[str, Mark] = field(default_factory=dict)
     leader: Sequence[float] = ()
 
-    def loss(self, genome: Genome) -> float:
-        """The loss above which a candidate is given up at a part of its epochs."""
-        return self.losses.get(loss_kind(genome), math.inf)
+    def loss(self, genome: Genome, price: float) -> float:
+        """The loss above which a candidate of this price is given up at a part of its epochs."""
+        mark = self.losses.get(loss_kind(genome))
+        return math.inf if mark is None else mark.bar(price)
 
     def behind(self, costs: Sequence[float]) -> bool:
         """Whether somebody with these costs on the first folds is too far behind to be judged on further ones."""
@@ -63,18 +92,41 @@ class Bars:
         return float(np.mean(costs) - np.mean(self.leader[: len(costs)]) + np.mean(self.leader))
 
     def hold(self, record: Record, genome: Genome, price: float) -> bool:
-        """Whether a record of another run counts here: one that was given up there might go on here."""
-        reason = str(record.get("reason", ""))
-        if record.get("error") is not None and "folds" not in record:
+        """Whether a record of another run counts here: whether it is whole, and the same would have happened.
+
+        One that was given up there might go on here, or the other way round; so with further folds.
+        """
+        if not _whole(record):
             return False
-        if reason == GIVEN_UP:
-            early = record.get("early")
-            return early is not None and early > self.loss(genome)
-        return not reason.startswith(LEFT_BEHIND) or self.behind([error + price for error in record["folds"]])
+        if record["error"] is None:
+            return True
+        here, there = self.loss(genome, price), math.inf if record["bar"] is None else record["bar"]
+        if any((loss > here) != (loss > there) for loss in record["early"] if loss is not None):
+            return False
+        costs = [error + price for error in record["folds"]]
+        behind = [self.behind(costs[:count]) for count in range(1, len(costs) + 1)]
+        return not any(behind[:-1]) and behind[-1] == (len(costs) < record["of"])
 
 
+#: What a record tells, see `Bench.judge`.
+FIELDS = {"error", "folds", "of", "reason", "epochs", "seconds", "early", "bar", "loss"}
 #: Reasons of records.
 GIVEN_UP, LEFT_BEHIND = "given up early", "far behind after "
+
+
+def _whole(record: Record) -> bool:
+    """Whether everything is there that a search asks of a record, as the kind of value that it must be."""
+    if not set(record) >= FIELDS:
+        return False
+    folds, early, failed = record["folds"], record["early"], record["error"] is None
+    if not (isinstance(record["reason"], str) and isinstance(folds, list) and isinstance(early, list)):
+        return False
+    numbers = [record["seconds"], record["epochs"], record["of"], *folds]
+    numbers += [value for value in (record["bar"], *early) if value is not None]
+    numbers += [] if failed else [record["error"], record["loss"]]
+    if not all(type(value) in (int, float) and math.isfinite(value) for value in numbers):
+        return False
+    return failed or 0 < len(folds) == len(early) <= record["of"]
 
 
 def loss_kind(genome: Genome) -> str:

@@ -87,12 +87,13 @@ class Cache:
             return
         for line in lines:
             try:
-                found = None if too_many_marks(line) else json.loads(line)
+                found = None if too_many_marks(line) else json.loads(line, parse_constant=_no_number)
             except (ValueError, RecursionError):  # torn, or no JSON at all
                 continue
             if isinstance(found, dict) and isinstance(found.get("record"), dict) and isinstance(found.get("key"), str):
                 self._records[found["key"]] = found["record"]
-        if lines[0] and not self._records and not lines[0].startswith(b'{"key"'[: len(lines[0])]):
+        first = next((line for line in lines if line.strip()), b"")
+        if first and not self._records and not first.startswith(b'{"key"'[: len(first)]):
             raise ValueError(f"cache {path}: this is no cache of a search; give another name, or remove the file")
 
     @staticmethod
@@ -112,3 +113,8 @@ class Cache:
     def _warn(self, error: OSError) -> None:
         self.warning = f"cache {self.path}: {error.strerror or error}; the search goes on without keeping results"
         warnings.warn(self.warning, UserWarning, stacklevel=2)
+
+
+def _no_number(text: str) -> None:
+    """Refuse what JSON has no word for: a line with it was not written here."""
+    raise ValueError(f"{text} is no number of JSON")

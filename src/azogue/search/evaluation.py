@@ -21,6 +21,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from azogue.autoencoder import Autoencoder
+from azogue.modalities.dataset import needs_rows
 from azogue.populations import Packed, fit_together, reflected
 from azogue.recipe import Batch
 from azogue.search.bars import EARLY, GIVEN_UP, LEFT_BEHIND, Bars
@@ -33,6 +34,9 @@ from azogue.training.threads import one_thread
 FAULTS = (ValueError, TypeError, ArithmeticError, RuntimeError, MemoryError, IndexError)
 #: Neighbours that judge a code.
 NEIGHBORS = 5
+
+#: Reasons of failures; what lacked memory once may have it another time.
+DIVERGED, OUT_OF_MEMORY = "training diverged in its first epoch", "out of memory"
 
 Scorer = Callable[..., float]
 
@@ -94,6 +98,7 @@ def rows_of(X: Any) -> int:
     TypeError
         For data that are not in memory, of which no rows can be set apart, and for sparse ones.
     """
+    needs_rows(X)
     if isinstance(X, (str, os.PathLike)):
         raise TypeError(f"ArchitectureSearch: give rows in memory, which can be split, in place of the path {X!r}")
     if issparse(X):
@@ -172,8 +177,9 @@ class Bench:
         Returns
         -------
         list of dict
-            Of each: `error` (None where it failed), `folds` (its errors, one by one), `reason`, `epochs` (the best
-            one), `seconds`, `early`, `loss`.
+            Of each: `error` (None where it failed), `folds` (its errors, one by one) `of` how many, `reason`, `epochs`
+            (the best one), `seconds`, `early` (losses at a part of the epochs, one for each fold), `bar` (above which
+            it was given up there), `loss`.
         """
         begun = time.perf_counter()
         found: list[list[Record]] = [[] for _ in genomes]
@@ -187,7 +193,7 @@ class Bench:
             if not running:
                 break
         seconds = max(0.0, time.perf_counter() - begun) / len(genomes)
-        joined = [self._joined(records, bars) for records in found]
+        joined = [self._joined(genome, records, bars) for genome, records in zip(genomes, found, strict=True)]
         return [{**record, "seconds": round(seconds, 4)} for record in joined]
 
     def _keeps_up(self, genome: Genome, records: Sequence[Record], bars: Bars) -> bool:
@@ -196,12 +202,12 @@ class Bench:
             return False
         return not bars.behind([record["error"] + self.price(genome) for record in records])
 
-    def _joined(self, records: Sequence[Record], bars: Bars) -> Record:
+    def _joined(self, genome: Genome, records: Sequence[Record], bars: Bars) -> Record:
         """The mean over folds, or what is expected of it; a failure on one of them is a failure."""
         if (failed := next((record for record in records if record["error"] is None), None)) is not None:
             return dict(failed)
         errors = [record["error"] for record in records]
-        early = [record["early"] for record in records if record["early"] is not None]
+        bar = bars.loss(genome, self.price(genome))
         epochs = max(round(float(np.mean([record["epochs"] for record in records]))), 1)
         reason = next((record["reason"] for record in records if record["reason"]), "")
         if len(records) < len(self.folds):
@@ -209,9 +215,11 @@ class Bench:
         return {
             "error": bars.expected(errors),
             "folds": errors,
+            "of": len(self.folds),
             "reason": reason,
             "epochs": epochs,
-            "early": max(early) if early else None,
+            "early": [record["early"] for record in records],
+            "bar": bar if math.isfinite(bar) else None,
             "loss": float(np.mean([record["loss"] for record in records])),
         }
 
@@ -220,7 +228,7 @@ class Bench:
         epochs = max(round(share[0] * self.space.base.epochs), 1)
         count = max(round(share[1] * len(packed)), 1)
         rows = np.sort(np.random.default_rng([self.seed, 0x5EC, number]).permutation(len(packed))[:count])
-        watches = [Watch(epochs, bars.loss(genome)) for genome in genomes]
+        watches = [Watch(epochs, bars.loss(genome, self.price(genome))) for genome in genomes]
         try:
             common = {"epochs": epochs, "random_state": self.seed, "verbose": 0, "engine": self.engine}
             members = [
@@ -234,8 +242,10 @@ class Bench:
                 return [
                     self._record(number, member, watch, rows) for member, watch in zip(members, watches, strict=True)
                 ]
+        except FloatingPointError:
+            return [_failed(DIVERGED)] * len(genomes)
         except FAULTS as fault:
-            return [_failed(str(fault).partition("\n")[0])] * len(genomes)
+            return [_failed(_reason(fault))] * len(genomes)
 
     @staticmethod
     def _interrupted(members: Sequence[Autoencoder]) -> None:
@@ -246,11 +256,11 @@ class Bench:
     def _record(self, number: int, member: Autoencoder, watch: Watch, rows: np.ndarray) -> Record:
         """What became of one candidate on one fold."""
         if not hasattr(member, "network_"):
-            return _failed("training diverged in its first epoch")
+            return _failed(DIVERGED)
         try:
             error = self.worth(number, member, rows)
         except FAULTS as fault:
-            return _failed(str(fault).partition("\n")[0])
+            return _failed(_reason(fault))
         if not math.isfinite(error):
             return _failed("the reconstruction is not finite")
         losses = [record["val_loss"] for record in member.history_]
@@ -360,7 +370,14 @@ class Watch:
 
 
 def _failed(reason: str) -> Record:
-    return {"error": None, "reason": reason, "epochs": 0, "early": None, "loss": None}
+    return {"error": None, "reason": reason, "epochs": 0, "early": [], "bar": None, "folds": [], "of": 0, "loss": None}
+
+
+def _reason(fault: Exception) -> str:
+    """The first line of what went wrong; lack of memory by one name, whoever lacked it."""
+    said = str(fault).partition("\n")[0]
+    short = isinstance(fault, MemoryError) or "allocate memory" in said or "out of memory" in said.lower()
+    return OUT_OF_MEMORY if short else said or type(fault).__name__
 
 
 def _neighbors(y: Any) -> Any:

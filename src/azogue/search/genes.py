@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, TypeAlias
 
+import numpy as np
+
 Gene: TypeAlias = "Choice | Range"
 
 
@@ -36,8 +38,12 @@ class Choice:
         return self.values[min(max(math.floor(number + 0.5), 0), len(self.values) - 1)]
 
     def place(self, value: Any) -> float:
-        """The number of a value; of one that is not there, that of the first."""
-        return float(self.values.index(value)) if value in self.values else 0.0
+        """The number of a value; of one that is not there, that of the nearest number, else of the first."""
+        if value in self.values:
+            return float(self.values.index(value))
+        if not all(_is_number(item) for item in (value, *self.values)):
+            return 0.0
+        return float(np.argmin([abs(item - value) for item in self.values]))
 
     def grid(self, levels: int) -> list[float]:
         """At most so many numbers, evenly apart."""
@@ -88,6 +94,10 @@ class Range:
         """At most so many numbers, evenly apart."""
         low, high = self.bounds
         return _even(low, high, min(levels, int(high - low) + 1) if self.whole else levels, self.whole)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _even(low: float, high: float, levels: int, whole: bool) -> list[float]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from azogue.autoencoder import Autoencoder
 from azogue.layers import ACTIVATIONS, HIDDEN, Bottleneck, Conv, Dense, Dropout, Input, Layer, Output, Stack
 from azogue.objectives import NAMED, Contraction, HeadLoss
 from azogue.search.genes import Choice, Gene, Range, narrowed
-from azogue.session import Axes
+from azogue.session import Axes, as_code
 from azogue.shortcuts import kinds
 
 Genome = dict[str, Any]
@@ -157,6 +157,8 @@ class Space:
         5. A contracted encoder is not normalised, which would undo what the penalty asks of its weights.
         """
         axes = kinds()[raw["kind"]]().axes() if type(self.base) is Autoencoder else self.base.axes()
+        if self.base.code is not None:
+            axes = replace(axes, code=as_code(self.base.code))
         code = max(raw["code"], axes.code.least)
         convolved = bool(raw.get("convolution", False)) and raw["layers"] > 0
         depth = min(int(raw["layers"]), _halvings(self.shape)) if convolved else int(raw["layers"])
@@ -268,11 +270,23 @@ def _usual(shape: tuple[int, ...], base: Autoencoder, unit: bool) -> dict[str, G
         "dropout": Choice((0.0, 0.1, 0.2)),
         "normalization": Choice((None, "batch", "layer")),
         "tied": Choice((False, True)),
-        "learning_rate": Range(1e-4, 2e-2, log=True),
+        "learning_rate": _rates(base),
     }
     if _halvings(shape):
         genes |= {"convolution": Choice((False, True)), "filters": Choice((16, 8, 32))}
     return genes
+
+
+def _rates(base: Autoencoder) -> Gene:
+    """The usual rates, or the one that the shared autoencoder asks for."""
+    if base.learning_rate == Autoencoder().learning_rate:
+        return Range(1e-4, 2e-2, log=True)
+    if isinstance(base.learning_rate, bool) or not isinstance(base.learning_rate, (int, float)):
+        raise ValueError(
+            f"autoencoder: candidates have one learning rate each, got {base.learning_rate!r}; give a number, or leave "
+            "it out"
+        )
+    return Choice((float(base.learning_rate),))
 
 
 def _contracts(axes: Axes) -> bool:

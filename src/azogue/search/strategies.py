@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -54,6 +55,8 @@ class Plan:
         Vectors to begin with.
     paper : bool
         Use the settings of Charte et al. (2020).
+    used : callable or None
+        The part of the time that is gone, where time decides.
 
     Examples
     --------
@@ -65,10 +68,44 @@ class Plan:
     budget: float | None
     anchors: Vectors
     paper: bool = False
+    used: Callable[[], float] | None = None
 
     def population(self, usual: int) -> int:
         """A population that leaves time for several generations: 6 to `usual`."""
         return usual if self.budget is None else int(min(max(self.budget // 8, 6), usual))
+
+
+class _Asked:
+    """Asks for a strategy, and remembers the best vector, and what went wrong.
+
+    SciPy takes a ValueError or TypeError of what it calls for a fault of its caller; so these pass through it as the
+    end of the strategy, see `plainly`.
+    """
+
+    def __init__(self, ask: Ask) -> None:
+        self.ask, self.best, self.worth = ask, np.empty(0), np.inf
+        self.fault: Exception | None = None
+
+    def __call__(self, vectors: Vectors, share: Share = WHOLE) -> Vectors:
+        try:
+            fitness = self.ask(vectors, share)
+        except (ValueError, TypeError) as fault:
+            self.fault = fault
+            raise Spent from fault
+        at = int(np.argmin(fitness))
+        if fitness[at] < self.worth:
+            self.best, self.worth = vectors[at], float(fitness[at])
+        return fitness
+
+    @contextmanager
+    def plainly(self) -> Iterator[None]:
+        """Raise what went wrong as what it was."""
+        try:
+            yield
+        except Spent:
+            if self.fault is not None:
+                raise self.fault from None
+            raise
 
 
 Strategy = Callable[[Ask, Space, np.random.Generator, Plan], None]
@@ -83,8 +120,23 @@ def random(ask: Ask, space: Space, rng: np.random.Generator, plan: Plan) -> None
 
 
 def exhaustive(ask: Ask, space: Space, rng: np.random.Generator, plan: Plan) -> None:
-    """Every point of the finest grid that the budget allows: one more level for one gene after the other."""
+    """Every point of the finest grid that the budget allows: one more level for one gene after the other.
+
+    Points whose genomes are the same after repair, such as those that differ in layers that are not there, count once.
+    """
     limit = GRID if plan.budget is None else max(int(plan.budget), 1)
+    grid = _grid(space, limit)
+    for factor in (2, 4, 8):  # points, of which repair leaves fewer
+        finer = _grid(space, factor * limit)
+        if len(finer) > limit:
+            break
+        grid = finer
+    for start in range(0, len(grid), ROUND):
+        ask(grid[start : start + ROUND])
+
+
+def _grid(space: Space, limit: int) -> Vectors:
+    """The finest grid of at most so many points, without those that stand for the genome of an earlier one."""
     genes = [gene for _, gene in space.free]
     levels = [1] * len(genes)
     grown = True
@@ -96,9 +148,11 @@ def exhaustive(ask: Ask, space: Space, rng: np.random.Generator, plan: Plan) -> 
             if np.prod(counts, dtype=float) <= limit and counts[at] > levels[at]:
                 levels, grown = finer, True
     places = [sorted(set(gene.grid(level))) for gene, level in zip(genes, levels, strict=True)]
-    grid = np.stack(np.meshgrid(*places, indexing="ij"), -1).reshape(-1, len(genes)) if genes else np.empty((1, 0))
-    for start in range(0, len(grid), ROUND):
-        ask(grid[start : start + ROUND])
+    points = np.stack(np.meshgrid(*places, indexing="ij"), -1).reshape(-1, len(genes)) if genes else np.empty((1, 0))
+    firsts: dict[str, int] = {}
+    for at, point in enumerate(points):
+        firsts.setdefault(repr(space.genome(point)), at)
+    return np.asarray(points[list(firsts.values())])
 
 
 #: Which genes a grid gives a further level first.
@@ -118,11 +172,12 @@ def de(ask: Ask, space: Space, rng: np.random.Generator, plan: Plan) -> None:
     settings: dict[str, Any] = {"strategy": "best1bin", "mutation": (0.4, 0.9), "recombination": 0.5}
     if plan.paper:
         settings = {"strategy": "currenttobest1bin", "mutation": 0.8, "recombination": 0.5}
-    for start in _generations(ask, space, rng, plan, max(size, 5)):
-        with warnings.catch_warnings():
+    asked = _Asked(ask)
+    for start in _generations(asked, space, rng, plan, max(size, 5)):
+        with asked.plainly(), warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a population of equal vectors has converged
             differential_evolution(
-                lambda x: ask(np.ascontiguousarray(x.T)),
+                lambda x: asked(np.ascontiguousarray(x.T)),
                 space.bounds,
                 maxiter=10_000,
                 tol=0.0,
@@ -141,8 +196,10 @@ def ga(ask: Ask, space: Space, rng: np.random.Generator, plan: Plan) -> None:
     GA, PM, SBX = _pymoo()[:3]
     size = 25 if plan.paper else plan.population(25)
     how = {"crossover": SBX(prob=0.9, eta=3), "mutation": PM(eta=3), "eliminate_duplicates": True}
-    for start in _generations(ask, space, rng, plan, size):
-        _evolve(GA(pop_size=size, n_offsprings=size, sampling=start, **how), ask, space, rng)
+    asked = _Asked(ask)
+    for start in _generations(asked, space, rng, plan, size):
+        with asked.plainly():
+            _evolve(GA(pop_size=size, n_offsprings=size, sampling=start, **how), asked, space, rng)
 
 
 def es(ask: Ask, space: Space, rng: np.random.Generator, plan: Plan) -> None:
@@ -156,8 +213,10 @@ def es(ask: Ask, space: Space, rng: np.random.Generator, plan: Plan) -> None:
         "mutation": _mutation(space, 1 / 16, rng),
         "eliminate_duplicates": False,
     }
-    for start in _generations(ask, space, rng, plan, 4):
-        _evolve(GA(pop_size=4, n_offsprings=4, sampling=start, **how), ask, space, rng)
+    asked = _Asked(ask)
+    for start in _generations(asked, space, rng, plan, 4):
+        with asked.plainly():
+            _evolve(GA(pop_size=4, n_offsprings=4, sampling=start, **how), asked, space, rng)
 
 
 def _evolve(algorithm: Any, ask: Ask, space: Space, rng: np.random.Generator) -> None:
@@ -234,7 +293,7 @@ def halving(ask: Ask, space: Space, rng: np.random.Generator, plan: Plan) -> Non
 
 
 def _children(best: Vectors, others: Vectors, space: Space, rng: np.random.Generator) -> Vectors:
-    """Vectors near the best: differences of two of them are added to a third, and a third of the genes drawn anew."""
+    """Vectors near the best: differences of two of them are added to a third, and a quarter of the genes drawn anew."""
     low, high = space.bounds.T
     first, second, third = (best[rng.integers(len(best), size=len(others))] for _ in range(3))
     moved = first + 0.5 * (second - third) + np.where(space.whole, 0.0, 0.05 * rng.normal(size=others.shape))
@@ -242,22 +301,26 @@ def _children(best: Vectors, others: Vectors, space: Space, rng: np.random.Gener
     return np.where(space.whole, np.floor(mixed + 0.5), mixed)
 
 
-def _generations(ask: Ask, space: Space, rng: np.random.Generator, plan: Plan, size: int) -> Iterator[Vectors]:
+def _generations(asked: _Asked, space: Space, rng: np.random.Generator, plan: Plan, size: int) -> Iterator[Vectors]:
     """First generations: the best of anchors and draws; later ones, where a run has converged, draws beside the best.
 
-    With the paper's settings the first one is drawn, as later ones are.
+    With the paper's settings the first one is drawn, as later ones are. Where time decides, draws take at most a part
+    of it.
     """
     count = size if plan.paper else max(size, round(DRAWN * (plan.budget or GRID)))
     drawn = space.draw(rng, count)
     drawn[: len(plan.anchors)] = plan.anchors[:count]
     if count > size:
-        fitness = np.concatenate([ask(drawn[at : at + ROUND]) for at in range(0, count, ROUND)])
+        with asked.plainly():
+            fitness = np.empty(0)
+            while len(fitness) < count and (len(fitness) < size or plan.used is None or plan.used() < DRAWN):
+                fitness = np.concatenate([fitness, asked(drawn[len(fitness) : len(fitness) + ROUND])])
         drawn = drawn[np.argsort(fitness, kind="stable")[:size]]
-    best = drawn[: 0 if plan.paper else 1]
     while True:
         yield drawn
         drawn = space.draw(rng, size)
-        drawn[: len(best)] = best
+        if not plan.paper and len(asked.best):
+            drawn[0] = asked.best
 
 
 STRATEGIES: dict[str, Strategy] = {

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import pickle
 import re
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -20,9 +22,9 @@ import numpy as np
 
 from azogue.autoencoder import Autoencoder
 from azogue.distributed.cluster import Tasks, cluster
-from azogue.search.bars import HOPELESS, Bars, loss_kind
+from azogue.search.bars import Bars, Mark, loss_kind
 from azogue.search.cache import Cache, Record
-from azogue.search.evaluation import Bench
+from azogue.search.evaluation import OUT_OF_MEMORY, Bench
 from azogue.search.space import Genome
 from azogue.search.strategies import WHOLE, WORST, Share, Spent, Vectors
 from azogue.session import batch_size_of
@@ -92,6 +94,10 @@ def engine_of(base: Autoencoder, rows: int, budget: Budget) -> str:
     return "native" if base.engine == "auto" and long and native.installed() else base.engine
 
 
+class WorkerError(RuntimeError):
+    """A worker process ended by itself, or by somebody else."""
+
+
 @dataclass
 class Trial:
     """A candidate that was looked at: its genome, what was spent on it, what it is worth."""
@@ -137,7 +143,7 @@ class Study:
     stopped: str = ""
     begun: float = field(default_factory=time.perf_counter)
     _stale: int = 0
-    _losses: dict[str, float] = field(default_factory=dict)
+    _losses: dict[Share, dict[str, Mark]] = field(default_factory=dict)
     _leaders: dict[Share, Trial] = field(default_factory=dict)
     _pool: Any = None
     _jobs: int = 1
@@ -170,10 +176,21 @@ class Study:
                 self._jobs = self._pool.count
             elif isinstance(self.n_jobs, int) and self.n_jobs > 1:
                 self._jobs = self.n_jobs
+                self._check_portable()
                 workers = ProcessPoolExecutor(self._jobs, get_context("spawn"), _open, (self.bench,))
                 stack.callback(workers.shutdown, wait=True, cancel_futures=True)
                 self._pool = workers
             yield self
+
+    def _check_portable(self) -> None:
+        """Refuse what cannot be sent to other processes."""
+        try:
+            pickle.dumps((self.bench.scorer, self.bench.space))
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise ValueError(
+                f"n_jobs: {self.n_jobs} processes need objective= and autoencoder= that can be sent to them ({error}); "
+                "define the function at the top of a module, or use n_jobs=1"
+            ) from error
 
     def _key(self, genome: Genome, share: Share) -> str:
         """What decides on a candidate's worth, as a hash."""
@@ -190,17 +207,20 @@ class Study:
             over = False
         while left:
             size = 1 if not self.trials else CHUNK * self._jobs
-            if self._late() and self.trials:
+            if self.used() >= 1 and self.trials:
                 self._end("time")
             part, left = dict(left[:size]), left[size:]
-            self._keep(part, share, self._records(part, share))
-            self.spent += cost * len(part)
-            self._tell()
+            records = self._records(part, share)
+            for key, genome in part.items():
+                self._keep(key, genome, share, records[key])
+                self.spent += cost
+                self._tell()
         if over:
             self._end("budget")
 
-    def _late(self) -> bool:
-        return self.budget.seconds is not None and time.perf_counter() - self.begun >= self.budget.seconds
+    def used(self) -> float:
+        """The part of the time that is gone, 0 where there is no limit."""
+        return 0.0 if self.budget.seconds is None else (time.perf_counter() - self.begun) / self.budget.seconds
 
     def _end(self, reason: str) -> None:
         self.stopped = reason
@@ -221,7 +241,9 @@ class Study:
         tasks = [([part[key] for key in keys], share, bars) for keys in groups.values()]
         for keys, records in zip(groups.values(), self._worked(tasks), strict=True):
             for key, record in zip(keys, records, strict=True):
-                self.cache[key] = found[key] = record
+                found[key] = record
+                if record["reason"] != OUT_OF_MEMORY:
+                    self.cache[key] = record
         return {key: found[key] for key in part}
 
     def _worked(self, tasks: Sequence[tuple[list[Genome], Share, Bars]]) -> Iterator[list[Record]]:
@@ -230,42 +252,45 @@ class Study:
             yield from (self.bench.judge(*task) for task in tasks)
             return
         before = () if self.n_jobs == "ray" else (_judge,)
-        waiting = [self._pool.submit(*before, *task) for task in tasks]
         try:
+            waiting = [self._pool.submit(*before, *task) for task in tasks]
             for future in waiting:
                 yield future.result()
         except BrokenProcessPool as error:
-            raise RuntimeError(
+            raise WorkerError(
                 "ArchitectureSearch: a worker process died; of a script, the part that searches belongs under "
                 "`if __name__ == '__main__':`; or use n_jobs=1"
             ) from error
 
-    def _keep(self, part: dict[str, Genome], share: Share, records: dict[str, Record]) -> None:
-        for key, genome in part.items():
-            record, complexity = records[key], self.bench.space.complexity(genome, self.bench.formula)
-            error = record["error"]
-            fitness = math.inf if error is None else error + self.bench.price(genome)
-            self.trials[key] = Trial(genome, share, record, fitness, complexity)
+    def _keep(self, key: str, genome: Genome, share: Share, record: Record) -> None:
+        complexity, error = self.bench.space.complexity(genome, self.bench.formula), record["error"]
+        fitness = math.inf if error is None else error + self.bench.price(genome)
+        self.trials[key] = Trial(genome, share, record, fitness, complexity)
 
     def _bars(self, share: Share) -> Bars:
         """Where candidates are given up from here on, of those that are trained with a share."""
+        losses = dict(self._losses.get(share, {}))
         if share not in self._leaders:
-            return Bars(dict(self._losses))
+            return Bars(losses)
         leader = self._leaders[share]
         price = self.bench.price(leader.genome)
-        return Bars(dict(self._losses), tuple(error + price for error in leader.record["folds"]))
+        return Bars(losses, tuple(error + price for error in leader.record["folds"]))
 
     def _raise_bars(self) -> None:
-        """What others of a kind reached, and the best on each fold, is what the next generation has to come near to."""
+        """What others of a kind reached, and the best on each fold, is what the next generation has to come near to.
+
+        A loss says nothing of an `objective`.
+        """
         for trial in self.trials.values():
             loss, share = trial.record["loss"], trial.share
             if trial.record["reason"] or not math.isfinite(trial.fitness):
                 continue
             if share not in self._leaders or trial.fitness < self._leaders[share].fitness:
                 self._leaders[share] = trial
-            if share == WHOLE and loss is not None and loss > 0:
-                kind = loss_kind(trial.genome)
-                self._losses[kind] = min(self._losses.get(kind, math.inf), HOPELESS * loss)
+            if self.bench.scorer is None and loss > 0:
+                marks, kind = self._losses.setdefault(share, {}), loss_kind(trial.genome)
+                if kind not in marks or loss < marks[kind].loss:
+                    marks[kind] = Mark(loss, trial.record["error"], self.bench.price(trial.genome))
 
     def _tell(self) -> None:
         best = self.best
@@ -291,7 +316,8 @@ _BENCH: list[Bench] = []
 
 
 def _open(bench: Bench) -> None:
-    """Begin a worker process."""
+    """Begin a worker process, which the keyboard ends only while it works."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _BENCH[:] = [bench]
 
 
@@ -302,4 +328,8 @@ def _judge_there(bench: Bench, *task: Any) -> list[Record]:
 
 def _judge(genomes: Sequence[Genome], share: Share, bars: Bars) -> list[Record]:
     """Work for a worker process."""
-    return _BENCH[0].judge(genomes, share, bars)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return _BENCH[0].judge(genomes, share, bars)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
