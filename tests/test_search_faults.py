@@ -147,6 +147,8 @@ def test_a_space_is_for_its_autoencoder_and_its_rows():
 def test_the_nearest_number_of_a_choice():
     assert Choice((2e-2, 1e-3)).place(3e-4) == 1.0
     assert Choice((2, 8)).place(8) == 1.0
+    assert Choice((1e-7, 1e-2)).place(3e-4) == 1.0, "33 times as much, not 3,000 times as little"
+    assert Choice((0.0, 0.1, 0.5)).place(0.2) == 1.0
     assert Choice(("tanh", "relu")).place("selu") == 0.0
     assert Choice((False, True)).place(0.9) == 0.0
 
@@ -308,8 +310,10 @@ def test_a_worker_that_dies_leaves_the_best_so_far(tmp_path, monkeypatch):
 
 
 def test_functions_that_cannot_be_sent_are_refused_before_anything_is_trained():
-    with pytest.raises(ValueError, match="n_jobs: 2 processes need objective= and autoencoder= that can be sent"):
-        search(objective=lambda model, rows: 1.0, n_jobs=2).fit(X)
+    local = type("Scorer", (), {"__call__": smallest, "__qualname__": "test.<locals>.Scorer"})
+    for nameless in (lambda model, rows: 1.0, local()):
+        with pytest.raises(ValueError, match="n_jobs: other processes cannot be sent this objective"):
+            search(objective=nameless, n_jobs=2).fit(X)
 
 
 def test_spent_is_no_fault():

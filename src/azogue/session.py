@@ -327,13 +327,7 @@ def _check_private(estimator: Any, privacy: Privacy | None, axes: Axes, validati
 
 
 def as_code(code: Any) -> CodeSpec:
-    """The code that a user asks for.
-
-    Raises
-    ------
-    TypeError
-        For anything else.
-    """
+    """What a user gave as code, if it is one."""
     if not isinstance(code, CodeSpec):
         raise TypeError(f"code: expected a value such as az.codes.TopK(8), got {code!r}")
     return code

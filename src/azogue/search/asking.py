@@ -44,6 +44,12 @@ def check(search: ArchitectureSearch) -> None:
     jobs = 1 if search.n_jobs == "ray" else search.n_jobs
     if isinstance(jobs, bool) or not isinstance(jobs, int) or (jobs < 1 and jobs != -1):
         raise ValueError(f"n_jobs: expected a whole number of at least 1, -1 or 'ray', got {jobs!r}")
+    own = search.objective
+    if jobs != 1 and callable(own) and "<" in getattr(own, "__qualname__", type(own).__qualname__):
+        raise ValueError(
+            "n_jobs: other processes cannot be sent this objective; define it by `def` at the top of a module, or use "
+            "n_jobs=1"
+        )
 
 
 def base_of(search: ArchitectureSearch) -> Autoencoder:

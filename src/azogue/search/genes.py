@@ -38,12 +38,17 @@ class Choice:
         return self.values[min(max(math.floor(number + 0.5), 0), len(self.values) - 1)]
 
     def place(self, value: Any) -> float:
-        """The number of a value; of one that is not there, that of the nearest number, else of the first."""
+        """The number of a value; of one that is not there, that of the nearest number, else of the first.
+
+        Of positive numbers the nearest is that with the least ratio.
+        """
         if value in self.values:
             return float(self.values.index(value))
         if not all(_is_number(item) for item in (value, *self.values)):
             return 0.0
-        return float(np.argmin([abs(item - value) for item in self.values]))
+        numbers = np.array([value, *self.values], dtype=float)
+        places = np.log(numbers) if (numbers > 0).all() else numbers
+        return float(np.argmin(np.abs(places[1:] - places[0])))
 
     def grid(self, levels: int) -> list[float]:
         """At most so many numbers, evenly apart."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import pickle
 import re
 import signal
 import time
@@ -176,21 +175,10 @@ class Study:
                 self._jobs = self._pool.count
             elif isinstance(self.n_jobs, int) and self.n_jobs > 1:
                 self._jobs = self.n_jobs
-                self._check_portable()
                 workers = ProcessPoolExecutor(self._jobs, get_context("spawn"), _open, (self.bench,))
                 stack.callback(workers.shutdown, wait=True, cancel_futures=True)
                 self._pool = workers
             yield self
-
-    def _check_portable(self) -> None:
-        """Refuse what cannot be sent to other processes."""
-        try:
-            pickle.dumps((self.bench.scorer, self.bench.space))
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
-            raise ValueError(
-                f"n_jobs: {self.n_jobs} processes need objective= and autoencoder= that can be sent to them ({error}); "
-                "define the function at the top of a module, or use n_jobs=1"
-            ) from error
 
     def _key(self, genome: Genome, share: Share) -> str:
         """What decides on a candidate's worth, as a hash."""
