@@ -49,7 +49,7 @@ def test_simple_candidates_win_where_complexity_costs_much(alpha, complexity):
 
 def test_no_loss_decides_who_is_given_up_where_codes_are_scored():
     rates = {**SMALL, "kind": "basic", "learning_rate": [1e-2, 1e-7]}
-    found = search("de", budget=16, epochs=12, space=rates, objective="accuracy").fit(X, WINE.target)
+    found = search("random", budget=16, epochs=12, space=rates, objective="accuracy").fit(X, WINE.target)
     assert set(found.results_["param_learning_rate"]) == {1e-2, 1e-7}
     assert not any(found.results_["reason"])
 
