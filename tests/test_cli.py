@@ -402,3 +402,16 @@ def test_an_interrupted_run_is_no_success(folder, monkeypatch):
 
 def test_version():
     assert azogue("--version").stdout.startswith("azogue 0.")
+
+
+@pytest.mark.parametrize("text", ["a,b,a\n1,2,3\n4,5,6\n", "0.5,1,0.5\n1,2,3\n"])
+def test_columns_of_the_same_name(tmp_path, text):
+    """Most often a file without a header."""
+    (tmp_path / "rows.csv").write_text(text)
+    done = azogue("fit", "rows.csv", "-o", "m.azogue", "--epochs", "1", cwd=tmp_path, ok=False)
+    name = text.partition(",")[0]
+    assert done.returncode == 1
+    assert f"rows.csv: several columns are named '{name}'; name each differently, or say --no-header" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    azogue("fit", "rows.csv", "-o", "m.azogue", "--epochs", "1", "--no-header", "--network", "1", cwd=tmp_path)
+    assert (tmp_path / "m.azogue").exists()

@@ -164,6 +164,12 @@ def _read_csv(
         raise DataFileError(f"{name}: is not UTF-8 text; {_RECODE}") from error
     except pa.ArrowException as error:
         raise DataFileError(f"{name}: broken CSV: {_first_line(error)}; mend that line") from error
+    if len(set(table.column_names)) < len(table.column_names) and not lines:
+        repeated = next(column for column in table.column_names if table.column_names.count(column) > 1)
+        raise DataFileError(
+            f"{name}: several columns are named {repeated!r}; name each differently, or say --no-header where the "
+            "first line is a row"
+        )
     for column in table.schema:
         if pa.types.is_binary(column.type):  # what the reader makes of text that is not UTF-8
             raise DataFileError(f"{name}: column {column.name!r} is not UTF-8 text; {_RECODE}")
