@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import typer
@@ -39,10 +39,6 @@ class Evolving:
     report: Annotated[
         str | None, typer.Option(metavar="FILE", help="Page to write (.html, .json, .md): the search.")
     ] = None
-
-    def given(self) -> list[str]:
-        """The options that say something."""
-        return [f"--{item.name}" for item in fields(self) if getattr(self, item.name) != item.default]
 
 
 @guarded
