@@ -7,28 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_wine
 
 import azogue as az
 from azogue.optimizers import Cosine
 from azogue.search import ArchitectureSearch, Space, evaluation, strategies
 from azogue.search.genes import Choice
 from azogue.search.strategies import Plan, Spent
-
-WINE = load_wine()
-X = WINE.data
-SMALL = {"kind": ("basic", "denoising"), "layers": (0, 1), "code": (1, 4), "normalization": (None,)}
-
-
-def search(strategy="random", budget=6, epochs=6, **parameters):
-    parameters.setdefault("space", SMALL)
-    base = parameters.pop("autoencoder", az.Autoencoder(epochs=epochs))
-    return az.ArchitectureSearch(strategy, budget=budget, autoencoder=base, random_state=0, **parameters)
-
-
-def table(found):
-    return {name: values.tolist() for name, values in found.results_.items() if name != "seconds"}
-
+from test_search import SMALL, WINE, X, search, table
 
 # -- giving up ------------------------------------------------------------------------------------------------------
 
@@ -178,7 +163,7 @@ def test_what_changes_no_result_is_no_part_of_a_key(tmp_path):
     path = tmp_path / "search.jsonl"
     first = search(budget=3, cache=path).fit(X)
     kept = path.read_text()
-    base = az.Autoencoder(epochs=6, callbacks=(lambda record: None,), random_state=np.random.default_rng(3), verbose=0)
+    base = az.Autoencoder(epochs=8, callbacks=(lambda record: None,), random_state=np.random.default_rng(3), verbose=0)
     again = search(budget=3, cache=path, autoencoder=base).fit(X)
     assert path.read_text() == kept
     assert table(first) == table(again)
