@@ -171,6 +171,20 @@ def test_one_job_two_jobs_and_a_cache_tell_the_same(tmp_path):
         assert other.test_error_ == first.test_error_
 
 
+@pytest.mark.parametrize(("strategy", "engine"), [("ga", "torch"), ("es", "native"), ("halving", "native")])
+def test_every_strategy_and_compiled_steps_tell_the_same_with_two_jobs(strategy, engine, tmp_path):
+    pytest.importorskip("pymoo")
+    pytest.importorskip("numba")
+    base, path = az.Autoencoder(epochs=6, engine=engine), tmp_path / "search.jsonl"
+    first = search(strategy, 10, autoencoder=base, cv=None, cache=path).fit(X)
+    assert len(set(first.results_["error"])) > 3, "nothing that could differ"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(lines[: len(lines) // 2]) + "\n")
+    other = search(strategy, 10, autoencoder=base, cv=None, cache=path, n_jobs=2).fit(X)
+    assert table(other) == table(first)
+    assert other.test_error_ == first.test_error_
+
+
 def test_few_epochs_race_against_few_epochs(monkeypatch):
     """A bar of whole trainings would leave all behind that get a ninth of the epochs, or give them up."""
     leaders, losses = {}, {}
