@@ -7,12 +7,17 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("KERAS_BACKEND", "torch")
 os.environ["LANGUAGE"] = "en"  # help is compared with English wherever the tests run
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import settings
+
+from azogue.applications.ensembles import NOVELTY
 
 # the same examples in every run, so that a change is judged by what it changes; HYPOTHESIS=explore draws new ones
 settings.register_profile("same", derandomize=True, deadline=None)
@@ -38,7 +43,7 @@ def rows() -> np.ndarray:
     return np.tanh(hidden @ rng.normal(size=(2, 8))) + 0.05 * rng.normal(size=(200, 8))
 
 
-#: How long the default networks of applications are trained, and the little of it that `brief` tests do.
+#: Of the default networks of applications, how long they train in tests: about a tenth of a user's.
 SHORT = {
     "generators.STEPS": 240,
     "generators.TOLD": 250,
@@ -49,20 +54,38 @@ SHORT = {
     "pictures.EPOCHS": (2, 4),
     "signals.EPOCHS": (2, 6),
     "censoring.EPOCHS": (2, 10),
+    "coding.STEPS": 10,
+    "ensembles.SLOW": 300,
+    "ensembles.NOVELTY": replace(NOVELTY, steps=200),
 }
 
 
+def _of(place: str) -> Any:
+    module, name = place.split(".")
+    return getattr(import_module(f"azogue.applications.{module}"), name)
+
+
+USUAL = {place: _of(place) for place in SHORT}
+
+
 @contextmanager
-def briefly():
-    """Default networks train for about a tenth of their steps."""
+def training(lengths):
+    """Default networks train so long."""
     with pytest.MonkeyPatch.context() as patch:
-        for place, little in SHORT.items():
-            patch.setattr(f"azogue.applications.{place}", little)
+        for place, length in lengths.items():
+            patch.setattr(f"azogue.applications.{place}", length)
         yield
 
 
-@pytest.fixture
-def brief():
-    """For tests that ask what comes back, in which shape and whether it runs at all, and not how good it is."""
-    with briefly():
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Most tests ask what comes back, in which shape, and whether it runs at all, for which short training will do."""
+    with training(SHORT):
+        return (yield)
+
+
+@pytest.fixture(autouse=True)
+def _trained(request):
+    """A test that is marked `trained` asks how good default networks are; fixtures of a module stay short."""
+    with training(USUAL) if request.node.get_closest_marker("trained") else nullcontext():
         yield

@@ -207,6 +207,7 @@ def test_without_labels_rows_move_to_their_neighbours():
     assert np.mean([np.corrcoef(X[:, at], out[:, at])[0, 1] for at in range(4)]) > 0.5
 
 
+@pytest.mark.trained
 def test_rare_categories_and_a_sensitive_column_can_be_averaged():
     frame = table(80)
     frame["town"] = ["rare", *["here", "there"] * 39, "odd"]
@@ -224,7 +225,7 @@ def test_draws_depend_on_row_and_seed():
     assert not (one == other).any()
 
 
-def test_a_row_gives_the_same_release_wherever_it_stands(brief):
+def test_a_row_gives_the_same_release_wherever_it_stands():
     X, person, _ = people(each=10)
     hidden = az.Anonymizer(random_state=0).fit(X, sensitive=person)
     out = hidden.transform(X)
@@ -290,7 +291,7 @@ def test_private_training_says_what_it_guarantees():
         az.Anonymizer(sensitive=[0], method="adversarial", epsilon=2.0).fit(X)
 
 
-def test_the_audit_asks_for_the_columns_by_itself(brief):
+def test_the_audit_asks_for_the_columns_by_itself():
     frame = table(300)
     hidden = az.Anonymizer(sensitive="sex", utility="paid", random_state=0).fit(frame)
     report = hidden.audit(frame)

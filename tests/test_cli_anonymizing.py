@@ -178,7 +178,7 @@ def test_windows_with_a_file_of_labels(place):
     assert "Before and after" in titles
 
 
-def test_two_rows(place, brief):
+def test_two_rows(place):
     azogue("anonymize", "two.csv", "--sensitive", "sex", "-o", "t.csv", cwd=place)
     assert len(pd.read_csv(place / "t.csv")) == 2
 

@@ -126,6 +126,7 @@ def test_what_is_at_fault_is_named_in_one_line(place, args, message):
     assert re.search(message, done.stderr), done.stderr
 
 
+@pytest.mark.trained
 def test_noise_is_taken_off_sound_that_nobody_knows_clean(place):
     args = ("denoise", "noisy.wav", "-o", "out.wav", "--reference", "clean.wav", "--seed", "0", "--json")
     measured = json.loads(azogue(*args, cwd=place).stdout)["measures"]["snr"]

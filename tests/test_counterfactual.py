@@ -148,7 +148,7 @@ def test_sensitive_cells_that_are_unknown_are_drawn_by_how_likely_they_are(fitte
     assert strange.title.isna().all()
 
 
-def test_frames_of_all_kinds_and_arrays_come_back_as_they_came(brief):
+def test_frames_of_all_kinds_and_arrays_come_back_as_they_came():
     frame = people(200)
     for X in (pl.from_pandas(frame), frame.assign(height=np.where(frame.score > 1, np.nan, frame.height))):
         released = az.Anonymizer(sensitive=["sex"], random_state=0).fit(X).transform(X)
@@ -170,7 +170,7 @@ def test_labels_that_are_no_columns_are_for_judges():
         az.Anonymizer(method="counterfactual", random_state=0).fit(rest, **given)
 
 
-def test_a_table_of_codes_is_a_table(brief):
+def test_a_table_of_codes_is_a_table():
     frame = people(200)
     model = az.Anonymizer(sensitive="sex", modality=az.modalities.Coded(bins=20), random_state=0).fit(frame)
     assert model.method_ == "counterfactual"

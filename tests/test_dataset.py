@@ -284,7 +284,7 @@ def test_a_full_disk_is_told_before_anything_is_written(tmp_path, monkeypatch):
 # -- applications ------------------------------------------------------------------------------------------------------
 
 
-def test_applications_say_the_same_of_files(tmp_path, small, monkeypatch, brief):
+def test_applications_say_the_same_of_files(tmp_path, small, monkeypatch):
     monkeypatch.setattr(completing, "ROWS", 256)  # rows that are filled together, of which a block has a multiple
     table = mixed().select(["a", "b", "c", "e", "f"])
     rows = Dataset(spread_out(table, tmp_path))

@@ -2,7 +2,6 @@
 
 import ast
 import re
-from contextlib import nullcontext
 from importlib import import_module
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from itertools import zip_longest
@@ -11,8 +10,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-
-from conftest import briefly
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 #: notes.md tells what was tried, in code that may be gone
@@ -62,12 +59,15 @@ def run(page: str, found: list[Block], capsys) -> None:
         assert printed == (block.printed or ""), f"{page}, line {block.line + 1}: prints\n{printed}"
 
 
-@pytest.mark.parametrize("path", [path for path in PAGES if read(path)], ids=lambda path: path.name)
+def marked(path: Path):
+    return pytest.param(path, marks=pytest.mark.trained) if path.name in TRAINED else path
+
+
+@pytest.mark.parametrize("path", [marked(path) for path in PAGES if read(path)], ids=lambda path: path.name)
 def test_python_blocks_run(path, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KERAS_BACKEND", "torch")
-    with nullcontext() if path.name in TRAINED else briefly():
-        run(str(path), read(path), capsys)
+    run(str(path), read(path), capsys)
 
 
 @pytest.mark.parametrize("path", [*PAGES, DOCS / "notes.md"], ids=lambda path: path.name)

@@ -93,6 +93,7 @@ def test_each_example_has_a_check():
 @pytest.mark.parametrize(
     ("path", "check"), list(zip(SCRIPTS, CHECKS, strict=True)), ids=[one.__name__ for one in CHECKS]
 )
+@pytest.mark.trained
 def test_examples_run(path, check, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     with mpl.rc_context(), warnings.catch_warnings():

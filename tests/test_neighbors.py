@@ -151,6 +151,7 @@ def test_targets_travel_with_their_rows():
 # -- estimators --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.trained
 def test_plain_linear_codes_are_those_of_principal_components():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 3)) @ rng.normal(size=(3, 8)) + 0.1 * rng.normal(size=(300, 8))

@@ -52,6 +52,7 @@ def test_the_default_network_fits_pictures_of_any_shape(shape, noise):
     assert ae.network_spec_.output.skips
 
 
+@pytest.mark.trained
 def test_the_budget_is_shared_among_the_rows():
     few, many, more = (picture_autoencoder((28, 28, 1), rows=n).epochs for n in (10, 10_000, 60_000))
     assert few == 60

@@ -18,12 +18,12 @@ SHELL = [line for block in re.findall(r"```sh\n(.*?)```", README, flags=re.S) fo
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=range(len(PYTHON)))
-def test_python_blocks_run(block, tmp_path, monkeypatch, capsys, brief):
+def test_python_blocks_run(block, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     exec(compile(block, "README.md", "exec"), {})
 
 
-def test_shell_blocks_run(tmp_path, brief):
+def test_shell_blocks_run(tmp_path):
     frame = load_wine(as_frame=True).data
     frame.to_csv(tmp_path / "wine.csv", index=False)
     frame.iloc[:20].to_csv(tmp_path / "new.csv", index=False)

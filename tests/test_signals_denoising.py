@@ -79,6 +79,7 @@ def test_the_network_has_as_many_levels_as_the_window_allows(samples, levels):
     assert model.reconstruct(X).shape == X.shape
 
 
+@pytest.mark.trained
 def test_shared_parameters_and_rows():
     model = signal_autoencoder((256, 1), Mixture(), rows=10**9, verbose=1, batch_size=4)
     assert (model.epochs, model.verbose, model.batch_size) == (10, 1, 4)
@@ -86,6 +87,7 @@ def test_shared_parameters_and_rows():
     assert signal_autoencoder((256, 1), BlindSpot(), rows=1).epochs == 60
 
 
+@pytest.mark.trained
 def test_the_usual_network_takes_noise_off_signals_that_nobody_knows_clean():
     """With skip connections, or with more epochs, it copies what it sees: less than 3 dB are gained."""
     t = np.arange(3000)
