@@ -16,7 +16,8 @@ squared errors of test cells, columns brought to [0, 1] by the other rows; `alph
 `SEARCH_CV=5` has `strategies` judge by a cross-validation in place of one split.
 `SEARCH_SETS=sonar,glass` takes some of the tables, `SEARCH_ONLY=de,random` some of the contestants. `SEARCH_JOBS=2`
 computes so many splits of `strategies` at a time, one thread each (seconds are then those of a busy machine);
-`SEARCH_RECORD=FILE` keeps each split's figures there, and goes on from them: one file for one state of the code.
+`SEARCH_RECORD=FILE` keeps the figures of each split and contestant there, and goes on from them: one file for one
+state of the code.
 """
 
 from __future__ import annotations
@@ -130,13 +131,13 @@ def beside(found: az.ArchitectureSearch, X: np.ndarray) -> float:
     return float(np.square(pca.inverse_transform(pca.transform(rows)) - rows).mean())
 
 
-def contest(name: str, seed: int) -> dict[str, Figures]:
+def contest(name: str, seed: int, who: list[str]) -> dict[str, Figures]:
     """One split of a table: each contestant's test error, that of PCA with its code's size, and the seconds."""
     _alone()
     rows, found = scaled(table(name)[0], seed), {}
-    for who in ONLY:
-        winner, took = searched(name, rows, seed, cv=FOLDS, **CONTESTANTS[who])
-        found[who] = mse(winner, rows), beside(winner, rows), took
+    for each in who:
+        winner, took = searched(name, rows, seed, cv=FOLDS, **CONTESTANTS[each])
+        found[each] = mse(winner, rows), beside(winner, rows), took
     return found
 
 
@@ -147,29 +148,25 @@ def _alone() -> None:
 
 
 def contests(name: str) -> Iterator[dict[str, Figures]]:
-    """All splits of a table, in order; those that a record has are not computed again."""
-    asked = {
-        "name": name,
-        "evaluations": EVALUATIONS,
-        "epochs": epochs_of(name),
-        "widest": WIDEST,
-        "only": ONLY,
-        "cv": FOLDS,
-    }
-    known = {}
+    """All splits of a table, in order; what a record has is not computed again, whoever was asked for beside it."""
+    asked = {"name": name, "evaluations": EVALUATIONS, "epochs": epochs_of(name), "widest": WIDEST, "cv": FOLDS}
+    known: dict[int, dict[str, Figures]] = {seed: {} for seed in range(SPLITS)}
     if RECORD is not None and RECORD.exists():
-        lines = [json.loads(line) for line in RECORD.read_text().splitlines()]
-        known = {line["seed"]: line["found"] for line in lines if line["asked"] == asked}
+        for line in map(json.loads, RECORD.read_text().splitlines()):
+            if line["asked"] == asked and line["seed"] in known:
+                known[line["seed"]] |= line["found"]
     with ProcessPoolExecutor(JOBS, get_context("spawn")) as pool:
-        waiting = {seed: pool.submit(contest, name, seed) for seed in range(SPLITS) if seed not in known}
-        for seed in range(SPLITS):
-            found = known[seed] if seed in known else waiting[seed].result()
-            if RECORD is not None and seed not in known:
+        missing = {seed: [who for who in ONLY if who not in found] for seed, found in known.items()}
+        waiting = {seed: pool.submit(contest, name, seed, who) for seed, who in missing.items() if who}
+        for seed, found in known.items():
+            fresh = waiting[seed].result() if seed in waiting else {}
+            if RECORD is not None and fresh:
                 with RECORD.open("a") as stream:
-                    stream.write(json.dumps({"asked": asked, "seed": seed, "found": found}) + "\n")
-            each = ", ".join(f"{who} {error:.5f} ({took:.0f} s)" for who, (error, _, took) in found.items())
-            print(f"  {name}, split {seed}: {each}", flush=True)
-            yield found
+                    stream.write(json.dumps({"asked": asked, "seed": seed, "found": fresh}) + "\n")
+            each = {who: (found | fresh)[who] for who in ONLY}
+            told = ", ".join(f"{who} {error:.5f} ({took:.0f} s)" for who, (error, _, took) in each.items())
+            print(f"  {name}, split {seed}: {told}", flush=True)
+            yield each
 
 
 def strategies() -> None:
