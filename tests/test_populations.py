@@ -82,6 +82,17 @@ POPULATIONS = {
         ]
         for name, (network, parameters) in CONTRACTED.items()
     },
+    "contractive, normalised": [  # by autograd, from batches that begin anywhere in memory
+        az.Autoencoder(
+            az.Input() + az.Dense(75, "selu", normalization="batch") + az.Bottleneck(13, "silu") + az.Output(),
+            objective=0.3 * Contraction(exact=0, probes=1),
+            epochs=2,
+            batch_size=43,
+            precision="float64",
+            random_state=s,
+        )
+        for s in range(3)
+    ],
     "gelu": [az.Autoencoder(deep_gelu(), epochs=4, random_state=s) for s in range(3)],
     "variational, gelu": [az.VariationalAutoencoder(deep_gelu(), epochs=4, random_state=s) for s in range(3)],
     "batch norm": [

@@ -91,11 +91,18 @@ def seen(schema: Any, X: Any, found: Learned) -> Floats:
         taken = store.take(slice(start, start + size)).x.numpy()
         flat = np.zeros((size, taken.shape[1]), np.float32)
         flat[: len(taken)] = taken
-        there = _shown(flat.reshape(size, *schema.shape), found)
-        along = (flat - found["pixel_mean"]) @ found["pixel_axes"]
-        parts.append(np.hstack([to_length((there - found["mean"]) @ found["axes"]), along])[: len(taken)])
+        shown = _along(_shown(flat.reshape(size, *schema.shape), found) - found["mean"], found["axes"])
+        along = _along(flat - found["pixel_mean"], found["pixel_axes"])
+        parts.append(np.hstack([to_length(shown), along])[: len(taken)])
     width = found["axes"].shape[1] + found["pixel_axes"].shape[1]
     return np.concatenate(parts) if parts else np.empty((0, width), np.float32)
+
+
+def _along(rows: Floats, axes: Floats) -> Floats:
+    """`rows @ axes` by torch: where a row lies in a block may change its bits with numpy, on some processors."""
+    import torch
+
+    return np.asarray((torch.from_numpy(rows) @ torch.from_numpy(axes)).numpy())
 
 
 def pixels(rows: Floats, found: Learned) -> Floats:

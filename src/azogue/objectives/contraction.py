@@ -57,7 +57,7 @@ def contraction(step: Step, exact: int, probes: int, scale: float | None = None)
     if len(step.model.encoder.steps) == 1:
         value = _one_layer(layers[0], share, scale)
     else:
-        value = _product(step, layers, front, share, exact, probes, scale)
+        value = _layers(step, layers, front, share, exact, probes, scale)
     return Pulled(value, {}, [] if scale is None else _pulled(layers))
 
 
@@ -131,7 +131,7 @@ class Turn:
 
     def backward(self, delta: Tensor, *, last: bool) -> Tensor:
         one, other = (delta, self.along) if self.back else (self.along, delta)
-        self.layer.by_weight = torch.bmm(one.flatten(2), other.flatten(2).mT)
+        self.layer.by_weight = _outer(one.flatten(2), other.flatten(2))
         return delta if last else _times(self.matrix.mT, delta)
 
 
@@ -156,17 +156,38 @@ class Scale:
 
 def _times(matrix: Tensor, along: Tensor) -> Tensor:
     """(members, a, b) · (members, b, directions, n)."""
-    return torch.bmm(matrix, along.flatten(2)).view(len(along), -1, *along.shape[2:])
+    return _product(matrix, along.flatten(2)).reshape(len(along), -1, *along.shape[2:])
+
+
+def _product(a: Tensor, b: Tensor) -> Tensor:
+    """(members, p, q) · (members, q, r), with b filled up to whole lanes.
+
+    What is left over of a vector is computed otherwise for one member than for several, on some processors.
+    """
+    r = b.shape[2]
+    return torch.bmm(a, _filled(b))[:, :, :r] if r % LANES else torch.bmm(a, b)
+
+
+def _outer(a: Tensor, b: Tensor) -> Tensor:
+    """(members, p, n) · (members, r, n)ᵀ, over whole lanes, and not with a single column: as `_product`."""
+    a, b = _filled(a), _filled(b)
+    return torch.bmm(b, a.mT).mT if b.shape[1] == 1 else torch.bmm(a, b.mT)
+
+
+def _filled(values: Tensor) -> Tensor:
+    """(members, p, n) with zeros up to whole lanes."""
+    n = values.shape[2]
+    if n % LANES == 0:
+        return values
+    filled = values.new_zeros(*values.shape[:2], -(-n // LANES) * LANES)
+    filled[:, :, :n] = values
+    return filled
 
 
 def _passed(step: Step) -> tuple[list[Passed], Tensor | None]:
     """The encoder's layers with the step's rows, and what dropout before the first of them drew."""
-    members, rows, width = step.seen.shape
-    filled = -(-rows // LANES) * LANES
-    x = step.seen.mT
-    if filled > rows:
-        x = step.seen.new_zeros(members, width, filled)
-        x[:, :, :rows] = step.seen.mT
+    members, rows, _ = step.seen.shape
+    x = _filled(step.seen.mT)
     layers: list[Passed] = []
     front: Tensor | None = None
     for module in step.model.encoder.steps:
@@ -199,7 +220,7 @@ def _one_layer(layer: Passed, share: Tensor, scale: float | None) -> Tensor:
     return (weights * squares).sum(1)
 
 
-def _product(
+def _layers(
     step: Step, layers: list[Passed], front: Tensor | None, share: Tensor, exact: int, probes: int, scale: float | None
 ) -> Tensor:
     """‖J‖², and what it is by the matrices in the product and by a in its scales."""
@@ -223,13 +244,13 @@ def _product(
         along = part.forward(along)
     share = share if along.shape[3] > 1 else share.sum()
     first = layers[0].weight
-    counted = (_times(torch.bmm(first, first.mT), along) if gram else along) * share
+    counted = (_times(_outer(first, first), along) if gram else along) * share
     value = (along * counted).sum((1, 2, 3))
     if scale is not None:
         delta = counted.mul_(2.0 * scale)
         if gram:
-            pairs = torch.bmm((along * share).flatten(2), along.flatten(2).mT)
-            layers[0].by_weight = torch.bmm(first.mT, pairs.mul_(2.0 * scale))
+            pairs = _outer((along * share).flatten(2), along.flatten(2))
+            layers[0].by_weight = _product(first.mT, pairs.mul_(2.0 * scale))
         for part in reversed(path):
             delta = part.backward(delta, last=part is path[0])
     return value
@@ -275,7 +296,7 @@ def _pulled(layers: list[Passed]) -> list[tuple[Tensor, Tensor]]:
         if delta is not None:
             found.append((layer.module.bias, delta.sum(2)))
             ours = layer.by_weight
-            way = torch.bmm(layer.x, delta.mT)
+            way = _outer(layer.x, delta)
             layer.by_weight = way if ours is None else way.add_(ours)
         if layer.by_weight is not None:
             found.append((layer.weight, layer.by_weight.mT))

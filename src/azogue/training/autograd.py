@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from azogue.training.state import Player, State
 
 _AUTOCAST = {"bfloat16": torch.bfloat16}
+#: Bytes; torch's memory begins at a multiple of them.
+ALIGNED = 64
 
 
 def forward(
@@ -37,6 +39,19 @@ def forward(
         seen, mask = corruption.show(x, mask, draws, network.columns, network.shape, batch.target)
     h, code, out, raw = network.passed(seen, rng, code_rng)
     return Step(x, seen, mask, h, code, out, network, rng, raw, batch.target)
+
+
+def aligned(x: Tensor) -> Tensor:
+    """The same values in memory that begins where tensors do which share theirs with nobody.
+
+    Products of matrices may round otherwise where it begins elsewhere (MKL on AMD), as in a part of a longer batch.
+
+    Examples
+    --------
+    >>> aligned(torch.arange(5.0)[1:]).data_ptr() % 64
+    0
+    """
+    return x.clone() if x.data_ptr() % ALIGNED else x
 
 
 class Autograd(Stepping):
@@ -85,7 +100,7 @@ def backward(state: State, player: Player, batch: Batch, rng: Rng, share: float 
     for parameter in player.parameters.values():
         parameter.grad = None
     with _precision(recipe, batch.x.device):
-        step = forward(state.network, batch, recipe.corruption, rng)
+        step = forward(state.network, replace(batch, x=aligned(batch.x)), recipe.corruption, rng)
     loss, means = evaluate(player.objective, _full(step) if recipe.precision in _AUTOCAST else step)
     (loss * share).backward()  # type: ignore[no-untyped-call]
     return means
@@ -113,6 +128,7 @@ def block_loss(state: State, data: Batch | Rows, number: int) -> float:
     """The sum over a block of rows of what is comparable between epochs; see `held_back`."""
     size, objective = _judged_at_once(state), next(iter(state.players.values())).objective.judged
     part = data.take(slice(number * size, (number + 1) * size))
+    part = replace(part, x=aligned(part.x))
     shown = held_back(state.network, state.recipe)
     step = forward(state.network, part, shown, code_rng=Rng(state.recipe.seed, shard=number))
     return float(evaluate(objective, step)[0]) * len(part)
