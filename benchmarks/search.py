@@ -3,7 +3,8 @@
 Without arguments all parts run. The data folder is `AZOGUE_DATA`, else `../shared/data`.
 
 - `strategies`: the strategies at equal evaluations on sonar, ionosphere, glass and semeion, over paired splits; beside
-  them the paper's random search (its six kinds, no candidate but draws) and the exhaustive coarse grid.
+  them the paper's random search (its six kinds, no candidate but draws), the exhaustive coarse grid, and the strategies
+  unaided, without the candidates that are known to work.
 - `time`: seconds, all included, until a search reaches the test error of the best of 30 random dense candidates that a
   plain torch loop trains in turn (batch 32, 200 epochs, 50 on semeion), and how long that loop takes.
 - `pca`: the winner of successive halving beside PCA with the same code size.
