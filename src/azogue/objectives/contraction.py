@@ -164,14 +164,12 @@ def _product(a: Tensor, b: Tensor) -> Tensor:
 
     What is left over of a vector is computed otherwise for one member than for several, on some processors.
     """
-    r = b.shape[2]
-    return torch.bmm(a, _filled(b))[:, :, :r] if r % LANES else torch.bmm(a, b)
+    return torch.bmm(a, _filled(b))[:, :, : b.shape[2]]
 
 
 def _outer(a: Tensor, b: Tensor) -> Tensor:
-    """(members, p, n) · (members, r, n)ᵀ, over whole lanes, and not with a single column: as `_product`."""
-    a, b = _filled(a), _filled(b)
-    return torch.bmm(b, a.mT).mT if b.shape[1] == 1 else torch.bmm(a, b.mT)
+    """(members, p, n) · (members, r, n)ᵀ, over whole lanes; see `_product`."""
+    return torch.bmm(_filled(a), _filled(b).mT)
 
 
 def _filled(values: Tensor) -> Tensor:

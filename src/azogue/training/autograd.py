@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _AUTOCAST = {"bfloat16": torch.bfloat16}
 #: Bytes; torch's memory begins at a multiple of them.
-ALIGNED = 64
+_LINE = 64
 
 
 def forward(
@@ -51,7 +51,7 @@ def aligned(x: Tensor) -> Tensor:
     >>> aligned(torch.arange(5.0)[1:]).data_ptr() % 64
     0
     """
-    return x.clone() if x.data_ptr() % ALIGNED else x
+    return x.clone() if x.data_ptr() % _LINE else x
 
 
 class Autograd(Stepping):
@@ -128,7 +128,6 @@ def block_loss(state: State, data: Batch | Rows, number: int) -> float:
     """The sum over a block of rows of what is comparable between epochs; see `held_back`."""
     size, objective = _judged_at_once(state), next(iter(state.players.values())).objective.judged
     part = data.take(slice(number * size, (number + 1) * size))
-    part = replace(part, x=aligned(part.x))
     shown = held_back(state.network, state.recipe)
     step = forward(state.network, part, shown, code_rng=Rng(state.recipe.seed, shard=number))
     return float(evaluate(objective, step)[0]) * len(part)
